@@ -1,0 +1,1 @@
+"""Words of the domain: calls, usage, money, ids, time, errors. No input or output happens here."""

@@ -1,0 +1,138 @@
+"""A call and its attempts, as the gateway writes them to the spool and the store keeps them.
+
+`Call` is a wire format: fields are written by position. Add fields at the end with a default; never
+remove or reorder one. A segment written by an older version must stay readable.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from watchkeeper.core.money import CostStatus
+from watchkeeper.core.usage import Usage, UsageStatus
+
+CallStatus = Literal["ok", "error", "cancelled"]
+"""ok: a complete answer was delivered. cancelled: the client went away first. error: everything else."""
+
+Surface = Literal["chat", "embeddings"]
+"""The API a client spoke."""
+
+ErrorClass = Literal[
+    "",
+    # the caller must act
+    "invalid_request",
+    "authentication",
+    "not_found",
+    "too_large",
+    # the upstream failed
+    "unreachable",
+    "timeout",
+    "rate_limit",
+    "capacity",
+    "upstream_auth",
+    "bad_request",
+    "context_length",
+    "content_policy",
+    "upstream_error",
+    "broken_stream",
+    "malformed_reply",
+    # we failed
+    "overloaded",
+    "not_recorded",
+    "internal",
+]
+"""Why a call or an attempt did not succeed; empty when it did."""
+
+
+class Attempt(Struct, array_like=True, gc=False, kw_only=True):
+    """One try against one target. Times are milliseconds from the start of the call."""
+
+    number: int
+    """1 for the first."""
+    provider: str
+    model: str
+    """The model name sent upstream."""
+    dialect: str
+    started_ms: float
+    connect_ms: float | None = None
+    """Time to open the connection; None when a pooled one was reused or none was opened."""
+    first_byte_ms: float | None = None
+    """When the response's first byte arrived; None when none did."""
+    ended_ms: float = 0.0
+    http_status: int = 0
+    """0 when no response head arrived."""
+    error_class: ErrorClass = ""
+    error_message: str = ""
+    """The upstream's own words or the fault's name, at most 500 characters."""
+    upstream_request_id: str = ""
+    request_bytes: int = 0
+    response_bytes: int = 0
+
+
+class Call(Struct, array_like=True, gc=False, kw_only=True):
+    """One client request from its first byte to the last byte of its response."""
+
+    id: str
+    started_ns: int
+    """Unix time of the request's first byte."""
+    worker: str
+    key_id: str = ""
+    """Public part of the key; empty when the caller was not recognised."""
+    feature: str = ""
+    tenant: str = ""
+    subject: str = ""
+    """Keyed pseudonym of the person, never what the client sent."""
+    session: str = ""
+    tags: list[str] = []
+    metadata: dict[str, str] = {}
+    trace_id: str = ""
+    """32 hex digits from `traceparent`, or empty."""
+    parent_span_id: str = ""
+    environment: str = "production"
+    release: str = ""
+    snapshot: str = ""
+    """Version of the configuration that served the call."""
+    route: str = ""
+    surface: Surface = "chat"
+    requested_model: str = ""
+    reported_model: str = ""
+    """The model name the upstream answered with."""
+    is_stream: bool = False
+    status: CallStatus = "ok"
+    http_status: int = 0
+    """What the client saw; 0 when it left before a status was sent."""
+    error_class: ErrorClass = ""
+    error_code: str = ""
+    error_message: str = ""
+    attempts: list[Attempt] = []
+    usage: Usage | None = None
+    usage_status: UsageStatus = "missing"
+    usage_raw: bytes = b""
+    """The upstream's usage object as received (JSON)."""
+    cost_nusd: int | None = None
+    """None when the status is unpriced."""
+    cost_status: CostStatus = "unpriced"
+    duration_ms: float = 0.0
+    first_token_ms: float | None = None
+    """From the request's first byte to the first body byte sent to the client; streams only."""
+    overhead_ms: float = 0.0
+    """Time inside the gateway: duration less the time spent waiting for upstreams."""
+    user_agent: str = ""
+    request_path: str = ""
+    request_headers: list[tuple[str, str]] = []
+    """As received, without credentials and cookies."""
+    request_body: bytes = b""
+    """As received, cut at the recording limit."""
+    request_bytes: int = 0
+    """Full length, also when the recorded body was cut."""
+    sent_body: bytes | None = None
+    """What went upstream at the last attempt; None when it was the received body, unchanged."""
+    response_headers: list[tuple[str, str]] = []
+    """The upstream's, of the last attempt."""
+    response_body: bytes = b""
+    """As received from the upstream (a stream's raw events), cut at the recording limit."""
+    response_bytes: int = 0
+    chunk_offsets_us: bytes = b""
+    """Arrival of each chunk of a stream in microseconds from the call's start: little-endian uint32 each."""
+    delivered_bytes: int = 0
+    """Body bytes handed to the client's connection."""

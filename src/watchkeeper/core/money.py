@@ -1,0 +1,29 @@
+"""Money: integer nano-dollars (nUSD, 10^-9 US dollars) with a status beside every amount."""
+
+from decimal import Decimal
+from typing import Literal
+
+CostStatus = Literal["measured", "estimated", "unpriced", "disputed"]
+"""How far an amount can be relied on.
+
+measured: the upstream's own token counts times a dated price. estimated: we counted, because the
+upstream did not say. unpriced: no price is known, and the amount is None, never 0. disputed: the
+upstream's bill says otherwise.
+"""
+
+NUSD_PER_USD = 1_000_000_000
+
+
+def usd(nusd: int) -> str:
+    """Write nano-dollars as an exact decimal string in dollars, without an exponent: 1500 -> "0.0000015"."""
+    text = format(Decimal(nusd) / NUSD_PER_USD, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def nusd(dollars: str | int | Decimal) -> int:
+    """Read an amount in dollars as nano-dollars, rounded half to even.
+
+    Raises:
+        decimal.InvalidOperation: the text is not a number.
+    """
+    return int((Decimal(dollars) * NUSD_PER_USD).to_integral_value())

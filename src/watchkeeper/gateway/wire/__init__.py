@@ -1,0 +1,1 @@
+"""HTTP/1.1 on both sides: `server` for clients, `client` for upstreams. Knows nothing of models or money."""

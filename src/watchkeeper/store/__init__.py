@@ -1,0 +1,1 @@
+"""The questions asked of the two databases: analytics (ClickHouse SQL) and control state (SQLAlchemy)."""

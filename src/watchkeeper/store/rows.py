@@ -1,0 +1,198 @@
+"""What the analytics store answers with: frozen rows, and the filter that most questions share."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from watchkeeper.core.call import CallStatus
+from watchkeeper.core.money import CostStatus
+from watchkeeper.core.usage import UsageStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """Which calls. An empty field does not restrict; all that are set must hold."""
+
+    since: datetime | None = None
+    """Inclusive."""
+    until: datetime | None = None
+    """Exclusive."""
+    feature: str = ""
+    tenant: str = ""
+    subject: str = ""
+    session: str = ""
+    key_id: str = ""
+    environment: str = ""
+    route: str = ""
+    provider: str = ""
+    model: str = ""
+    status: str = ""
+    error_class: str = ""
+    tag: str = ""
+    trace_id: str = ""
+    is_stream: bool | None = None
+    min_cost_nusd: int | None = None
+    min_duration_ms: float | None = None
+    search: str = ""
+    """Words that must all occur in the request's or the response's preview, in any order and case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """A call as a list shows it."""
+
+    id: str
+    started_at: datetime
+    feature: str
+    tenant: str
+    subject: str
+    session: str
+    key_id: str
+    environment: str
+    release: str
+    route: str
+    surface: str
+    provider: str
+    """Of the last attempt."""
+    model: str
+    """Sent upstream at the last attempt."""
+    requested_model: str
+    is_stream: bool
+    status: CallStatus
+    http_status: int
+    error_class: str
+    error_code: str
+    attempt_count: int
+    input_tokens: int | None
+    output_tokens: int | None
+    usage_status: UsageStatus
+    cost_nusd: int | None
+    cost_status: CostStatus
+    duration_ms: float
+    first_token_ms: float | None
+    overhead_ms: float
+    finish_reason: str
+    tool_names: tuple[str, ...]
+    tags: tuple[str, ...]
+    input_preview: str
+    output_preview: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPage:
+    """Calls, newest first."""
+
+    rows: tuple[CallRow, ...]
+    next_before: str | None
+    """Id to pass as `before` for the next page; None on the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One attempt; times in milliseconds from the start of the call."""
+
+    number: int
+    provider: str
+    model: str
+    dialect: str
+    started_ms: float
+    connect_ms: float | None
+    first_byte_ms: float | None
+    ended_ms: float
+    http_status: int
+    error_class: str
+    error_message: str
+    upstream_request_id: str
+    request_bytes: int
+    response_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLine:
+    """One priced bucket of usage: units times rate."""
+
+    bucket: str
+    """A field of `core.usage.Usage`, or `request`."""
+    units: int
+    usd_per_million: Decimal
+    amount_nusd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDetail:
+    """Everything that is known of one call."""
+
+    row: CallRow
+    attempts: tuple[AttemptRow, ...]
+    reported_model: str
+    metadata: dict[str, str]
+    trace_id: str
+    parent_span_id: str
+    worker: str
+    snapshot: str
+    error_message: str
+    user_agent: str
+    request_path: str
+    request_headers: tuple[tuple[str, str], ...]
+    request_body: bytes
+    request_bytes: int
+    sent_body: bytes | None
+    response_headers: tuple[tuple[str, str], ...]
+    response_body: bytes
+    response_bytes: int
+    delivered_bytes: int
+    chunk_offsets_us: tuple[int, ...]
+    usage: dict[str, int]
+    """Non-zero buckets of `core.usage.Usage` by name; empty when unknown."""
+    usage_raw: bytes
+    cost_lines: tuple[CostLine, ...]
+    price_source: str
+    price_valid_from: datetime | None
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facet:
+    """How often the values of one field occur among the calls of a filter, most frequent first."""
+
+    field: str
+    values: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """One step of a time series. A percentile is None where nothing was measured."""
+
+    at: datetime
+    calls: int
+    errors: int
+    cancelled: int
+    errors_by_class: dict[str, int] = field(default_factory=dict[str, int])
+    duration_p50_ms: float | None
+    duration_p95_ms: float | None
+    duration_p99_ms: float | None
+    first_token_p50_ms: float | None
+    first_token_p95_ms: float | None
+    cost_nusd: int
+    """Sum of the priced calls; `unpriced_calls` says how many are missing from it."""
+    estimated_nusd: int
+    """The part of `cost_nusd` whose status is estimated."""
+    unpriced_calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A window in equal steps, oldest first, gaps filled, with the same figures over the whole window."""
+
+    total: Bucket
+    """`at` is the start of the window."""
+    steps: tuple[Bucket, ...]
+    step_s: int
+    previous: Bucket
+    """The window of equal length just before."""
+    top_features: tuple[tuple[str, int, int], ...]
+    """(feature, calls, cost_nusd), dearest first, at most ten."""
+    top_models: tuple[tuple[str, int, int], ...]
+    """(provider/model, calls, cost_nusd), dearest first, at most ten."""
