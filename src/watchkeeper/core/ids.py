@@ -41,7 +41,11 @@ class CallIds:
         self._counter = count = (self._counter + 1) % _TAIL_SPACE
         pairs = _PAIRS
         return CallId(
-            self._head + pairs[count >> 30] + pairs[count >> 20 & 1023] + pairs[count >> 10 & 1023] + pairs[count & 1023]
+            self._head
+            + pairs[count >> 30]
+            + pairs[count >> 20 & 1023]
+            + pairs[count >> 10 & 1023]
+            + pairs[count & 1023]
         )
 
 

@@ -1,0 +1,92 @@
+"""The gateway's paths: which request goes where."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+import msgspec
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.gateway.admit import Admission
+from watchkeeper.gateway.pipeline import Pipeline
+from watchkeeper.gateway.refusals import MethodUnknown, PathUnknown, Refusal
+from watchkeeper.gateway.surfaces import openai
+from watchkeeper.gateway.wire.server import Exchange
+
+_JSON = b"content-type: application/json\r\n"
+_TEXT = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
+
+
+class App:
+    """Takes one request and gives it to the pipeline, or answers it here."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        admission: Admission,
+        clock: Clock,
+        *,
+        metrics: Callable[[], bytes],
+        why_not_ready: Callable[[], str],
+    ) -> None:
+        self._pipeline = pipeline
+        self._admission = admission
+        self._clock = clock
+        self._metrics = metrics
+        self._why_not_ready = why_not_ready
+        self._calls = {prefix + path: surface for path, surface in openai.ENDPOINTS.items() for prefix in ("", "/v1")}
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Serve one request."""
+        request = exchange.request
+        surface = self._calls.get(request.path)
+        if surface is not None and request.method == "POST":
+            await self._pipeline.serve(exchange, surface)
+            return
+        try:
+            status, headers, body = self._answer(exchange)
+        except Refusal as refusal:
+            status, headers = refusal.http_status, _JSON
+            body = openai.error_body(str(refusal), status=status, code=refusal.code, error_type=refusal.error_type)
+        exchange.reply(status, headers, body)
+
+    def _answer(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
+        path, method = exchange.request.path, exchange.request.method
+        if path in self._calls:
+            raise MethodUnknown(f"{path} takes POST, not {method}.")
+        known = path in ("/healthz", "/readyz", "/metrics") or path.removeprefix("/v1").startswith("/models")
+        if not known:
+            raise PathUnknown(
+                f"The gateway has no {path[:100]}. It serves /v1/chat/completions, /v1/embeddings, /v1/models, "
+                "/healthz, /readyz and /metrics; the console is on its own port."
+            )
+        if method not in ("GET", "HEAD"):
+            raise MethodUnknown(f"{path} takes GET, not {method}.")
+        match path:
+            case "/healthz":
+                return HTTPStatus.OK, _JSON, b'{"status":"ok"}'
+            case "/readyz":
+                return self._readiness()
+            case "/metrics":
+                return HTTPStatus.OK, _TEXT, self._metrics()
+            case _:
+                return self._models(exchange)
+
+    def _readiness(self) -> tuple[int, bytes, bytes]:
+        why_not = self._why_not_ready()
+        if not why_not:
+            return HTTPStatus.OK, _JSON, b'{"status":"ready"}'
+        body = msgspec.json.encode({"status": "not ready", "why": why_not})
+        return HTTPStatus.SERVICE_UNAVAILABLE, _JSON, body
+
+    def _models(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
+        plan = self._pipeline.plan
+        names = sorted(plan.routes) if plan else []
+        if plan is not None:
+            self._admission.identify(plan, exchange.request.headers)
+        name = exchange.request.path.removeprefix("/v1").removeprefix("/models").strip("/")
+        created_s = self._clock.unix_ns() // 1_000_000_000
+        if not name:
+            return HTTPStatus.OK, _JSON, openai.models_body(names, created_s=created_s)
+        if plan is not None:
+            plan.resolve(name)
+        return HTTPStatus.OK, _JSON, openai.model_body(name, created_s=created_s)

@@ -1,0 +1,134 @@
+"""Decides what an attempt amounted to: an answer, or a failure with a class and a status for the client."""
+
+import zlib
+from typing import NamedTuple
+
+import msgspec
+
+from watchkeeper.core.call import ErrorClass
+from watchkeeper.gateway.dialects import openai
+from watchkeeper.gateway.dialects.openai import Failure
+from watchkeeper.gateway.relay import Relay
+from watchkeeper.gateway.wire.client import (
+    BodyCut,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    MalformedResponse,
+    PoolFull,
+    WireFault,
+)
+
+FAULT_CLASSES: dict[type[WireFault], ErrorClass] = {
+    ConnectTimeout: "timeout",
+    ConnectFailed: "unreachable",
+    ConnectionLost: "unreachable",
+    BodyCut: "broken_stream",
+    MalformedResponse: "malformed_reply",
+    PoolFull: "capacity",
+}
+"""Every way the wire can fail, as a class of failed call; a test fails on one that is missing."""
+
+FALLS_BACK: frozenset[ErrorClass] = frozenset(
+    {
+        "unreachable",
+        "timeout",
+        "rate_limit",
+        "capacity",
+        "upstream_auth",
+        "upstream_error",
+        "malformed_reply",
+        "broken_stream",
+    }
+)
+"""Failures after which the route's next target is tried, as long as nothing has reached the client."""
+
+_STATUS: dict[ErrorClass, int] = {
+    "unreachable": 502,
+    "timeout": 504,
+    "rate_limit": 429,
+    "capacity": 503,
+    "upstream_auth": 502,
+    "upstream_error": 502,
+    "broken_stream": 502,
+    "malformed_reply": 502,
+}
+
+
+class Answer(NamedTuple):
+    """A complete reply."""
+
+    body: bytes
+    model: str
+    usage: bytes
+    """The usage object as received; empty when there was none."""
+
+
+def judge(relay: Relay) -> Answer | Failure:
+    """Read how an attempt ended. Call it once the relay has ended, and not for a cancelled one."""
+    match relay.end:
+        case "fault":
+            return _fault(relay)
+        case "expired":
+            phase = "went silent in the middle of its reply" if relay.first_byte_at else "did not answer in time"
+            return Failure("timeout", "upstream_timeout", f"The upstream {phase}.")
+        case "overrun":
+            return Failure(
+                "malformed_reply", "reply_too_large", "The upstream's reply is larger than the gateway holds."
+            )
+        case _:
+            return _stream(relay) if relay.is_streaming else _plain(relay)
+
+
+def status_for_client(failure: Failure, upstream_status: int) -> int:
+    """Choose the HTTP status of an error: the upstream's own where the caller can act on it, else a gateway status."""
+    chosen = _STATUS.get(failure.error_class)
+    if failure.error_class == "upstream_error" and upstream_status >= 500:
+        return upstream_status
+    if chosen is None:
+        return upstream_status if upstream_status >= 400 else 502
+    return chosen
+
+
+def _fault(relay: Relay) -> Failure:
+    fault = relay.fault
+    assert fault is not None
+    return Failure(FAULT_CLASSES[type(fault)], fault.code, str(fault))
+
+
+def _stream(relay: Relay) -> Answer | Failure:
+    if relay.stream_error:
+        return openai.failure_of(200, relay.stream_error)._replace(error_class="upstream_error")
+    if not relay.saw_done and not openai.has_finished(b"".join(relay.body[-8:])):
+        return Failure(
+            "broken_stream", "stream_cut", "The upstream ended the stream without a finish reason or [DONE]."
+        )
+    return Answer(b"", relay.model, relay.usage)
+
+
+def _plain(relay: Relay) -> Answer | Failure:
+    try:
+        body = relay.whole_body()
+    except zlib.error:
+        return Failure(
+            "malformed_reply", "bad_compression", "The upstream's reply says that it is compressed and is not."
+        )
+    if relay.status >= 400:
+        return openai.failure_of(relay.status, body)
+    try:
+        reply = openai.reply_of(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        start = " ".join(body[:80].decode(errors="replace").split())
+        return Failure(
+            "malformed_reply",
+            "not_json",
+            f"The upstream answered {relay.status} with something that is not a reply: {start}",
+        )
+    if reply.error is not msgspec.UNSET and bytes(reply.error) != b"null":
+        return openai.failure_of(relay.status, body)
+    if reply.choices is msgspec.UNSET and reply.data is msgspec.UNSET:
+        return Failure(
+            "malformed_reply", "no_choices", f"The upstream answered {relay.status} without `choices` or `data`."
+        )
+    usage = b"" if reply.usage is msgspec.UNSET or bytes(reply.usage) == b"null" else bytes(reply.usage)
+    return Answer(body, reply.model or "", usage)

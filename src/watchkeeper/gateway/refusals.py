@@ -1,0 +1,102 @@
+"""Why the gateway itself does not answer a call. Each one becomes an error in the client's own dialect."""
+
+from typing import ClassVar
+
+from watchkeeper.core.call import ErrorClass
+from watchkeeper.core.errors import CallerError, InternalError, WatchkeeperError
+
+
+class Refusal(WatchkeeperError):
+    """A call that ends without an answer from an upstream."""
+
+    error_class: ClassVar[ErrorClass] = "invalid_request"
+    error_type: ClassVar[str] = "invalid_request_error"
+    """OpenAI's `error.type`."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        self.param = param
+        super().__init__(message)
+
+
+class BadRequest(Refusal, CallerError):
+    """The body is not what this endpoint takes; nothing was sent upstream."""
+
+    code = "invalid_request"
+    http_status = 400
+
+
+class KeyMissing(Refusal, CallerError):
+    """No key was presented."""
+
+    code = "missing_api_key"
+    http_status = 401
+    error_class = "authentication"
+    error_type = "authentication_error"
+
+
+class KeyRefused(Refusal, CallerError):
+    """The key is unknown, revoked or expired."""
+
+    code = "invalid_api_key"
+    http_status = 401
+    error_class = "authentication"
+    error_type = "authentication_error"
+
+
+class TenantMismatch(Refusal, CallerError):
+    """The request names another tenant than the one its key is bound to."""
+
+    code = "tenant_mismatch"
+    http_status = 403
+    error_class = "authentication"
+    error_type = "permission_error"
+
+
+class ModelUnknown(Refusal, CallerError):
+    """No route and no provider answers to this model name."""
+
+    code = "model_not_found"
+    http_status = 404
+    error_class = "not_found"
+
+
+class PathUnknown(Refusal, CallerError):
+    """The gateway has no such endpoint."""
+
+    code = "not_found"
+    http_status = 404
+    error_class = "not_found"
+
+
+class MethodUnknown(Refusal, CallerError):
+    """The endpoint exists but not for this method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+
+class NotReady(Refusal, InternalError):
+    """The worker has no configuration yet."""
+
+    code = "not_ready"
+    http_status = 503
+    error_class = "overloaded"
+    error_type = "server_error"
+
+
+class NotRecorded(Refusal, InternalError):
+    """The call could not be written down, and `durability: disk` promises that it is."""
+
+    code = "not_recorded"
+    http_status = 503
+    error_class = "not_recorded"
+    error_type = "server_error"
+
+
+class Defect(Refusal, InternalError):
+    """Watchkeeper failed."""
+
+    code = "internal"
+    http_status = 500
+    error_class = "internal"
+    error_type = "server_error"

@@ -1,0 +1,238 @@
+"""Carries one attempt's reply from the upstream's connection to the client's, and sees how it ended.
+
+A relay is the sink of one attempt. A plain reply is held until it is whole, because its headers name its cost; a
+stream's events are passed on as they come. Only events that carry usage or an error are decoded.
+"""
+
+import re
+import zlib
+from array import array
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from watchkeeper.gateway.dialects import openai
+from watchkeeper.gateway.wire.client import Flight, WireFault
+from watchkeeper.gateway.wire.server import Exchange
+
+End = Literal["whole", "fault", "cancelled", "expired", "overrun"]
+"""How the upstream's part ended. whole: complete by HTTP framing. expired: past a deadline. overrun: past a size limit."""
+
+REPLY_BYTES_MAX = 64 * 1024 * 1024
+"""A longer plain reply is refused: it is held in memory."""
+EVENT_BYTES_MAX = 4 * 1024 * 1024
+"""A longer single event of a stream is refused: it is held until its end is seen."""
+CHUNKS_TIMED_MAX = 20_000
+"""Chunks whose arrival is noted; later ones are relayed all the same."""
+
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_ERROR = re.compile(rb'"error"\s*:\s*[{"]')
+_EVENT_END = re.compile(rb"\r?\n\r?\n")
+
+
+class Relay:
+    """The sink of one attempt; `ended` is set exactly once."""
+
+    __slots__ = (
+        "_begin_stream", "_call_started_at", "_exchange", "_keeps_usage", "_loop", "_record_limit", "_tail",
+        "_wants_stream", "body", "body_bytes", "chunk_offsets_us", "delivered_bytes", "end", "ended", "fault",
+        "first_byte_at", "first_sent_at", "flight", "headers", "heard_at", "is_paused", "is_streaming", "model",
+        "saw_done", "sent_at", "status", "stream_error", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        exchange: Exchange,
+        *,
+        wants_stream: bool,
+        keeps_usage: bool,
+        call_started_at: float,
+        record_limit: int,
+        begin_stream: "Callable[[Relay], None]",
+    ) -> None:
+        self._loop = loop
+        self._exchange = exchange
+        self._wants_stream = wants_stream
+        self._keeps_usage = keeps_usage
+        self._call_started_at = call_started_at
+        self._record_limit = record_limit
+        self._begin_stream = begin_stream
+        self._tail = b""
+        self.ended: Future[None] = loop.create_future()
+        self.sent_at = self.heard_at = loop.time()
+        self.is_paused = False
+        self.flight: Flight | None = None
+        self.end: End = "whole"
+        self.fault: WireFault | None = None
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.is_streaming = False
+        self.body: list[bytes] = []
+        self.body_bytes = 0
+        self.delivered_bytes = 0
+        self.first_byte_at = 0.0
+        self.first_sent_at = 0.0
+        self.chunk_offsets_us: array[int] = array("I")
+        self.usage = b""
+        self.model = ""
+        self.saw_done = False
+        self.stream_error = b""
+
+    # what the upstream's connection calls
+
+    def on_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Note the head; a stream's events may begin."""
+        self.status = status
+        self.headers = headers
+        self.first_byte_at = self.heard_at = self._loop.time()
+        if self._wants_stream and status == 200 and self.header(b"content-type").startswith(b"text/event-stream"):
+            self.is_streaming = True
+            self._begin_stream(self)
+
+    def on_data(self, data: bytes) -> None:
+        """Keep a plain reply's bytes; pass a stream's whole events on."""
+        self.body_bytes += len(data)
+        self.heard_at = now = self._loop.time()
+        if self.body_bytes <= self._record_limit or not self.is_streaming:
+            self.body.append(data)
+        if self.is_streaming:
+            if len(self.chunk_offsets_us) < CHUNKS_TIMED_MAX:
+                self.chunk_offsets_us.append(int((now - self._call_started_at) * 1e6))
+            self._relay(data)
+        elif self.body_bytes > REPLY_BYTES_MAX:
+            self._stop("overrun")
+
+    def on_end(self) -> None:
+        """Complete by framing; whether the answer is complete is the pipeline's question."""
+        if self.is_streaming and self._tail:
+            self._deliver(self._tail)
+            self._tail = b""
+        self._finish("whole")
+
+    def on_fault(self, fault: WireFault) -> None:
+        """The connection failed."""
+        self.fault = fault
+        self._finish("fault")
+
+    # what the pipeline and the client's connection call
+
+    def take_off(self, flight: Flight) -> None:
+        """The request is on its way; when the end came before that, it is called back."""
+        self.flight = flight
+        if self.ended.done():
+            flight.cancel()
+
+    def cancel(self) -> None:
+        """The client has gone: stop the upstream at once."""
+        self._stop("cancelled")
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self._stop("expired")
+
+    def pause(self) -> None:
+        """The client reads too slowly: stop reading from the upstream."""
+        self.is_paused = True
+        if self.flight is not None:
+            self.flight.pause()
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        self.is_paused = False
+        self.heard_at = self._loop.time()
+        if self.flight is not None:
+            self.flight.resume()
+
+    def header(self, name: bytes) -> bytes:
+        """Return the first value of a response header, or nothing."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return b""
+
+    def whole_body(self) -> bytes:
+        """Return what was kept of the body, as the upstream meant it: decompressed when it was compressed.
+
+        Raises:
+            zlib.error: it says that it is compressed and is not.
+        """
+        body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
+        if self.header(b"content-encoding") in (b"gzip", b"deflate", b"x-gzip"):
+            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, REPLY_BYTES_MAX)
+        return body
+
+    def _relay(self, data: bytes) -> None:
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
+        if not data.endswith(b"\n\n"):
+            cut = _end_of_last_event(data)
+            self._tail = data[cut:]
+            data = data[:cut]
+            if len(self._tail) > EVENT_BYTES_MAX:
+                self._stop("overrun")
+        if data:
+            self._deliver(data)
+
+    def _deliver(self, events: bytes) -> None:
+        if b'"usage"' in events or b'"error"' in events:
+            events = self._inspect(events)
+        if not self.saw_done and b"[DONE]" in events:
+            self.saw_done = openai.is_done(events)
+        if events:
+            if not self.delivered_bytes:
+                self.first_sent_at = self._loop.time()
+            self.delivered_bytes += len(events)
+            self._exchange.write(events)
+
+    def _inspect(self, events: bytes) -> bytes:
+        """Read usage and errors out of whole events; return them without the usage chunk nobody asked for."""
+        if not _USAGE.search(events) and not _ERROR.search(events):
+            return events
+        kept: list[bytes] = []
+        start = 0
+        while start < len(events):
+            match = _EVENT_END.search(events, start)
+            stop = match.end() if match else len(events)
+            event = events[start:stop]
+            start = stop
+            if self._must_keep(event):
+                kept.append(event)
+        return b"".join(kept)
+
+    def _must_keep(self, event: bytes) -> bool:
+        if b'"usage"' not in event and b'"error"' not in event:
+            return True
+        data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+        try:
+            chunk = openai.chunk_of(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return True
+        if chunk.model:
+            self.model = chunk.model
+        if chunk.error is not msgspec.UNSET and bytes(chunk.error) != b"null":
+            self.stream_error = data
+        if chunk.usage is msgspec.UNSET or bytes(chunk.usage) == b"null":
+            return True
+        self.usage = bytes(chunk.usage)
+        return self._keeps_usage or bool(chunk.choices) or chunk.choices is None
+
+    def _stop(self, end: End) -> None:
+        if not self.ended.done():
+            if self.flight is not None:
+                self.flight.cancel()
+            self._finish(end)
+
+    def _finish(self, end: End) -> None:
+        if not self.ended.done():
+            self.end = end
+            self.ended.set_result(None)
+
+
+def _end_of_last_event(data: bytes) -> int:
+    """Return the offset behind the last blank line, 0 when there is none; lines end in LF or CRLF."""
+    bare, full = data.rfind(b"\n\n"), data.rfind(b"\r\n\r\n")
+    return max(bare + 2 if bare >= 0 else 0, full + 4 if full >= 0 else 0)

@@ -1,0 +1,78 @@
+"""What the client is told: response headers, errors, and the event that ends a broken stream."""
+
+from watchkeeper.core.call import Call
+from watchkeeper.core.money import usd
+from watchkeeper.gateway.dialects.openai import Failure
+from watchkeeper.gateway.judge import status_for_client
+from watchkeeper.gateway.refusals import Refusal
+from watchkeeper.gateway.relay import Relay
+from watchkeeper.gateway.surfaces.openai import error_body
+
+_FORWARDED = frozenset(
+    {b"openai-processing-ms", b"openai-version", b"retry-after", b"retry-after-ms", b"x-should-retry"}
+)
+"""Upstream headers that mean the same to our client. Account and rate-limit headers speak of our account, not of theirs."""
+_PASSES_THROUGH = frozenset(
+    {"bad_request", "context_length", "content_policy", "not_found", "too_large", "rate_limit", "upstream_error"}
+)
+"""Failures whose upstream body is shown to the client as received, when it is an error in OpenAI's shape."""
+
+
+def head_block(call: Call, relay: Relay, overhead_ms: float) -> bytes:
+    """Write the headers of an answer. A stream's cost is not known yet, and the header says so."""
+    content_type = relay.header(b"content-type") or b"application/json"
+    block = b"content-type: %b\r\n%b%b" % (content_type, _own(call, overhead_ms), _cost(call, relay.is_streaming))
+    for name, value in relay.headers:
+        if name in _FORWARDED:
+            block += b"%b: %b\r\n" % (name, value)
+    return block + b"cache-control: no-cache\r\n" if relay.is_streaming else block
+
+
+def error_reply(
+    call: Call, relay: Relay | None, failure: Failure, *, refusal: Refusal | None = None
+) -> tuple[int, bytes, bytes]:
+    """Write status, headers and body of a call that failed before anything was sent."""
+    upstream_status = relay.status if relay else 0
+    status = refusal.http_status if refusal else status_for_client(failure, upstream_status)
+    block = b"content-type: application/json\r\n%b%b" % (_own(call, call.overhead_ms), _cost(call, False))
+    for name, value in relay.headers if relay else ():
+        if name in _FORWARDED:
+            block += b"%b: %b\r\n" % (name, value)
+    if refusal is not None:
+        retry = b"true" if refusal.may_retry else b"false"
+        block += b"x-should-retry: %b\r\n" % retry
+        body = error_body(
+            str(refusal), status=status, code=refusal.code, error_type=refusal.error_type, param=refusal.param
+        )
+        return status, block, body
+    if relay is not None and failure.code and status == upstream_status and failure.error_class in _PASSES_THROUGH:
+        return status, block, relay.whole_body()
+    return status, block, error_body(_explain(call, failure), status=status, code=failure.code or failure.error_class)
+
+
+def fault_event(call: Call, failure: Failure) -> bytes:
+    """Write the event that tells a stream's reader that what it has is not the whole answer."""
+    body = error_body(_explain(call, failure), status=502, code=failure.code or failure.error_class)
+    return b"data: %b\n\n" % body
+
+
+def _explain(call: Call, failure: Failure) -> str:
+    where = f"{call.attempts[-1].provider}/{call.attempts[-1].model}" if call.attempts else "the gateway"
+    return f"{failure.message} ({where}, call {call.id})"
+
+
+def _own(call: Call, overhead_ms: float) -> bytes:
+    return b"x-request-id: %b\r\nx-wk-call-id: %b\r\nx-wk-attempts: %d\r\nx-wk-overhead-ms: %.3f\r\n" % (
+        call.id.encode(),
+        call.id.encode(),
+        len(call.attempts),
+        overhead_ms,
+    )
+
+
+def _cost(call: Call, is_streaming: bool) -> bytes:
+    if is_streaming:
+        return b"x-wk-cost-status: pending\r\n"
+    if call.cost_nusd is None:
+        return b"x-wk-cost-status: unpriced\r\n"
+    return b"x-wk-cost: %b\r\nx-wk-cost-status: %b\r\n" % (usd(call.cost_nusd).encode(), call.cost_status.encode())

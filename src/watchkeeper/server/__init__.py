@@ -1,0 +1,1 @@
+"""The composition root: the only place that builds the parts and joins them, one module per process."""

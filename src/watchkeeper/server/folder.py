@@ -1,0 +1,135 @@
+"""The data folder: what lies where, which version wrote it, and who holds it."""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from watchkeeper.core.errors import OperatorError
+
+FORMAT = 1
+"""Raised when an older version could not read what this one writes."""
+
+
+class FolderError(OperatorError):
+    """The data folder cannot be used as it is; nothing in it was changed."""
+
+    code = "data_folder"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Paths inside one data folder."""
+
+    root: Path
+
+    @property
+    def control_db(self) -> Path:
+        """SQLite file of the control database, unless the configuration names another."""
+        return self.root / "control.db"
+
+    @property
+    def analytics(self) -> Path:
+        """Folder of the embedded analytics store."""
+        return self.root / "analytics"
+
+    @property
+    def spool(self) -> Path:
+        """One folder of segments for each worker."""
+        return self.root / "spool"
+
+    @property
+    def run(self) -> Path:
+        """What belongs to the running processes only."""
+        return self.root / "run"
+
+    @property
+    def snapshot(self) -> Path:
+        """The compiled control state, sealed with the node key."""
+        return self.root / "snapshot"
+
+    @property
+    def socket(self) -> Path:
+        """Where the keeper answers the command line."""
+        return self.run / "keeper.sock"
+
+    @property
+    def meters(self) -> Path:
+        """What each worker has counted."""
+        return self.run / "meters"
+
+    @property
+    def node_key(self) -> Path:
+        """The secret that everything in this folder is sealed with."""
+        return self.root / "node.key"
+
+    @property
+    def config(self) -> Path:
+        """The configuration written at the first start when none was named."""
+        return self.root / "watchkeeper.yaml"
+
+    def create(self) -> None:
+        """Make the folder ready, or check that this version can use what is there.
+
+        Raises:
+            FolderError: a newer version wrote it, or it cannot be written to.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            for path in (self.run, self.spool, self.meters):
+                path.mkdir(mode=0o700, exist_ok=True)
+            self.check_version()
+            mark = self.root / "VERSION"
+            if not mark.exists():
+                mark.write_text(f"{FORMAT}\n")
+        except OSError as error:
+            raise FolderError(
+                f"The data folder {self.root} cannot be used: {error.strerror}. Name another with --data."
+            ) from error
+
+    def check_version(self) -> None:
+        """Refuse a folder that a newer version has written.
+
+        Raises:
+            FolderError: it has.
+        """
+        mark = self.root / "VERSION"
+        found = mark.read_text().strip() if mark.exists() else str(FORMAT)
+        if not found.isdigit() or int(found) > FORMAT:
+            raise FolderError(
+                f"The data folder {self.root} has format {found[:20]!r} and this version reads up to {FORMAT}. "
+                "Start the version that wrote it, or name another folder with --data. Nothing was changed."
+            )
+
+
+class FolderLock:
+    """Held by the process that runs on a data folder; freed by the system when it ends, however it ends."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._path = folder.root / "watchkeeper.lock"
+        self._handle: int | None = None
+
+    def __enter__(self) -> Self:
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise FolderError(
+                f"Another watchkeeper (process {holder}) is running on {self._path.parent}. "
+                "Stop it first, or start this one with its own --data folder and ports."
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        self._handle = handle
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
