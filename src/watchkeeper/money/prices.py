@@ -1,10 +1,7 @@
 """Price lists in compiled form: plain data that a gateway worker can carry and evaluate."""
 
-from typing import Literal
 
 from msgspec import Struct
-
-from watchkeeper.core.usage import Usage
 
 
 class Rates(Struct, frozen=True, array_like=True, gc=False):

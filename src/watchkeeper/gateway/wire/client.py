@@ -83,18 +83,19 @@ class Pool:
         *,
         ca_file: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tick_s: float = TICK_S,
     ) -> None:
         self._loop = loop
+        self._tick_s = tick_s
         self._limits = limits
         self._ca_file = ca_file
         self._clock = clock
         self._lanes: dict[Origin, Lane] = {}
         self._tls: ssl.SSLContext | None = None
         self._ticker: TimerHandle | None = None
+        self._is_closed = False
 
-    async def send(
-        self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float
-    ) -> Flight:
+    async def send(self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float) -> Flight:
         """Send a request and return at once; its response goes to the sink. With an idle connection nothing is awaited.
 
         Args:
@@ -113,15 +114,18 @@ class Pool:
         return flight
 
     async def close(self) -> None:
-        """Close every connection; requests under way end in a fault."""
+        """Close every connection; requests under way end in a fault, and later ones get PoolFull."""
+        self._is_closed = True
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
         for lane in self._lanes.values():
-            await lane.close()
+            lane.close()
         self._lanes.clear()
 
     def _open_lane(self, origin: Origin) -> "Lane":
+        if self._is_closed:
+            raise PoolFull("The gateway is stopping: its connections to upstreams are closed.")
         tls = None
         if origin.scheme == "https":
             if self._tls is None:
@@ -130,14 +134,16 @@ class Pool:
             tls = self._tls
         lane = self._lanes[origin] = Lane(self._loop, origin, self._limits, tls=tls, clock=self._clock)
         if self._ticker is None:
-            self._ticker = self._loop.call_later(TICK_S, self._tick)
+            self._ticker = self._loop.call_later(self._tick_s, self._tick)
         return lane
 
     def _tick(self) -> None:
         expired_at = self._clock() - self._limits.idle_s
-        for lane in self._lanes.values():
+        for origin, lane in list(self._lanes.items()):
             lane.close_unused(expired_at)
-        self._ticker = self._loop.call_later(TICK_S, self._tick)
+            if lane.is_unused:
+                del self._lanes[origin]
+        self._ticker = self._loop.call_later(self._tick_s, self._tick)
 
 
 class Lane:
@@ -175,11 +181,9 @@ class Lane:
             await self._wait(deadline)
         if self.idle:
             self.idle.pop().carry(flight)
-            return
-        started = self.clock()
-        connection = await self._dial(flight.connect_timeout_s)
-        flight.connect_ms = (self.clock() - started) * 1000
-        connection.carry(flight)
+        else:
+            connection = await self._dial(flight, deadline)
+            connection.carry(flight)
 
     def resend(self, flight: Flight) -> None:
         """Send a request again, over a fresh connection, whose first connection had been closed before it was sent."""
@@ -209,18 +213,25 @@ class Lane:
         if self.waiting:
             self._wake()
 
+    @property
+    def is_unused(self) -> bool:
+        """There is no connection, and nobody wants one."""
+        return not (self.connections or self._dialing or self.waiting or self._resending)
+
     def close_unused(self, expired_at: float) -> None:
         """Close connections that have not been used since a time."""
         while self.idle and self.idle[0].idle_since < expired_at:
             self.idle.pop(0).close()
 
-    async def close(self) -> None:
-        """Close everything."""
+    def close(self) -> None:
+        """Close everything; who waits for a connection gets PoolFull."""
+        self.idle.clear()
         for connection in list(self.connections):
             connection.drop()
-        self.idle.clear()
-        for task in list(self._resending):
+        for task in self._resending:
             task.cancel()
+        for turn in self.waiting:
+            turn.cancel()
 
     def _has_room(self) -> bool:
         return bool(self.idle) or len(self.connections) + self._dialing < self.limits.connections_per_origin_max
@@ -254,11 +265,12 @@ class Lane:
                 turn.set_result(None)
                 return
 
-    async def _dial(self, timeout_s: float) -> Upstream:
+    async def _dial(self, flight: Flight, deadline: float) -> Upstream:
         host = self._origin.host
+        started = self.clock()
         self._dialing += 1
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout_at(deadline):
                 _, connection = await self._loop.create_connection(
                     lambda: Upstream(self),
                     host,
@@ -266,9 +278,11 @@ class Lane:
                     ssl=self._tls,
                     server_hostname=host if self._tls else None,
                 )
+            flight.connect_ms = (self.clock() - started) * 1000
             return connection
         except TimeoutError:
-            raise ConnectTimeout(f"{self._origin} did not accept a connection within {timeout_s:g} s.") from None
+            waited_s = flight.connect_timeout_s
+            raise ConnectTimeout(f"{self._origin} did not accept a connection within {waited_s:g} s.") from None
         except ssl.SSLError as error:
             raise TlsFailed(f"No secure connection to {self._origin}: {error}.") from error
         except socket.gaierror as error:
@@ -281,9 +295,8 @@ class Lane:
             self._dialing -= 1
 
     async def _resend(self, flight: Flight) -> None:
-        started = self.clock()
         try:
-            connection = await self._dial(flight.connect_timeout_s)
+            connection = await self._dial(flight, self._loop.time() + flight.connect_timeout_s)
         except WireFault as fault:
             if flight.sink is not None:
                 flight.sink.on_fault(fault)
@@ -291,5 +304,4 @@ class Lane:
         if flight.sink is None:
             self.park(connection)
         else:
-            flight.connect_ms = (self.clock() - started) * 1000
             connection.carry(flight)

@@ -62,14 +62,21 @@ class Request:
 
 
 class Exchange:
-    """Answers one request: either `reply`, or `start`, `write` and `finish`. After the client has gone all do nothing."""
+    """Answers one request: either `reply`, or `start`, `write` and `finish`.
 
-    __slots__ = ("_connection", "_is_chunked", "_is_started", "is_closed", "on_close", "on_pause", "on_resume", "request")
+    Once the client has gone, or the response was aborted, all of them do nothing. Out of order, or after the end, they
+    raise RuntimeError: two answers to one request would be read as answers to two.
+    """
+
+    __slots__ = (
+        "_connection", "_is_chunked", "_is_cut", "_is_started", "is_closed", "on_close", "on_pause", "on_resume", "request",
+    )  # fmt: skip
 
     def __init__(self, connection: Connection, request: Request) -> None:
         self._connection: Connection | None = connection
         self._is_started = False
         self._is_chunked = False
+        self._is_cut = False
         self.request = request
         self.is_closed = False
         """The client went away before the response was finished."""
@@ -154,6 +161,7 @@ class Exchange:
         connection = self._open()
         if connection is not None:
             self._connection = None
+            self._is_cut = True
             connection.cut(must_reset=self._is_started and not self._is_chunked)
 
     async def drained(self) -> None:
@@ -182,16 +190,15 @@ class Exchange:
             on_close()
 
     def _open(self) -> Connection | None:
-        if self._connection is None and not self.is_closed:
+        if self._connection is None and not (self.is_closed or self._is_cut):
             raise RuntimeError("the response has been finished already")
         return self._connection
 
     def _started(self) -> Connection | None:
-        if not self._is_started and not self.is_closed:
+        if not self._is_started and not (self.is_closed or self._is_cut):
             raise RuntimeError("the response has not been started")
         return self._open()
 
     def _end(self, connection: Connection, *, keeps_alive: bool) -> None:
         self._connection = None
         connection.answered(keeps_alive=keeps_alive)
-

@@ -71,6 +71,8 @@ def target_of(raw: bytes, method: str, headers: dict[bytes, bytes]) -> tuple[str
         if not colon or scheme.lower() not in ("http", "https"):
             raise BadRequest("The request target must be a path that starts with a slash, or an http address.")
         cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+        if not cut:
+            raise BadRequest("The address in the request line names no host.")
         headers[b"host"] = rest[:cut].encode()
         target = rest[cut:] if rest[cut:].startswith("/") else "/" + rest[cut:]
     if "#" in target:
@@ -89,7 +91,7 @@ def check_host(headers: dict[bytes, bytes], *, is_http_1_0: bool) -> None:
     if host is None:
         if not is_http_1_0:
             raise BadRequest("The request has no host header, which HTTP/1.1 requires.")
-    elif host.translate(None, _HOST_LETTERS):
+    elif not host or host.translate(None, _HOST_LETTERS):
         raise BadRequest("The host header is not a host name and port.")
 
 
@@ -136,9 +138,7 @@ def check_expectation(expectation: bytes) -> None:
         raise ExpectationUnknown("The request expects something other than 100-continue, the only expectation known.")
 
 
-def check_head_size(
-    target: bytes, fields: list[tuple[bytes, bytes]], *, head_bytes_max: int, headers_max: int
-) -> None:
+def check_head_size(target: bytes, fields: list[tuple[bytes, bytes]], *, head_bytes_max: int, headers_max: int) -> None:
     """See that a head that may be too large is not.
 
     Raises:

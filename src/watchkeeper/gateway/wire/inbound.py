@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from watchkeeper.gateway.wire.server import Server
 
 
+WRITE_HIGH_BYTES = 64 * 1024
+"""With more than this waiting for a client, the exchange is told to pause,"""
+WRITE_LOW_BYTES = 16 * 1024
+"""and with less than this, to go on."""
+
+
 class Connection(Protocol):
     """One client connection, from accept to close."""
 
@@ -46,6 +52,7 @@ class Connection(Protocol):
 
     def connection_made(self, transport: object) -> None:
         self._transport = cast(Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES, low=WRITE_LOW_BYTES)  # uvloop's low is 16 bytes
         self.write = self._transport.write
         self.writelines = self._transport.writelines
         address = self._transport.get_extra_info("peername")
@@ -53,8 +60,8 @@ class Connection(Protocol):
         self.deadline = self._server.now + self._limits.idle_s
         rejection = self._server.welcome(self)
         if rejection is not None:
-            self._reader.fail(rejection)
-            self._next()
+            self._say(rejection)
+            self._close()
 
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
@@ -64,11 +71,11 @@ class Connection(Protocol):
         if reader.held_bytes != self._held_bytes:
             self._account()
         if self._exchange is not None:
-            if reader.arrived or reader.phase != "idle":
+            if reader.arrived or reader.phase in ("head", "body"):
                 self._transport.pause_reading()
         elif reader.arrived:
             self._next()
-        elif reader.phase != "idle":
+        elif reader.phase in ("head", "body"):
             self._await_rest()
 
     def eof_received(self) -> bool:
@@ -81,8 +88,8 @@ class Connection(Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._is_closing = True
         self._lose()
-        self._server.buffered_bytes -= self._held_bytes
-        self._held_bytes = 0
+        self._forget_bodies()
+        self._reader.stop()
         self._server.forget(self)
 
     def pause_writing(self) -> None:
@@ -202,20 +209,25 @@ class Connection(Protocol):
         self.deadline = inf
         if isinstance(arrived, Rejection):
             self._refuse(arrived)
+        elif arrived.body and self._server.buffered_bytes > self._limits.buffered_bytes_max:
+            self._refuse(_full())
         else:
             self._exchange = exchange = Exchange(self, arrived)
             self._server.serve(exchange)
 
     def _await_next(self) -> None:
         """Go on with what has arrived meanwhile, or wait for the next request."""
-        self._transport.resume_reading()
         reader = self._reader
         if reader.arrived:
             self._server.loop.call_soon(self._next_if_open)
-        elif reader.phase == "idle":
-            self.deadline = self._server.now + self._limits.idle_s
-        else:
+            return
+        self._transport.resume_reading()
+        if reader.phase in ("head", "body"):
             self._await_rest()
+        elif self._server.is_draining:
+            self._close()
+        else:
+            self.deadline = self._server.now + self._limits.idle_s
 
     def _next_if_open(self) -> None:
         if not self._is_closing and self._exchange is None and self._reader.arrived:
@@ -239,7 +251,7 @@ class Connection(Protocol):
         server.buffered_bytes += self._reader.held_bytes - self._held_bytes
         self._held_bytes = self._reader.held_bytes
         if server.buffered_bytes > self._limits.buffered_bytes_max and self._reader.phase == "body":
-            self._reject(Overloaded("The gateway holds as many request bodies as it may; try again in a moment."))
+            self._reject(_full())
 
     def _reject(self, rejection: Rejection) -> None:
         reader = self._reader
@@ -262,14 +274,22 @@ class Connection(Protocol):
     def _refuse(self, rejection: Rejection) -> None:
         """Answer a rejection, then listen a little longer: closing on bytes that are still coming would reset the
         connection, and the client would never see the answer."""
-        self._server.count_rejection(rejection)
-        body = rejection.body()
-        head = STATUS_LINES[rejection.http_status] + JSON + CLOSE + self._server.date_line
-        self.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._say(rejection)
         self._is_closing = True
+        self._forget_bodies()
         self.deadline = self._server.now + self._limits.linger_s
         self._transport.resume_reading()
         self._transport.write_eof()
+
+    def _say(self, rejection: Rejection) -> None:
+        self._server.rejected[rejection.code] += 1
+        body = rejection.body()
+        head = STATUS_LINES[rejection.http_status] + JSON + CLOSE + self._server.date_line
+        self.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+
+    def _forget_bodies(self) -> None:
+        self._server.buffered_bytes -= self._held_bytes
+        self._held_bytes = 0
 
     def _close(self) -> None:
         self._is_closing = True
@@ -287,3 +307,7 @@ class Connection(Protocol):
             if not self._writable.done():
                 self._writable.set_result(None)
             self._writable = None
+
+
+def _full() -> Overloaded:
+    return Overloaded("The gateway holds as many request bodies as it may; try again in a moment.")

@@ -20,7 +20,7 @@ class ServerLimits:
     """Header fields, trailers included; 431."""
     body_bytes_max: int = 64 * MIB
     """Of one request, after chunked coding is taken off; 413."""
-    buffered_bytes_max: int = 512 * MIB
+    buffered_bytes_max: int = 256 * MIB
     """Request bodies held at once over all connections of one worker; 503."""
     framing_bytes_max: int = 16 * KIB
     """Chunk extensions and trailers of one request, beyond 16 bytes for each chunk; 400."""
@@ -39,6 +39,8 @@ class ServerLimits:
     """How long a connection that is being closed may take to hear the last answer."""
     drain_grace_s: float = 0.25
     """While draining, idle connections may bring one more request for this long; it is answered with `connection: close`."""
+    cut_grace_s: float = 2.0
+    """When a drain's patience has ended and clients were cut off, handlers have this long to write it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class PoolLimits:
     idle_s: float = 30.0
     """An unused connection is closed after this long."""
     head_bytes_max: int = 64 * KIB
-    """Status line and header fields of a response; MalformedResponse."""
+    """Status line and header fields of a response, and later what comes without body bytes; MalformedResponse."""
     headers_max: int = 256
     """Header and trailer fields of a response; MalformedResponse."""
     resend_within_s: float = 1.0

@@ -77,8 +77,22 @@ class Upstream(TransportProtocol):
     """One connection to an upstream; carries one request at a time."""
 
     __slots__ = (
-        "_clock", "_data", "_ends_with_connection", "_fields", "_flight", "_has_carried", "_head_bytes", "_headers",
-        "_is_paused", "_keeps_alive", "_lane", "_parser", "_phase", "_status", "_transport", "idle_since",
+        "_clock",
+        "_data",
+        "_ends_with_connection",
+        "_fields",
+        "_flight",
+        "_framing_bytes",
+        "_has_carried",
+        "_headers",
+        "_is_paused",
+        "_keeps_alive",
+        "_lane",
+        "_parser",
+        "_phase",
+        "_status",
+        "_transport",
+        "idle_since",
     )  # fmt: skip
 
     def __init__(self, lane: Lane) -> None:
@@ -92,7 +106,8 @@ class Upstream(TransportProtocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._data: list[bytes] = []
         self._status = 0
-        self._head_bytes = 0
+        self._framing_bytes = 0
+        """Of the present reply, in reads that brought nothing of its body."""
         self._keeps_alive = True
         self._ends_with_connection = False
         self._has_carried = False
@@ -108,6 +123,7 @@ class Upstream(TransportProtocol):
         flight.is_on_used_connection = self._has_carried
         flight.sent_at = self._clock()
         self._has_carried = True
+        self._framing_bytes = 0
         self._phase = "sent"
         if len(flight.body) <= _JOINED_BYTES_MAX:
             self._transport.write(flight.head + flight.body)
@@ -147,7 +163,8 @@ class Upstream(TransportProtocol):
     def data_received(self, data: bytes) -> None:
         flight, phase = self._flight, self._phase
         if flight is None or flight.sink is None:
-            self.abort()  # nobody asked for anything: what is on this connection cannot be trusted
+            self._lane.withdraw(self)  # nobody asked for anything: what is on this connection cannot be trusted
+            self.abort()
             return
         if phase == "sent":
             self._phase = phase = "head"
@@ -158,23 +175,22 @@ class Upstream(TransportProtocol):
             problem = error
             self._keeps_alive = False
         sink = flight.sink
-        if phase == "head":
-            if self._phase == "head":
-                self._head_bytes += len(data)
-                if problem is None and self._head_bytes > self._lane.limits.head_bytes_max:
-                    self._fail(MalformedResponse("The response's head is longer than the gateway takes."))
-            else:
-                sink.on_head(self._status, self._headers)
+        if phase == "head" and self._phase != "head":
+            sink.on_head(self._status, self._headers)
         if self._data:
             parts, self._data = self._data, []
-            if flight.connection is self:
+            if flight.connection is self:  # else the sink has cancelled
                 sink.on_data(parts[0] if len(parts) == 1 else b"".join(parts))
+        else:
+            self._framing_bytes += len(data)
         if flight.connection is not self:
             return
         if self._phase == "done":
             self._land(sink)
         elif problem is not None:
             self._fail(_malformed(problem))
+        elif self._framing_bytes > self._lane.limits.head_bytes_max:
+            self._fail(MalformedResponse("The reply's head, or its chunk extensions and trailers, are too long."))
 
     def eof_received(self) -> bool:
         if self._phase == "idle":
@@ -191,7 +207,9 @@ class Upstream(TransportProtocol):
             if self._ends_with_connection and error is None:
                 flight.sink.on_end()
             else:
-                flight.sink.on_fault(BodyCut(f"The upstream's connection ended in the middle of the reply{_why(error)}."))
+                flight.sink.on_fault(
+                    BodyCut(f"The upstream's connection ended in the middle of the reply{_why(error)}.")
+                )
         elif self._phase == "sent" and self._may_resend(flight):
             self._lane.resend(flight)
         else:
@@ -219,9 +237,8 @@ class Upstream(TransportProtocol):
         self._status = status
         self._headers = fields
         self._phase = "body"
-        self._head_bytes = 0
         self._keeps_alive = self._parser.should_keep_alive()
-        self._ends_with_connection = not self._keeps_alive and _needs_eof(status, fields)
+        self._ends_with_connection = not _states_length(fields) and status not in BODILESS
         flight = self._flight
         if flight is not None and flight.head.startswith(b"HEAD "):
             self._phase = "done"
@@ -255,17 +272,19 @@ class Upstream(TransportProtocol):
             sink.on_fault(fault)
 
     def _may_resend(self, flight: Flight) -> bool:
-        return (
-            flight.is_on_used_connection
-            and self._clock() - flight.sent_at <= self._lane.limits.resend_within_s
-        )
+        return flight.is_on_used_connection and self._clock() - flight.sent_at <= self._lane.limits.resend_within_s
 
 
-def _needs_eof(status: int, fields: list[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a response ends only with its connection (RFC 9112 section 6.3)."""
-    if status in BODILESS:
-        return False
-    return not any(name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()) for name, value in fields)
+def _states_length(fields: list[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a response's head says where its body ends; otherwise only the connection's end does."""
+    for name, value in fields:
+        if name == b"content-length":
+            return True
+        if name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                raise MalformedResponse(f"The reply is in the transfer coding {value[:80].decode('latin-1')}.")
+            return True
+    return False
 
 
 def _malformed(error: httptools.HttpParserError) -> MalformedResponse:

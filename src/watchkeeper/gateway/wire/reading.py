@@ -18,8 +18,8 @@ from watchkeeper.gateway.wire.rejections import (
     VersionUnsupported,
 )
 
-Phase = Literal["idle", "head", "body", "failed"]
-"""What the next byte belongs to. failed: nothing more can be read from this connection."""
+Phase = Literal["idle", "head", "body", "over"]
+"""What the next byte belongs to. over: nothing more is read, after a rejection or the client's last request."""
 
 _PARTS_PER_READ_MAX = 16
 """More body parts in one read (tiny chunks) are joined at once, so that they cost little more memory than their bytes."""
@@ -61,7 +61,7 @@ class RequestReader:
 
     def feed(self, data: bytes, read_at: float) -> None:
         """Take bytes that were read at a time; nothing is raised, a rejection goes to `arrived`."""
-        if self.phase == "failed":
+        if self.phase == "over":
             return
         self._read_at = read_at
         if self.phase == "body":
@@ -71,23 +71,28 @@ class RequestReader:
         parts_before = len(self._parts)
         try:
             self._parser.feed_data(data)
-            if self.phase != "idle":
+            if self.phase in ("head", "body"):
                 self._check_unfinished(parts_before)
         except httptools.HttpParserUpgrade as upgrade:
             self._read_on_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self.fail(_rejection_of(error))
+            self._give_up(error)
         except Rejection as rejection:
             self.fail(rejection)
 
     def fail(self, rejection: Rejection) -> None:
         """Read nothing more; what arrived before is still good."""
-        self.phase = "failed"
+        self.phase = "over"
         self.held_bytes -= self.body_bytes
         self.body_bytes = 0
         self._parts.clear()
         self._fields.clear()
         self.arrived.append(rejection)
+
+    def stop(self) -> None:
+        """Let go of the parser, which refers back to this reader; it can read nothing more."""
+        self.phase = "over"
+        del self._parser
 
     # what the parser calls
 
@@ -141,7 +146,7 @@ class RequestReader:
             self._fields.clear()  # trailers; nothing here uses any
         request.body_at = self._read_at
         self._is_resuming = self.wants_continue = False
-        self.phase = "idle"
+        self.phase = "idle" if request.keeps_alive else "over"
         if len(self.arrived) > self._limits.pipelined_max:
             raise Overloaded(f"More than {self._limits.pipelined_max} requests wait on this connection.")
         self.arrived.append(request)
@@ -153,7 +158,7 @@ class RequestReader:
         parser = self._parser
         keeps_alive = parser.should_keep_alive()
         is_http_1_0 = False
-        if not keeps_alive or b"connection" in headers:  # without either it can only be HTTP/1.1
+        if not keeps_alive or b"connection" in headers or b"proxy-connection" in headers:  # else it is HTTP/1.1
             version = parser.get_http_version()
             framing.check_version(version)
             is_http_1_0 = version == "1.0"
@@ -180,10 +185,14 @@ class RequestReader:
             first_byte_at=self.first_byte_at,
         )
 
+    def _give_up(self, error: httptools.HttpParserError) -> None:
+        if self.phase != "over":  # llhttp refuses bytes behind the last request; here they are ignored
+            self.fail(_rejection_of(error))
+
     def _check_unfinished(self, parts_before: int) -> None:
         limits = self._limits
         if self.phase == "head":
-            if self._head_bytes > limits.head_bytes_max + limits.target_bytes_max:
+            if self._head_bytes > limits.head_bytes_max:
                 raise HeadTooLarge(f"The request's head is longer than {limits.head_bytes_max} bytes.")
             return
         self._check_body_size()
@@ -192,7 +201,9 @@ class RequestReader:
             parts[parts_before:] = [b"".join(parts[parts_before:])]
         framing_bytes = self._raw_body_bytes - self.body_bytes - self._chunks * _BYTES_PER_CHUNK
         if framing_bytes > limits.framing_bytes_max:
-            raise BadRequest(f"The body brings more than {limits.framing_bytes_max} bytes of chunk extensions or trailers.")
+            raise BadRequest(
+                f"The body brings more than {limits.framing_bytes_max} bytes of chunk extensions or trailers."
+            )
 
     def _check_body_size(self) -> None:
         if self.body_bytes > self._limits.body_bytes_max:

@@ -41,12 +41,15 @@ class Server:
         *,
         loop: AbstractEventLoop,
         clock: Callable[[], float] = time.monotonic,
+        tick_s: float = TICK_S,
     ) -> None:
         self._handler = handler
+        self._tick_s = tick_s
         self._listener: Listener | None = None
         self._connections: set[Connection] = set()
         self._running: dict[Exchange, Task[None]] = {}
         self._ticker: TimerHandle | None = None
+        self._last_resort: TimerHandle | None = None
         self._quiet: Future[None] | None = None
         self._cut_calls = 0
         self.limits = limits
@@ -61,7 +64,7 @@ class Server:
         self.accepted = 0
         self.requests = 0
         self.rejected: Counter[str] = Counter()
-        """Rejections by code."""
+        """Requests and connections that the wire answered itself, by code."""
 
     @property
     def open_connections(self) -> int:
@@ -97,14 +100,13 @@ class Server:
         """
         self.begin_drain()
         timer = self.loop.call_later(timeout_s, self._cut_all)
-        cut_before = self._cut_calls
         while self._connections or self._running:
             self._quiet = self.loop.create_future()
             await self._quiet
-        timer.cancel()
-        if self._ticker is not None:
-            self._ticker.cancel()
-        return self._cut_calls - cut_before
+        for handle in (timer, self._ticker, self._last_resort):
+            if handle is not None:
+                handle.cancel()
+        return self._cut_calls
 
     # what connections call
 
@@ -120,10 +122,6 @@ class Server:
         """Start the handler on a request."""
         self.requests += 1
         self._running[exchange] = self.loop.create_task(self._run(exchange))
-
-    def count_rejection(self, rejection: Rejection) -> None:
-        """Count a request that was answered by the wire itself."""
-        self.rejected[rejection.code] += 1
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""
@@ -150,7 +148,7 @@ class Server:
         self.date_line = date_line()
         for connection in [connection for connection in self._connections if connection.deadline < now]:
             connection.expire(now)
-        self._ticker = self.loop.call_later(TICK_S, self._tick)
+        self._ticker = self.loop.call_later(self._tick_s, self._tick)
 
     def _close_idle(self) -> None:
         for connection in [connection for connection in self._connections if connection.is_idle]:
@@ -160,6 +158,11 @@ class Server:
         self._cut_calls += len(self._running)
         for connection in list(self._connections):
             connection.abort()
+        self._last_resort = self.loop.call_later(self.limits.cut_grace_s, self._cancel_all)
+
+    def _cancel_all(self) -> None:
+        for task in self._running.values():
+            task.cancel()
 
     def _note_quiet(self) -> None:
         if self._quiet is not None and not self._quiet.done() and not self._connections and not self._running:
