@@ -117,7 +117,7 @@ def _plain(relay: Relay) -> Answer | Failure:
         return openai.failure_of(relay.status, body)
     try:
         reply = openai.reply_of(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except openai.UNREADABLE:
         start = " ".join(body[:80].decode(errors="replace").split())
         return Failure(
             "malformed_reply",

@@ -209,7 +209,7 @@ class Relay:
         data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         try:
             chunk = openai.chunk_of(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except openai.UNREADABLE:
             return True
         if chunk.model:
             self.model = chunk.model

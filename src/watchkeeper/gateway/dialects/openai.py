@@ -16,6 +16,10 @@ _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
 _MESSAGE_LIMIT = 500
 
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding somebody else's JSON can raise."""
+
+
 class Failure(NamedTuple):
     """Why an upstream's reply is not an answer."""
 
@@ -83,7 +87,7 @@ def failure_of(status: int, body: bytes) -> Failure:
     """Classify a reply that is not an answer: a status of 400 and above, or an error inside a 200."""
     try:
         error = _error_reply(body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         text = body[:_MESSAGE_LIMIT].decode(errors="replace")
         return Failure(_class_of_status(status), None, " ".join(text.split()) or f"status {status} without a body")
     if isinstance(error, str):
