@@ -45,7 +45,9 @@ def test_fields_the_gateway_does_not_know_are_left_alone() -> None:
 
 
 def test_a_patch_keeps_the_bytes_of_every_other_value() -> None:
-    body = b'{ "model" : "route",\n "temperature": 1.0e-1, "messages": [ {"role":"user", "content":"\\u00e9 \xc3\xa9"} ] }'
+    body = (
+        b'{ "model" : "route",\n "temperature": 1.0e-1, "messages": [ {"role":"user", "content":"\\u00e9 \xc3\xa9"} ] }'
+    )
     patched = openai.patch(body, {"model": b'"target"'})
     assert json.loads(patched)["model"] == "target"
     assert b'[ {"role":"user", "content":"\\u00e9 \xc3\xa9"} ]' in patched

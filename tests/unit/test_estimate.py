@@ -35,7 +35,9 @@ def test_a_cut_stream_counts_what_arrived_with_tool_calls_and_reasoning() -> Non
 
 def test_images_count_as_images_and_not_as_their_base64() -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
-    usage = estimate(_request({"role": "user", "content": [{"type": "text", "text": "what?"}, image]}), b"{}", is_stream=False)
+    usage = estimate(
+        _request({"role": "user", "content": [{"type": "text", "text": "what?"}, image]}), b"{}", is_stream=False
+    )
     assert usage.input_tokens == 2 + TOKENS_PER_IMAGE
 
 
@@ -44,7 +46,9 @@ def test_embeddings_count_their_input() -> None:
     assert estimate(request, b'{"data":[]}', is_stream=False).input_tokens == 3
 
 
-@pytest.mark.parametrize("hostile", [b"", b"null", b"[1]", b'{"messages":[null,3,{"content":[4]}]}', b"\xff", b"[" * 90_000])
+@pytest.mark.parametrize(
+    "hostile", [b"", b"null", b"[1]", b'{"messages":[null,3,{"content":[4]}]}', b"\xff", b"[" * 90_000]
+)
 def test_nothing_that_was_sent_or_received_makes_the_count_fail(hostile: bytes) -> None:
     assert estimate(hostile, hostile, is_stream=False).output_tokens == 0
     assert estimate(hostile, b"data: " + hostile + b"\n\n", is_stream=True).output_tokens == 0

