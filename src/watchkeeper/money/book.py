@@ -46,7 +46,7 @@ class PriceBook:
         if declared is not None:
             return declared
         for name in (*_FIRST_ADDRESSES, *self._providers):
-            if re.match(self._providers[name].api_pattern, base_url):
+            if _is_address_of(self._providers[name].api_pattern, base_url):
                 return name
         return ""
 
@@ -72,6 +72,12 @@ class PriceBook:
         conditions = model.prices if isinstance(model.prices, list) else [genai.ConditionalPrice(prices=model.prices)]
         rows = [_rates(source, condition, is_first=index == 0) for index, condition in enumerate(conditions)]
         return ModelPrices(_match(model.match), tuple(rows))
+
+
+def _is_address_of(api_pattern: str, base_url: str) -> bool:
+    """Tell whether an address belongs to a provider. Most patterns stop inside the host name, so what follows counts too."""
+    found = re.match(api_pattern, base_url)
+    return found is not None and (found[0].endswith(("/", ".")) or base_url[found.end() :][:1] in ("", "/", ":"))
 
 
 def _rates(source: str, condition: genai.ConditionalPrice, *, is_first: bool) -> Rates:
