@@ -20,6 +20,10 @@ def _ns(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
     return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1_000_000_000
 
 
+def _only_input(rate: Rate) -> tuple[Rate | None, ...]:
+    return (rate, *[None] * (len(BUCKETS) - 1))
+
+
 def _rates(list_name: str, model: str, at_ns: int) -> Rates:
     found = BOOK.price_list(list_name).rates(model, at_ns)
     assert found is not None
@@ -48,18 +52,18 @@ def test_a_price_that_changed_is_that_of_the_calls_day() -> None:
     [(16, 29, False), (16, 30, True), (23, 0, True), (0, 29, True), (0, 30, False), (12, 0, False)],
 )
 def test_an_hourly_price_may_run_over_midnight(hour: int, minute: int, held: bool) -> None:
-    row = Rates("s", None, (16 * 3600 + 1800, 1800), {})
+    row = Rates("s", None, (16 * 3600 + 1800, 1800), ())
     assert row.holds_at(_ns(2026, 11, 1, hour, minute)) is held
 
 
 @pytest.mark.parametrize(("input_tokens", "nusd"), [(200_000, 200_000), (200_001, 400_002)])
 def test_a_long_context_changes_the_rate_of_the_whole_call(input_tokens: int, nusd: int) -> None:
-    rates = Rates("s", None, None, {"input_uncached": Rate(10**6, (Tier(200_000, 2 * 10**6),))})
+    rates = Rates("s", None, None, _only_input(Rate(10**6, (Tier(200_000, 2 * 10**6),))))
     assert cost_nusd(Usage(input_uncached=input_tokens), rates) == nusd
 
 
 def test_a_bucket_without_a_rate_leaves_the_call_unpriced() -> None:
-    rates = Rates("s", None, None, {"input_uncached": Rate(1)})
+    rates = Rates("s", None, None, _only_input(Rate(1)))
     assert cost_nusd(Usage(input_uncached=5), rates) == 0
     assert cost_nusd(Usage(input_uncached=5, output_text=1), rates) is None
 

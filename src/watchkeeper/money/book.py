@@ -10,7 +10,7 @@ from genai_prices import types as genai
 from genai_prices.data_snapshot import get_snapshot
 
 from watchkeeper.core.money import NUSD_PER_USD
-from watchkeeper.money.prices import FREE, Bucket, Match, ModelPrices, PriceList, Rate, Rates, Tier
+from watchkeeper.money.prices import BUCKETS, FREE, Bucket, Match, ModelPrices, PriceList, Rate, Rates, Tier
 
 PRICE_KEYS: dict[Bucket, tuple[str, ...]] = {
     "input_uncached": ("input_mtok",),
@@ -81,7 +81,7 @@ def _is_address_of(api_pattern: str, base_url: str) -> bool:
 
 
 def _rates(source: str, condition: genai.ConditionalPrice, *, is_first: bool) -> Rates:
-    by_bucket = {bucket: rate for bucket, keys in PRICE_KEYS.items() if (rate := _first_rate(condition.prices, keys))}
+    by_bucket = tuple(_first_rate(condition.prices, PRICE_KEYS[bucket]) for bucket in BUCKETS)
     valid_from_ns, hours_s = None, None
     match condition.constraint:
         case genai.StartDateConstraint(start_date=day):

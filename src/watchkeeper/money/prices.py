@@ -8,10 +8,12 @@ import re
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from watchkeeper.core.usage import Usage
 
 PER_MILLION = 1_000_000
+HALF_MILLION = PER_MILLION // 2
 DAY_S = 86_400
 
 Bucket = Literal[
@@ -70,7 +72,8 @@ class Rates(Struct, frozen=True, array_like=True, gc=False):
     """Unix time from which the row holds; None for always."""
     hours_s: tuple[int, int] | None
     """Seconds of the UTC day between which the row holds, the end excluded; None for the whole day."""
-    by_bucket: dict[Bucket, Rate]
+    by_bucket: tuple[Rate | None, ...]
+    """In the order of `BUCKETS`; None where the model has no such rate."""
     request_nusd: int = 0
     """Fee for each call."""
 
@@ -150,32 +153,34 @@ def price(usage: Usage, rates: Rates) -> list[Line] | None:
     None when tokens were used for which the row has no rate: a part of a bill would look like the whole.
     """
     lines: list[Line] = []
-    input_tokens = usage.input_tokens
-    for bucket in BUCKETS:
-        units: int = getattr(usage, bucket)
-        if not units:
-            continue
-        rate = rates.by_bucket.get(bucket)
-        if rate is None:
-            return None
-        per_million = rate.at(input_tokens)
-        lines.append(Line(bucket, units, per_million, _amount(units, per_million)))
+    for bucket, units, rate in zip(BUCKETS, astuple(usage), rates.by_bucket, strict=True):
+        if units:
+            if rate is None:
+                return None
+            per_million = rate.at(usage.input_tokens)
+            lines.append(Line(bucket, units, per_million, _amount(units, per_million)))
     if rates.request_nusd:
         lines.append(Line("request", 1, rates.request_nusd * PER_MILLION, rates.request_nusd))
     return lines
 
 
 def cost_nusd(usage: Usage, rates: Rates) -> int | None:
-    """Return what a call costs in nano-dollars; None when a rate is missing."""
-    lines = price(usage, rates)
-    return None if lines is None else sum(line.nusd for line in lines)
+    """Return the sum of the lines that `price` would write, without writing them; None when a rate is missing."""
+    total = rates.request_nusd
+    for units, rate in zip(astuple(usage), rates.by_bucket, strict=True):
+        if units:
+            if rate is None:
+                return None
+            per_million = rate.at(usage.input_tokens) if rate.tiers else rate.nusd_per_million
+            total += (units * per_million + HALF_MILLION) // PER_MILLION
+    return total
 
 
 def _amount(units: int, nusd_per_million: int) -> int:
-    return (units * nusd_per_million + PER_MILLION // 2) // PER_MILLION
+    return (units * nusd_per_million + HALF_MILLION) // PER_MILLION
 
 
 FREE = PriceList(
-    "free", (ModelPrices(Match("contains"), (Rates("declared free", None, None, dict.fromkeys(BUCKETS, Rate(0))),)),)
+    "free", (ModelPrices(Match("contains"), (Rates("declared free", None, None, (Rate(0),) * len(BUCKETS)),)),)
 )
 """The list of providers that cost nothing by the call, such as a model on one's own machine."""

@@ -4,14 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
-import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import uvicorn
 from fastapi import FastAPI
 
 from watchkeeper.access.node import NodeSecrets

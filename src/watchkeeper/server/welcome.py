@@ -1,15 +1,7 @@
 """What `watchkeeper up` prints: a way in for the operator and a first key for the application."""
 
-from pathlib import Path
-from typing import Self
 
-import msgspec
 from msgspec import Struct
-
-from watchkeeper.access.keys import make_key
-from watchkeeper.access.node import NodeSecrets
-from watchkeeper.server.folder import DataFolder
-from watchkeeper.server.sealed import SealedFile, SealError
 
 FIRST_FEATURE = "playground"
 

@@ -69,7 +69,7 @@ class Worker:
         self.spool = SpoolWriter(folder.spool / options.name, secrets.derive("spool"), loop=loop)
         self._recorder = SpoolRecorder(self.spool)
         self.meters = Meters(options.name)
-        self.watchdog = Watchdog(loop)
+        self.watchdog = Watchdog(loop, clock)
         self.pool = Pool(loop, PoolLimits())
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
         parts = Parts(

@@ -92,9 +92,7 @@ class Pool:
         self._tls: ssl.SSLContext | None = None
         self._ticker: TimerHandle | None = None
 
-    async def send(
-        self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float
-    ) -> Flight:
+    async def send(self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float) -> Flight:
         """Send a request and return at once; its response goes to the sink. With an idle connection nothing is awaited.
 
         Args:

@@ -64,7 +64,16 @@ class Request:
 class Exchange:
     """Answers one request: either `reply`, or `start`, `write` and `finish`. After the client has gone all do nothing."""
 
-    __slots__ = ("_connection", "_is_chunked", "_is_started", "is_closed", "on_close", "on_pause", "on_resume", "request")
+    __slots__ = (
+        "_connection",
+        "_is_chunked",
+        "_is_started",
+        "is_closed",
+        "on_close",
+        "on_pause",
+        "on_resume",
+        "request",
+    )
 
     def __init__(self, connection: Connection, request: Request) -> None:
         self._connection: Connection | None = connection
@@ -194,4 +203,3 @@ class Exchange:
     def _end(self, connection: Connection, *, keeps_alive: bool) -> None:
         self._connection = None
         connection.answered(keeps_alive=keeps_alive)
-

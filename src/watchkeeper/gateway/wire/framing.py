@@ -136,9 +136,7 @@ def check_expectation(expectation: bytes) -> None:
         raise ExpectationUnknown("The request expects something other than 100-continue, the only expectation known.")
 
 
-def check_head_size(
-    target: bytes, fields: list[tuple[bytes, bytes]], *, head_bytes_max: int, headers_max: int
-) -> None:
+def check_head_size(target: bytes, fields: list[tuple[bytes, bytes]], *, head_bytes_max: int, headers_max: int) -> None:
     """See that a head that may be too large is not.
 
     Raises:

@@ -191,7 +191,9 @@ class Upstream(TransportProtocol):
             if self._ends_with_connection and error is None:
                 flight.sink.on_end()
             else:
-                flight.sink.on_fault(BodyCut(f"The upstream's connection ended in the middle of the reply{_why(error)}."))
+                flight.sink.on_fault(
+                    BodyCut(f"The upstream's connection ended in the middle of the reply{_why(error)}.")
+                )
         elif self._phase == "sent" and self._may_resend(flight):
             self._lane.resend(flight)
         else:
@@ -255,17 +257,17 @@ class Upstream(TransportProtocol):
             sink.on_fault(fault)
 
     def _may_resend(self, flight: Flight) -> bool:
-        return (
-            flight.is_on_used_connection
-            and self._clock() - flight.sent_at <= self._lane.limits.resend_within_s
-        )
+        return flight.is_on_used_connection and self._clock() - flight.sent_at <= self._lane.limits.resend_within_s
 
 
 def _needs_eof(status: int, fields: list[tuple[bytes, bytes]]) -> bool:
     """Tell whether a response ends only with its connection (RFC 9112 section 6.3)."""
     if status in BODILESS:
         return False
-    return not any(name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()) for name, value in fields)
+    return not any(
+        name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
+        for name, value in fields
+    )
 
 
 def _malformed(error: httptools.HttpParserError) -> MalformedResponse:

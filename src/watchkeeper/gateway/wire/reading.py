@@ -192,7 +192,9 @@ class RequestReader:
             parts[parts_before:] = [b"".join(parts[parts_before:])]
         framing_bytes = self._raw_body_bytes - self.body_bytes - self._chunks * _BYTES_PER_CHUNK
         if framing_bytes > limits.framing_bytes_max:
-            raise BadRequest(f"The body brings more than {limits.framing_bytes_max} bytes of chunk extensions or trailers.")
+            raise BadRequest(
+                f"The body brings more than {limits.framing_bytes_max} bytes of chunk extensions or trailers."
+            )
 
     def _check_body_size(self) -> None:
         if self.body_bytes > self._limits.body_bytes_max:
