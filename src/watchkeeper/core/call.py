@@ -108,7 +108,7 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     usage: Usage | None = None
     usage_status: UsageStatus = "missing"
     usage_raw: bytes = b""
-    """The upstream's usage object as received (JSON)."""
+    """A stream's usage object as received (JSON); a plain reply's stands in its body."""
     cost_nusd: int | None = None
     """None when the status is unpriced."""
     cost_status: CostStatus = "unpriced"
@@ -119,15 +119,15 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     """Time inside the gateway: duration less the time spent waiting for upstreams."""
     user_agent: str = ""
     request_path: str = ""
-    request_headers: list[tuple[str, str]] = []
-    """As received, without credentials and cookies."""
+    request_headers: list[tuple[bytes, bytes]] = []
+    """As received, names in lower case, without credentials and cookies."""
     request_body: bytes = b""
     """As received, cut at the recording limit."""
     request_bytes: int = 0
     """Full length, also when the recorded body was cut."""
     sent_body: bytes | None = None
     """What went upstream at the last attempt; None when it was the received body, unchanged."""
-    response_headers: list[tuple[str, str]] = []
+    response_headers: list[tuple[bytes, bytes]] = []
     """The upstream's, of the last attempt."""
     response_body: bytes = b""
     """As received from the upstream (a stream's raw events), cut at the recording limit."""

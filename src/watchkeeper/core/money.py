@@ -16,8 +16,9 @@ NUSD_PER_USD = 1_000_000_000
 
 def usd(nusd: int) -> str:
     """Write nano-dollars as an exact decimal string in dollars, without an exponent: 1500 -> "0.0000015"."""
-    text = format(Decimal(nusd) / NUSD_PER_USD, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    sign = "-" if nusd < 0 else ""
+    whole, part = divmod(abs(nusd), NUSD_PER_USD)
+    return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
 
 
 def nusd(dollars: str | int | Decimal) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from watchkeeper.access.keys import KeyHasher, public_id_of
@@ -17,6 +18,8 @@ CREDENTIAL_HEADERS = frozenset(
 )
 """Never recorded and never sent upstream."""
 
+KNOWN_HEADERS_MAX = 4_096
+"""Header names whose meaning is remembered; the next one starts over with none."""
 TAGS_MAX = 32
 METADATA_MAX = 32
 VALUE_LENGTH_MAX = 200
@@ -65,13 +68,15 @@ def _json_metadata(found: Attribution, value: str) -> None:
             found.metadata[str(name)[:VALUE_LENGTH_MAX]] = str(item)[:VALUE_LENGTH_MAX]
 
 
-_FIELDS: dict[bytes, Callable[[Attribution, str], None]] = {
+_OWN: dict[bytes, Callable[[Attribution, str], None]] = {
     b"x-wk-feature": _field("feature"),
     b"x-wk-tenant": _field("tenant"),
     b"x-wk-subject": _field("subject"),
     b"x-wk-session": _field("session"),
     b"x-wk-tags": _tags,
     b"traceparent": _field("trace"),
+}
+_ALIASES: dict[bytes, Callable[[Attribution, str], None]] = {
     # the headers that clients of other gateways already send
     b"x-litellm-tags": _tags,
     b"x-litellm-end-user-id": _field("subject"),
@@ -86,25 +91,75 @@ _FIELDS: dict[bytes, Callable[[Attribution, str], None]] = {
     b"x-bf-customer-id": _field("subject"),
 }
 _PREFIXES = (b"x-wk-meta-", b"helicone-property-", b"x-bf-dim-")
-_OWN = b"x-wk-"
 
 
-def read_attribution(headers: list[tuple[bytes, bytes]]) -> Attribution:
-    """Read the attribution that a request carries; an `x-wk-` header wins over another gateway's alias."""
+@dataclass(frozen=True, slots=True)
+class HeaderRule:
+    """What to do with a header of one name."""
+
+    is_kept: bool = True
+    put: Callable[[Attribution, str], None] | None = None
+    is_own: bool = False
+    """Ours wins over another gateway's alias, wherever it stands."""
+
+
+_PLAIN = HeaderRule()
+_SECRET = HeaderRule(is_kept=False)
+
+
+class HeaderReader:
+    """Reads a request's headers once: what they attribute, and what of them may be recorded."""
+
+    def __init__(self) -> None:
+        self._rules: dict[bytes, HeaderRule] = {}
+
+    def read(self, headers: list[tuple[bytes, bytes]]) -> tuple[Attribution | None, list[tuple[bytes, bytes]]]:
+        """Return the attribution, None when no header says anything of it, and the headers without credentials."""
+        rules = self._rules
+        kept: list[tuple[bytes, bytes]] = []
+        telling: list[tuple[HeaderRule, bytes]] = []
+        for pair in headers:
+            rule = rules.get(pair[0]) or self._learn(pair[0])
+            if rule is _PLAIN:
+                kept.append(pair)
+            elif rule.is_kept:
+                kept.append(pair)
+                telling.append((rule, pair[1]))
+        return (_attribution(telling) if telling else None), kept
+
+    def _learn(self, name: bytes) -> HeaderRule:
+        if len(self._rules) >= KNOWN_HEADERS_MAX:
+            self._rules.clear()
+        rule = self._rules[name] = _rule_for(name)
+        return rule
+
+
+def _rule_for(name: bytes) -> HeaderRule:
+    if name in CREDENTIAL_HEADERS:
+        return _SECRET
+    if name in _OWN:
+        return HeaderRule(put=_OWN[name], is_own=True)
+    if name in _ALIASES:
+        return HeaderRule(put=_ALIASES[name])
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return HeaderRule(put=_metadata_field(name[len(prefix) :].decode("latin-1")[:VALUE_LENGTH_MAX]))
+    return _PLAIN
+
+
+def _metadata_field(name: str) -> Callable[[Attribution, str], None]:
+    def put(found: Attribution, value: str) -> None:
+        if len(found.metadata) < METADATA_MAX:
+            found.metadata[name] = value[:VALUE_LENGTH_MAX]
+
+    return put
+
+
+def _attribution(telling: list[tuple[HeaderRule, bytes]]) -> Attribution:
     found = Attribution()
-    own: list[tuple[bytes, bytes]] = []
-    for name, value in headers:
-        put = _FIELDS.get(name)
-        if put is not None:
-            if name.startswith(_OWN):
-                own.append((name, value))
-            else:
-                put(found, _text(value))
-        elif name.startswith(_PREFIXES) and len(found.metadata) < METADATA_MAX:
-            prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
-            found.metadata[name[len(prefix) :].decode("latin-1")[:VALUE_LENGTH_MAX]] = _text(value)[:VALUE_LENGTH_MAX]
-    for name, value in own:
-        _FIELDS[name](found, _text(value))
+    for rule, value in sorted(telling, key=lambda item: item[0].is_own):
+        if rule.put is not None:
+            rule.put(found, _text(value))
     return found
 
 
@@ -118,7 +173,8 @@ class Admission:
     """Lets a request in under its key, and writes into the call who it is for."""
 
     def __init__(self, keys: KeyHasher, pseudonyms: Pseudonyms, clock: Clock) -> None:
-        self._hash = keys.hash
+        self._keys = keys
+        self._reader = HeaderReader()
         self._pseudonym = pseudonyms.of
         self._unix_ns = clock.unix_ns
 
@@ -143,26 +199,33 @@ class Admission:
         return entry
 
     def attribute(self, call: Call, entry: KeyEntry, headers: list[tuple[bytes, bytes]]) -> None:
-        """Write into the call for whom it is made: what the key is bound to, refined by the headers.
+        """Write into the call for whom it is made (what the key is bound to, refined by the headers) and what may be kept.
 
         Raises:
             TenantMismatch: the key belongs to one tenant and a header names another.
         """
-        found = read_attribution(headers)
         call.key_id = entry.public_id
         call.environment = entry.environment
-        call.feature = found.feature or entry.feature
-        call.tenant = entry.tenant or found.tenant
+        call.feature = entry.feature
+        call.tenant = entry.tenant
+        found, call.request_headers = self._reader.read(headers)
+        if found is not None:
+            self._refine(call, found)
+
+    def _refine(self, call: Call, found: Attribution) -> None:
+        call.feature = found.feature or call.feature
         call.session = found.session
         call.tags = found.tags
         call.metadata = found.metadata
-        if found.subject:
-            call.subject = self._pseudonym(call.tenant, found.subject)
         if found.trace:
             call.trace_id, call.parent_span_id = _trace(found.trace)
+        bound_to = call.tenant
+        call.tenant = bound_to or found.tenant
+        if found.subject:
+            call.subject = self._pseudonym(call.tenant, found.subject)
         if found.tenant and found.tenant != call.tenant:
             raise TenantMismatch(
-                f"The key {entry.public_id} belongs to the tenant `{entry.tenant}` and the request names `{found.tenant}`. "
+                f"The key {call.key_id} belongs to the tenant `{bound_to}` and the request names `{found.tenant}`. "
                 "Leave the header out, or use a key that is bound to no tenant."
             )
 
@@ -182,7 +245,7 @@ class Admission:
                 "Use a key made with `watchkeeper keys create`, not the provider's."
             )
         entry = plan.snapshot.keys.get(public_id)
-        if entry is None or not self._hash.matches(key, entry.secret_hash):
+        if entry is None or not self._keys.matches(key, entry.secret_hash):
             raise KeyRefused(
                 f"The key {public_id} is unknown or revoked. List the valid ones with `watchkeeper keys list`."
             )

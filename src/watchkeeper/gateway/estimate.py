@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.core.usage import Usage
+from watchkeeper.gateway.dialects import openai
 
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 85
@@ -32,7 +33,7 @@ def _tokens(characters: int) -> int:
 def _decode(data: bytes) -> Any:
     try:
         return _json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except openai.UNREADABLE:
         return None
 
 

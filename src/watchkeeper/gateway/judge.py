@@ -3,9 +3,8 @@
 import zlib
 from typing import NamedTuple
 
-import msgspec
-
 from watchkeeper.core.call import ErrorClass
+from watchkeeper.core.usage import Usage
 from watchkeeper.gateway.dialects import openai
 from watchkeeper.gateway.dialects.openai import Failure
 from watchkeeper.gateway.relay import Relay
@@ -13,15 +12,22 @@ from watchkeeper.gateway.wire.client import (
     BodyCut,
     ConnectFailed,
     ConnectionLost,
+    ConnectRefused,
     ConnectTimeout,
     MalformedResponse,
+    NameUnresolved,
     PoolFull,
+    TlsFailed,
     WireFault,
 )
+from watchkeeper.money.usage import disjoint, from_openai
 
 FAULT_CLASSES: dict[type[WireFault], ErrorClass] = {
     ConnectTimeout: "timeout",
     ConnectFailed: "unreachable",
+    NameUnresolved: "unreachable",
+    ConnectRefused: "unreachable",
+    TlsFailed: "unreachable",
     ConnectionLost: "unreachable",
     BodyCut: "broken_stream",
     MalformedResponse: "malformed_reply",
@@ -60,8 +66,8 @@ class Answer(NamedTuple):
 
     body: bytes
     model: str
-    usage: bytes
-    """The usage object as received; empty when there was none."""
+    usage: Usage | None
+    """None when the upstream did not say, or said something that cannot be read."""
 
 
 def judge(relay: Relay) -> Answer | Failure:
@@ -103,7 +109,7 @@ def _stream(relay: Relay) -> Answer | Failure:
         return Failure(
             "broken_stream", "stream_cut", "The upstream ended the stream without a finish reason or [DONE]."
         )
-    return Answer(b"", relay.model, relay.usage)
+    return Answer(b"", relay.model, from_openai(relay.usage) if relay.usage else None)
 
 
 def _plain(relay: Relay) -> Answer | Failure:
@@ -117,18 +123,17 @@ def _plain(relay: Relay) -> Answer | Failure:
         return openai.failure_of(relay.status, body)
     try:
         reply = openai.reply_of(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except openai.UNREADABLE:
         start = " ".join(body[:80].decode(errors="replace").split())
         return Failure(
             "malformed_reply",
             "not_json",
             f"The upstream answered {relay.status} with something that is not a reply: {start}",
         )
-    if reply.error is not msgspec.UNSET and bytes(reply.error) != b"null":
+    if openai.is_given(reply.error):
         return openai.failure_of(relay.status, body)
-    if reply.choices is msgspec.UNSET and reply.data is msgspec.UNSET:
+    if not reply.choices and not reply.data:
         return Failure(
             "malformed_reply", "no_choices", f"The upstream answered {relay.status} without `choices` or `data`."
         )
-    usage = b"" if reply.usage is msgspec.UNSET or bytes(reply.usage) == b"null" else bytes(reply.usage)
-    return Answer(body, reply.model or "", usage)
+    return Answer(body, reply.model or "", disjoint(reply.usage) if reply.usage is not None else None)

@@ -6,12 +6,11 @@ stream's events are passed on as they come. Only events that carry usage or an e
 
 import re
 import zlib
-from array import array
-from asyncio import AbstractEventLoop, Future
+from asyncio import Future
 from collections.abc import Callable
 from typing import Literal
 
-import msgspec
+from msgspec import Struct
 
 from watchkeeper.gateway.dialects import openai
 from watchkeeper.gateway.wire.client import Flight, WireFault
@@ -32,54 +31,41 @@ _ERROR = re.compile(rb'"error"\s*:\s*[{"]')
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
 
 
-class Relay:
-    """The sink of one attempt; `ended` is set exactly once."""
+class Relay(Struct, eq=False, kw_only=True):
+    """The sink of one attempt; `ended` is set exactly once. A struct, because making one takes a third of the time."""
 
-    __slots__ = (
-        "_begin_stream", "_call_started_at", "_exchange", "_keeps_usage", "_loop", "_record_limit", "_tail",
-        "_wants_stream", "body", "body_bytes", "chunk_offsets_us", "delivered_bytes", "end", "ended", "fault",
-        "first_byte_at", "first_sent_at", "flight", "headers", "heard_at", "is_paused", "is_streaming", "model",
-        "saw_done", "sent_at", "status", "stream_error", "usage",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        loop: AbstractEventLoop,
-        exchange: Exchange,
-        *,
-        wants_stream: bool,
-        keeps_usage: bool,
-        call_started_at: float,
-        record_limit: int,
-        begin_stream: "Callable[[Relay], None]",
-    ) -> None:
-        self._loop = loop
-        self._exchange = exchange
-        self._wants_stream = wants_stream
-        self._keeps_usage = keeps_usage
-        self._call_started_at = call_started_at
-        self._record_limit = record_limit
-        self._begin_stream = begin_stream
-        self._tail = b""
-        self.ended: Future[None] = loop.create_future()
-        self.sent_at = self.heard_at = loop.time()
-        self.is_paused = False
-        self.flight: Flight | None = None
-        self.end: End = "whole"
-        self.fault: WireFault | None = None
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.is_streaming = False
-        self.body: list[bytes] = []
-        self.body_bytes = 0
-        self.delivered_bytes = 0
-        self.first_byte_at = 0.0
-        self.first_sent_at = 0.0
-        self.chunk_offsets_us: array[int] = array("I")
-        self.usage = b""
-        self.model = ""
-        self.saw_done = False
-        self.stream_error = b""
+    ended: Future[None]
+    exchange: Exchange
+    now: Callable[[], float]
+    call_started_at: float
+    sent_at: float
+    heard_at: float
+    """When the upstream was last heard of; the sending counts as the first time."""
+    wants_stream: bool
+    keeps_usage: bool
+    """The client asked for the usage chunk."""
+    record_limit: int
+    begin_stream: "Callable[[Relay], None]"
+    flight: Flight | None = None
+    end: End = "whole"
+    fault: WireFault | None = None
+    status: int = 0
+    headers: list[tuple[bytes, bytes]] = []
+    content_type: bytes = b""
+    first_byte_at: float = 0.0
+    is_streaming: bool = False
+    is_paused: bool = False
+    body: list[bytes] = []
+    body_bytes: int = 0
+    delivered_bytes: int = 0
+    first_sent_at: float = 0.0
+    chunk_offsets_us: list[int] = []
+    usage: bytes = b""
+    model: str = ""
+    saw_done: bool = False
+    stream_error: bytes = b""
+    tail: bytes = b""
+    """The beginning of an event whose end has not come."""
 
     # what the upstream's connection calls
 
@@ -87,29 +73,30 @@ class Relay:
         """Note the head; a stream's events may begin."""
         self.status = status
         self.headers = headers
-        self.first_byte_at = self.heard_at = self._loop.time()
-        if self._wants_stream and status == 200 and self.header(b"content-type").startswith(b"text/event-stream"):
+        self.content_type = self.header(b"content-type")
+        self.first_byte_at = self.heard_at = self.now()
+        if self.wants_stream and status == 200 and self.content_type.startswith(b"text/event-stream"):
             self.is_streaming = True
-            self._begin_stream(self)
+            self.begin_stream(self)
 
     def on_data(self, data: bytes) -> None:
         """Keep a plain reply's bytes; pass a stream's whole events on."""
         self.body_bytes += len(data)
-        self.heard_at = now = self._loop.time()
-        if self.body_bytes <= self._record_limit or not self.is_streaming:
+        self.heard_at = now = self.now()
+        if self.body_bytes <= self.record_limit or not self.is_streaming:
             self.body.append(data)
         if self.is_streaming:
             if len(self.chunk_offsets_us) < CHUNKS_TIMED_MAX:
-                self.chunk_offsets_us.append(int((now - self._call_started_at) * 1e6))
+                self.chunk_offsets_us.append(int((now - self.call_started_at) * 1e6))
             self._relay(data)
         elif self.body_bytes > REPLY_BYTES_MAX:
             self._stop("overrun")
 
     def on_end(self) -> None:
         """Complete by framing; whether the answer is complete is the pipeline's question."""
-        if self.is_streaming and self._tail:
-            self._deliver(self._tail)
-            self._tail = b""
+        if self.is_streaming and self.tail:
+            self._deliver(self.tail)
+            self.tail = b""
         self._finish("whole")
 
     def on_fault(self, fault: WireFault) -> None:
@@ -142,7 +129,7 @@ class Relay:
     def resume(self) -> None:
         """The client has caught up."""
         self.is_paused = False
-        self.heard_at = self._loop.time()
+        self.heard_at = self.now()
         if self.flight is not None:
             self.flight.resume()
 
@@ -165,14 +152,14 @@ class Relay:
         return body
 
     def _relay(self, data: bytes) -> None:
-        if self._tail:
-            data = self._tail + data
-            self._tail = b""
+        if self.tail:
+            data = self.tail + data
+            self.tail = b""
         if not data.endswith(b"\n\n"):
             cut = _end_of_last_event(data)
-            self._tail = data[cut:]
+            self.tail = data[cut:]
             data = data[:cut]
-            if len(self._tail) > EVENT_BYTES_MAX:
+            if len(self.tail) > EVENT_BYTES_MAX:
                 self._stop("overrun")
         if data:
             self._deliver(data)
@@ -184,9 +171,9 @@ class Relay:
             self.saw_done = openai.is_done(events)
         if events:
             if not self.delivered_bytes:
-                self.first_sent_at = self._loop.time()
+                self.first_sent_at = self.now()
             self.delivered_bytes += len(events)
-            self._exchange.write(events)
+            self.exchange.write(events)
 
     def _inspect(self, events: bytes) -> bytes:
         """Read usage and errors out of whole events; return them without the usage chunk nobody asked for."""
@@ -209,16 +196,16 @@ class Relay:
         data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         try:
             chunk = openai.chunk_of(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except openai.UNREADABLE:
             return True
         if chunk.model:
             self.model = chunk.model
-        if chunk.error is not msgspec.UNSET and bytes(chunk.error) != b"null":
+        if openai.is_given(chunk.error):
             self.stream_error = data
-        if chunk.usage is msgspec.UNSET or bytes(chunk.usage) == b"null":
+        if not openai.is_given(chunk.usage):
             return True
         self.usage = bytes(chunk.usage)
-        return self._keeps_usage or bool(chunk.choices) or chunk.choices is None
+        return self.keeps_usage or bool(chunk.choices) or chunk.choices is None
 
     def _stop(self, end: End) -> None:
         if not self.ended.done():

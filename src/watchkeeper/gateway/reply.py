@@ -20,7 +20,7 @@ _PASSES_THROUGH = frozenset(
 
 def head_block(call: Call, relay: Relay, overhead_ms: float) -> bytes:
     """Write the headers of an answer. A stream's cost is not known yet, and the header says so."""
-    content_type = relay.header(b"content-type") or b"application/json"
+    content_type = relay.content_type or b"application/json"
     block = b"content-type: %b\r\n%b%b" % (content_type, _own(call, overhead_ms), _cost(call, relay.is_streaming))
     for name, value in relay.headers:
         if name in _FORWARDED:

@@ -2,6 +2,7 @@
 
 from asyncio import AbstractEventLoop, TimerHandle
 
+from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.relay import Relay
 
 TICK_S = 0.25
@@ -14,8 +15,9 @@ TOTAL_TIMEOUT_S = 1800.0
 class Watchdog:
     """Watches the attempts under way in one worker."""
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: AbstractEventLoop, clock: Clock) -> None:
         self._loop = loop
+        self._now = clock.monotonic
         self._relays: set[Relay] = set()
         self._timer: TimerHandle | None = None
 
@@ -43,7 +45,7 @@ class Watchdog:
         self._relays.discard(relay)
 
     def _look(self) -> None:
-        now = self._loop.time()
+        now = self._now()
         for relay in [relay for relay in self._relays if _is_overdue(relay, now)]:
             relay.expire()
         self._timer = self._loop.call_later(TICK_S, self._look)

@@ -1,19 +1,186 @@
-"""Price lists in compiled form: plain data that a gateway worker can carry and evaluate."""
+"""Price lists in compiled form: plain data that a gateway worker carries and that ingest evaluates alike.
 
+Rates are integer nano-dollars per million units, which holds every published price exactly. An amount is rounded once,
+half up, per bucket of usage, so that the lines of a bill add up to its total.
+"""
+
+import re
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import astuple
+
+from watchkeeper.core.usage import Usage
+
+PER_MILLION = 1_000_000
+HALF_MILLION = PER_MILLION // 2
+DAY_S = 86_400
+
+Bucket = Literal[
+    "input_uncached",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output_text",
+    "output_reasoning",
+    "audio_in",
+    "audio_out",
+]
+"""The fields of `core.usage.Usage`."""
+
+BUCKETS: tuple[Bucket, ...] = (
+    "input_uncached",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output_text",
+    "output_reasoning",
+    "audio_in",
+    "audio_out",
+)
+
+
+class Tier(Struct, frozen=True, array_like=True, gc=False):
+    """A rate that holds for the whole call once its input is longer than `above_tokens`."""
+
+    above_tokens: int
+    nusd_per_million: int
+
+
+class Rate(Struct, frozen=True, array_like=True, gc=False):
+    """What one bucket costs."""
+
+    nusd_per_million: int
+    tiers: tuple[Tier, ...] = ()
+    """Ascending by threshold."""
+
+    def at(self, input_tokens: int) -> int:
+        """Return nano-dollars per million units for a call with this much input."""
+        found = self.nusd_per_million
+        for tier in self.tiers:
+            if input_tokens > tier.above_tokens:
+                found = tier.nusd_per_million
+        return found
 
 
 class Rates(Struct, frozen=True, array_like=True, gc=False):
-    """One dated price row."""
+    """One dated price row of a model."""
 
     source: str
-    """Where the row came from, such as `genai-prices 0.2.3 openai/gpt-4o-mini`."""
+    """Where the row came from, such as `genai-prices 0.2.3: openai/gpt-4o-mini`."""
     valid_from_ns: int | None
     """Unix time from which the row holds; None for always."""
+    hours_s: tuple[int, int] | None
+    """Seconds of the UTC day between which the row holds, the end excluded; None for the whole day."""
+    by_bucket: tuple[Rate | None, ...]
+    """In the order of `BUCKETS`; None where the model has no such rate."""
+    request_nusd: int = 0
+    """Fee for each call."""
+
+    def holds_at(self, at_ns: int) -> bool:
+        """Tell whether the row holds at a Unix time."""
+        if self.valid_from_ns is not None and at_ns < self.valid_from_ns:
+            return False
+        if self.hours_s is None:
+            return True
+        start, end = self.hours_s
+        second = at_ns // 1_000_000_000 % DAY_S
+        return start <= second < end if start <= end else second >= start or second < end
+
+
+class Match(Struct, frozen=True, array_like=True, gc=False):
+    """A rule that recognises a model's name: one comparison, or several of which one or all must hold."""
+
+    kind: Literal["equals", "starts", "ends", "contains", "regex", "any", "all"]
+    text: str = ""
+    parts: tuple["Match", ...] = ()
+
+    def holds(self, name: str) -> bool:
+        """Tell whether a lower-case model name is meant."""
+        match self.kind:
+            case "equals":
+                return name == self.text
+            case "starts":
+                return name.startswith(self.text)
+            case "ends":
+                return name.endswith(self.text)
+            case "contains":
+                return self.text in name
+            case "regex":
+                return re.search(self.text, name) is not None
+            case "any":
+                return any(part.holds(name) for part in self.parts)
+            case "all":
+                return all(part.holds(name) for part in self.parts)
+
+
+class ModelPrices(Struct, frozen=True, array_like=True, gc=False):
+    """The price rows of one model; of those that hold at a time, the last counts."""
+
+    match: Match
+    rows: tuple[Rates, ...]
 
 
 class PriceList(Struct, frozen=True, array_like=True, gc=False):
     """The prices of one provider."""
 
     name: str
+    models: tuple[ModelPrices, ...]
+
+    def rates(self, model: str, at_ns: int) -> Rates | None:
+        """Return the row that holds for a model at a Unix time; None when the list does not know the model."""
+        name = model.lower()
+        for prices in self.models:
+            if prices.match.holds(name):
+                held = [row for row in prices.rows if row.holds_at(at_ns)]
+                return held[-1] if held else None
+        return None
+
+
+class Line(NamedTuple):
+    """One bucket of a bill."""
+
+    bucket: str
+    """A bucket of usage, or `request`."""
+    units: int
+    nusd_per_million: int
+    nusd: int
+
+
+def price(usage: Usage, rates: Rates) -> list[Line] | None:
+    """Write the bill of one call; its cost is the sum of the lines.
+
+    None when tokens were used for which the row has no rate: a part of a bill would look like the whole.
+    """
+    lines: list[Line] = []
+    for bucket, units, rate in zip(BUCKETS, astuple(usage), rates.by_bucket, strict=True):
+        if units:
+            if rate is None:
+                return None
+            per_million = rate.at(usage.input_tokens)
+            lines.append(Line(bucket, units, per_million, _amount(units, per_million)))
+    if rates.request_nusd:
+        lines.append(Line("request", 1, rates.request_nusd * PER_MILLION, rates.request_nusd))
+    return lines
+
+
+def cost_nusd(usage: Usage, rates: Rates) -> int | None:
+    """Return the sum of the lines that `price` would write, without writing them; None when a rate is missing."""
+    total = rates.request_nusd
+    for units, rate in zip(astuple(usage), rates.by_bucket, strict=True):
+        if units:
+            if rate is None:
+                return None
+            per_million = rate.at(usage.input_tokens) if rate.tiers else rate.nusd_per_million
+            total += (units * per_million + HALF_MILLION) // PER_MILLION
+    return total
+
+
+def _amount(units: int, nusd_per_million: int) -> int:
+    return (units * nusd_per_million + HALF_MILLION) // PER_MILLION
+
+
+FREE = PriceList(
+    "free", (ModelPrices(Match("contains"), (Rates("declared free", None, None, (Rate(0),) * len(BUCKETS)),)),)
+)
+"""The list of providers that cost nothing by the call, such as a model on one's own machine."""

@@ -387,7 +387,11 @@ async def secure(certificates: Certificates, name: str, host: str = "localhost")
     asked: list[str | None] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.issue(name))
-    context.sni_callback = lambda _socket, asked_for, _context: asked.append(asked_for)
+
+    def note(_socket: object, name: str | None, _context: ssl.SSLContext) -> None:
+        asked.append(name)
+
+    context.sni_callback = note
     one = Upstream([answers])
     await one.start(context, host)
     return one, asked

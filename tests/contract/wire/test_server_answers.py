@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from wire_rig import Hand, Served, until
+from wire_rig import Hand, Handle, Served, until
 
 from watchkeeper.gateway.wire.server import Exchange, Server, ServerLimits
 
@@ -71,9 +71,7 @@ async def test_old_proxy_keep_alive_does_not_make_http_1_0_into_1_1(serve: Serve
 
 
 @pytest.mark.parametrize("handle", [None, stream], ids=["reply", "stream"])
-async def test_head_gets_the_head_and_no_body(
-    serve: Serve, handle: Callable[[Exchange], Awaitable[None]] | None
-) -> None:
+async def test_head_gets_the_head_and_no_body(serve: Serve, handle: Handle | None) -> None:
     served = await (serve(handle) if handle else serve())
     client = await served.connect()
     await client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
@@ -165,9 +163,13 @@ async def test_handler_learns_once_that_its_client_has_gone(serve: Serve, leave:
     exchanges: list[Exchange] = []
     gone = asyncio.Event()
 
+    def note() -> None:
+        told.append("gone")
+        gone.set()
+
     async def handle(exchange: Exchange) -> None:
         exchanges.append(exchange)
-        exchange.on_close = lambda: (told.append("gone"), gone.set())[0]
+        exchange.on_close = note
         await gone.wait()
         exchange.start(200, b"")
         exchange.write(b"nobody")
@@ -284,9 +286,12 @@ async def test_second_answer_to_one_request_is_a_defect(serve: Serve) -> None:
         with pytest.raises(RuntimeError):
             exchange.reply(200, b"", b"")
         exchange.finish()
-        for act in (lambda: exchange.reply(200, b"", b""), lambda: exchange.write(b"x"), exchange.finish):
-            with pytest.raises(RuntimeError):
-                act()
+        with pytest.raises(RuntimeError):
+            exchange.reply(200, b"", b"")
+        with pytest.raises(RuntimeError):
+            exchange.write(b"x")
+        with pytest.raises(RuntimeError):
+            exchange.finish()
         raised.append("all")
 
     client = await (await serve(handle)).connect()

@@ -6,9 +6,9 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,7 @@ from watchkeeper.gateway.wire.server import Exchange, Server
 PATIENCE_S = 10.0
 """After this a test that waits for bytes has failed; no test is meant to come near it."""
 
-Handle = Callable[[Exchange], Awaitable[None]]
+Handle = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 
 async def echo(exchange: Exchange) -> None:

@@ -4,9 +4,10 @@ import re
 from typing import NamedTuple
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from watchkeeper.core.call import ErrorClass, Surface
+from watchkeeper.money.usage import OpenAIUsage
 
 PATHS: dict[Surface, str] = {"chat": "/chat/completions", "embeddings": "/embeddings"}
 
@@ -14,6 +15,10 @@ DONE = b"data: [DONE]"
 _DONE_TIGHT = b"data:[DONE]"
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
 _MESSAGE_LIMIT = 500
+
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding somebody else's JSON can raise."""
 
 
 class Failure(NamedTuple):
@@ -24,22 +29,31 @@ class Failure(NamedTuple):
     message: str
 
 
+ABSENT = Raw(b"")
+_NULL = Raw(b"null")
+
+
+def is_given(field: Raw) -> bool:
+    """Tell whether a field is there and not null."""
+    return bool(field) and field != _NULL
+
+
 class ReplyView(Struct, gc=False):
     """What the gateway reads of a complete reply."""
 
     model: str | None = None
-    usage: Raw | UnsetType = UNSET
-    error: Raw | UnsetType = UNSET
-    choices: Raw | UnsetType = UNSET
-    data: Raw | UnsetType = UNSET
+    usage: OpenAIUsage | None = None
+    error: Raw = ABSENT
+    choices: Raw = ABSENT
+    data: Raw = ABSENT
 
 
 class ChunkView(Struct, gc=False):
     """What the gateway reads of a stream's chunk, when it reads it at all."""
 
     model: str | None = None
-    usage: Raw | UnsetType = UNSET
-    error: Raw | UnsetType = UNSET
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
     choices: list[Raw] | None = None
 
 
@@ -57,7 +71,18 @@ class ErrorReply(Struct, gc=False):
     error: ErrorView | str
 
 
-reply_of = msgspec.json.Decoder(ReplyView).decode
+class ReplyWithoutUsage(Struct, gc=False):
+    """A reply whose usage is not what it should be; the answer is an answer all the same."""
+
+    model: str | None = None
+    error: Raw = ABSENT
+    choices: Raw = ABSENT
+    data: Raw = ABSENT
+    usage: Raw = ABSENT
+
+
+_reply = msgspec.json.Decoder(ReplyView, strict=False).decode
+_reply_without_usage = msgspec.json.Decoder(ReplyWithoutUsage).decode
 chunk_of = msgspec.json.Decoder(ChunkView).decode
 _error_reply = msgspec.json.Decoder(ErrorReply).decode
 
@@ -79,11 +104,24 @@ def request_head(*, path: str, host: str, api_key: str) -> bytes:
     return f"POST {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}content-type: application/json\r\n".encode()
 
 
+def reply_of(body: bytes) -> ReplyView:
+    """Read a complete reply.
+
+    Raises:
+        any of `UNREADABLE`: it is not a JSON object with fields of the right types.
+    """
+    try:
+        return _reply(body)
+    except msgspec.ValidationError:
+        found = _reply_without_usage(body)
+        return ReplyView(model=found.model, error=found.error, choices=found.choices, data=found.data)
+
+
 def failure_of(status: int, body: bytes) -> Failure:
     """Classify a reply that is not an answer: a status of 400 and above, or an error inside a 200."""
     try:
         error = _error_reply(body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         text = body[:_MESSAGE_LIMIT].decode(errors="replace")
         return Failure(_class_of_status(status), None, " ".join(text.split()) or f"status {status} without a body")
     if isinstance(error, str):

@@ -55,7 +55,7 @@ def read_chat(body: bytes) -> ChatView:
     _require_utf8(body)
     try:
         view = _chat.decode(body)
-    except msgspec.MsgspecError as problem:
+    except (msgspec.MsgspecError, RecursionError) as problem:
         raise _bad_body(body, problem) from None
     if memoryview(view.messages)[:1] != b"[":
         raise BadRequest("`messages` must be an array of messages.", param="messages")
@@ -71,7 +71,7 @@ def read_embeddings(body: bytes) -> EmbeddingsView:
     _require_utf8(body)
     try:
         return _embeddings.decode(body)
-    except msgspec.MsgspecError as problem:
+    except (msgspec.MsgspecError, RecursionError) as problem:
         raise _bad_body(body, problem) from None
 
 
@@ -119,8 +119,10 @@ def _require_utf8(body: bytes) -> None:
             ) from None
 
 
-def _bad_body(body: bytes, problem: msgspec.MsgspecError) -> BadRequest:
+def _bad_body(body: bytes, problem: msgspec.MsgspecError | RecursionError) -> BadRequest:
     text = str(problem)
+    if isinstance(problem, RecursionError):
+        return BadRequest("The body is nested too deeply to be read.")
     if not isinstance(problem, msgspec.ValidationError):
         what = "The body is empty" if not body.strip() else f"The body is not valid JSON: {text}"
         return BadRequest(f"{what}. Send one JSON object.")

@@ -1,0 +1,1 @@
+"""Who may do what: keys, pseudonyms, the node's secrets, passwords and sessions. Nothing here knows a database."""

@@ -1,0 +1,51 @@
+"""Compiles the configuration and the control database's keys into the snapshot that workers serve from."""
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from watchkeeper.config.schema import Config
+from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target
+from watchkeeper.money.book import PriceBook
+
+VERSION_LENGTH = 12
+
+
+def compile_snapshot(config: Config, keys: Iterable[KeyEntry], book: PriceBook) -> Snapshot:
+    """Make one snapshot; the same configuration, keys and prices always give the same version."""
+    providers = {
+        name: ProviderEntry(
+            name=name,
+            dialect=provider.dialect,
+            base_url=provider.base_url,
+            api_key=provider.api_key,
+            price_list=book.list_name(provider.price_list, provider.base_url),
+        )
+        for name, provider in config.providers.items()
+    }
+    routes = {
+        name: RouteEntry(name, tuple(_target(target) for target in route.targets))
+        for name, route in config.routes.items()
+    }
+    used_lists = sorted({provider.price_list for provider in providers.values() if provider.price_list})
+    unversioned = Snapshot(
+        version="",
+        durability=config.durability,
+        providers=providers,
+        routes=routes,
+        features=frozenset(config.features),
+        keys={key.public_id: key for key in sorted(keys, key=lambda key: key.public_id)},
+        price_lists={name: book.price_list(name) for name in used_lists},
+    )
+    return msgspec.structs.replace(unversioned, version=_version(unversioned))
+
+
+def _target(text: str) -> Target:
+    provider, _, model = text.partition("/")
+    return Target(provider, model)
+
+
+def _version(snapshot: Snapshot) -> str:
+    content = msgspec.msgpack.Encoder(order="deterministic").encode(snapshot)
+    return hashlib.sha256(content).hexdigest()[:VERSION_LENGTH]

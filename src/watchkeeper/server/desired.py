@@ -1,0 +1,95 @@
+"""The state that workers should serve: configuration and keys, compiled and handed over whenever either changes."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.config.load import ConfigError, Loaded, load
+from watchkeeper.gateway.snapshot import Snapshot, encode
+from watchkeeper.money.book import PriceBook
+from watchkeeper.server.compile import compile_snapshot
+from watchkeeper.server.sealed import SealedFile
+from watchkeeper.store.control import ControlStore
+
+_log = logging.getLogger("watchkeeper.keeper")
+
+
+class DesiredState:
+    """Keeps the snapshot file in step with the configuration file and the control database.
+
+    A broken edit is refused and the last good configuration serves on; `refused` then says what is wrong.
+    """
+
+    def __init__(self, config_path: Path, control: ControlStore, book: PriceBook, snapshot_file: SealedFile) -> None:
+        self._config_path = config_path
+        self._control = control
+        self._book = book
+        self._snapshot_file = snapshot_file
+        self._lock = asyncio.Lock()
+        self._stamp = _stamp(config_path)
+        self._must_compile = False
+        self._loaded: Loaded = load(config_path)
+        self.snapshot: Snapshot | None = None
+        self.refused: str = ""
+
+    @property
+    def loaded(self) -> Loaded:
+        """The configuration in force."""
+        return self._loaded
+
+    def recompile_soon(self) -> None:
+        """Note that the control database has changed."""
+        self._must_compile = True
+
+    async def follow(self) -> None:
+        """Take in what has changed since the last look."""
+        stamp = _stamp(self._config_path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            await self._reload()
+        if self._must_compile:
+            await self.compile()
+
+    async def compile(self) -> None:
+        """Compile now and hand the snapshot to the workers when it differs from the last."""
+        async with self._lock:
+            self._must_compile = False
+            keys = await self._control.keys.entries()
+            snapshot = compile_snapshot(self._loaded.config, keys, self._book)
+            if self.snapshot is None or snapshot.version != self.snapshot.version:
+                await asyncio.to_thread(self._snapshot_file.write, encode(snapshot))
+                self.snapshot = snapshot
+
+    def health(self) -> dict[str, Any]:
+        """Tell which configuration serves, and why the last edit does not."""
+        return {
+            "config": {
+                "path": str(self._config_path),
+                "version": self._loaded.version,
+                "refused": self.refused or None,
+            },
+            "snapshot": self.snapshot.version if self.snapshot else None,
+        }
+
+    async def _reload(self) -> None:
+        try:
+            loaded = await asyncio.to_thread(load, self._config_path)
+        except ConfigError as error:
+            self.refused = str(error)
+            _log.error("the edited configuration is refused and the previous one serves on: %s", error)
+            return
+        self.refused = ""
+        if loaded.version != self._loaded.version:
+            self._loaded = loaded
+            self._must_compile = True
+            await self._control.changes.note("config", f"configuration {loaded.version}", actor="file")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when the file does; zeros while it is away, as some editors leave it for a moment."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -1,0 +1,52 @@
+"""A small file that only holders of the node key can read, replaced whole."""
+
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from watchkeeper.core.errors import OperatorError
+
+_NONCE_BYTES = 12
+
+
+class SealError(OperatorError):
+    """A sealed file was made with another node key, or has been changed."""
+
+    code = "seal_broken"
+
+
+class SealedFile:
+    """One file under AES-256-GCM; a reader sees the old content or the new, never a part."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self.path = path
+        self._cipher = AESGCM(key)
+
+    def write(self, content: bytes) -> None:
+        """Replace the content durably."""
+        nonce = os.urandom(_NONCE_BYTES)
+        part = self.path.with_suffix(".part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(nonce + self._cipher.encrypt(nonce, content, self.path.name.encode()))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path)
+
+    def read(self) -> bytes:
+        """Return the content.
+
+        Raises:
+            SealError: it was sealed with another key, or has been changed.
+            FileNotFoundError: there is no such file.
+        """
+        sealed = self.path.read_bytes()
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self.path.name.encode())
+        except (InvalidTag, ValueError):
+            raise SealError(
+                f"{self.path} was sealed with another node key or has been changed. "
+                "Restore the node.key that belongs to this data folder; the file is written anew at the next change."
+            ) from None

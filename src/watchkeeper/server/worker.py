@@ -1,0 +1,194 @@
+"""A gateway worker's process: one event loop, one pipeline, one spool."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from watchkeeper.access.keys import KeyHasher
+from watchkeeper.access.node import NodeSecrets
+from watchkeeper.access.subjects import Pseudonyms
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.gateway.admit import Admission
+from watchkeeper.gateway.app import App
+from watchkeeper.gateway.exposition import exposition
+from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.pipeline import Parts, Pipeline
+from watchkeeper.gateway.plan import prepare
+from watchkeeper.gateway.recorder import NoRecorder, SpoolRecorder
+from watchkeeper.gateway.snapshot import Snapshot
+from watchkeeper.gateway.watchdog import Watchdog
+from watchkeeper.gateway.wire.client import Pool, PoolLimits
+from watchkeeper.gateway.wire.server import Server, ServerLimits
+from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.sealed import SealedFile, SealError
+from watchkeeper.spool.writer import SpoolWriter
+
+TICK_S = 0.25
+"""How often a worker looks for a new snapshot: a change is served well within a second."""
+PUBLISH_TICKS = 4
+"""Ticks between two publications of the meters."""
+DRAIN_S = 30.0
+"""How long calls under way may take after SIGTERM; then their connections are cut and recorded so."""
+
+_log = logging.getLogger("watchkeeper.worker")
+
+
+class WorkerOptions(msgspec.Struct, frozen=True):
+    """How the supervisor starts a worker; passed as JSON in its first argument."""
+
+    data: str
+    name: str
+    host: str
+    port: int
+    records: bool = True
+    """Off only in benchmarks: nothing is written down."""
+
+
+class Worker:
+    """The parts of one worker and the loop that keeps them up to date."""
+
+    def __init__(self, options: WorkerOptions, loop: AbstractEventLoop) -> None:
+        folder = DataFolder(Path(options.data))
+        secrets = NodeSecrets.load(folder.node_key)
+        clock = SystemClock()
+        self._options = options
+        self._folder = folder
+        self._parent = os.getppid()
+        self._snapshot_file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
+        self._snapshot_stamp: tuple[int, int] = (0, 0)
+        self._ticks = 0
+        self.spool = SpoolWriter(folder.spool / options.name, secrets.derive("spool"), loop=loop)
+        self._recorder = SpoolRecorder(self.spool)
+        self.meters = Meters(options.name)
+        self.watchdog = Watchdog(loop, clock)
+        self.pool = Pool(loop, PoolLimits())
+        admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
+        parts = Parts(
+            loop=loop,
+            clock=clock,
+            worker=options.name,
+            admission=admission,
+            pool=self.pool,
+            recorder=self._recorder if options.records else NoRecorder(),
+            meters=self.meters,
+            watchdog=self.watchdog,
+        )
+        self.pipeline = Pipeline(parts, plan=None)
+        self.app = App(self.pipeline, admission, clock, metrics=self._metrics, why_not_ready=self._why_not_ready)
+        self.server = Server(self.app.handle, ServerLimits(), loop=loop)
+
+    async def start(self) -> None:
+        """Take in the present snapshot and begin to listen."""
+        self._take_snapshot()
+        await self.spool.start()
+        self.watchdog.start()
+        await self.server.start(self._options.host, self._options.port, reuse_port=True)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the snapshot and publish the meters until told to stop, or until the supervisor is gone."""
+        while not stop.is_set() and os.getppid() == self._parent:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), TICK_S)
+            self._take_snapshot()
+            self._ticks += 1
+            if self._ticks % PUBLISH_TICKS == 0:
+                self._publish()
+
+    async def stop(self) -> None:
+        """Finish the calls under way, then leave nothing unwritten."""
+        self.server.begin_drain()
+        await self.server.drained(DRAIN_S)
+        self.watchdog.stop()
+        await self.pool.close()
+        await self.spool.close()
+        self._publish()
+
+    def _take_snapshot(self) -> None:
+        try:
+            found = self._snapshot_file.path.stat()
+            stamp = (found.st_mtime_ns, found.st_ino)
+            if stamp == self._snapshot_stamp:
+                return
+            snapshot = msgspec.msgpack.decode(self._snapshot_file.read(), type=Snapshot)
+        except FileNotFoundError:
+            return
+        except (OSError, SealError, msgspec.MsgspecError) as error:
+            _log.error("the snapshot cannot be read and the previous one serves on: %s", error)
+            return
+        self._snapshot_stamp = stamp
+        self.pipeline.plan = prepare(snapshot)
+        self._recorder.follow(snapshot.durability)
+        self.spool.durability = snapshot.durability
+
+    def _why_not_ready(self) -> str:
+        if self.pipeline.plan is None:
+            return "no configuration yet"
+        return self.spool.trouble
+
+    def _read_gauges(self) -> None:
+        self.meters.gauges = {
+            "calls_in_flight": self.watchdog.in_flight,
+            "connections_open": self.server.open_connections,
+            "spool_waiting_bytes": self.spool.waiting_bytes,
+        }
+        self.meters.counters = {f"spool_{name}": float(count) for name, count in self.spool.counters.items()}
+
+    def _metrics(self) -> bytes:
+        self._read_gauges()
+        others = [_read_meters(path) for path in self._folder.meters.glob("*.mp") if path.stem != self._options.name]
+        return exposition([self.meters, *(meters for meters in others if meters is not None)])
+
+    def _publish(self) -> None:
+        self._read_gauges()
+        _replace(self._folder.meters / f"{self._options.name}.mp", msgspec.msgpack.encode(self.meters))
+
+
+def _read_meters(path: Path) -> Meters | None:
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Meters)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+async def serve(options: WorkerOptions, on_ready: Callable[[], None]) -> None:
+    """Run one worker until SIGTERM, or until its supervisor is gone."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    worker = Worker(options, loop)
+    await worker.start()
+    on_ready()
+    await worker.run(stop)
+    await worker.stop()
+
+
+def main() -> None:
+    """Read the options from the command line, serve, and say `ready` on standard output once listening."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    options = msgspec.json.decode(sys.argv[1], type=WorkerOptions)
+
+    def ready() -> None:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    uvloop.run(serve(options, ready))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Prices by date, hour and size; bills that add up; nothing unknown that looks free."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watchkeeper.core.usage import Usage
+from watchkeeper.money.book import PriceBook
+from watchkeeper.money.prices import BUCKETS, FREE, PriceList, Rate, Rates, Tier, cost_nusd, price
+
+BOOK = PriceBook()
+counts = st.integers(min_value=0, max_value=10**7)
+
+
+def _ns(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def _only_input(rate: Rate) -> tuple[Rate | None, ...]:
+    return (rate, *[None] * (len(BUCKETS) - 1))
+
+
+def _rates(list_name: str, model: str, at_ns: int) -> Rates:
+    found = BOOK.price_list(list_name).rates(model, at_ns)
+    assert found is not None
+    return found
+
+
+def test_a_known_model_costs_what_its_price_page_says() -> None:
+    rates = _rates("openai", "gpt-4o-mini", _ns(2026, 11, 1))
+    usage = Usage(input_uncached=1_000_000, cache_read=1_000_000, output_text=500_000, output_reasoning=500_000)
+    assert cost_nusd(usage, rates) == Decimal("0.825") * 10**9
+    assert rates.source.startswith("genai-prices ")
+
+
+def test_a_price_that_changed_is_that_of_the_calls_day() -> None:
+    for prices in BOOK.price_list("openai").models:
+        dated = [row for row in prices.rows if row.valid_from_ns is not None]
+        for row in dated:
+            assert row.valid_from_ns is not None
+            assert row.holds_at(row.valid_from_ns)
+            assert not row.holds_at(row.valid_from_ns - 1)
+    assert any(row.valid_from_ns for prices in BOOK.price_list("openai").models for row in prices.rows)
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "held"),
+    [(16, 29, False), (16, 30, True), (23, 0, True), (0, 29, True), (0, 30, False), (12, 0, False)],
+)
+def test_an_hourly_price_may_run_over_midnight(hour: int, minute: int, held: bool) -> None:
+    row = Rates("s", None, (16 * 3600 + 1800, 1800), ())
+    assert row.holds_at(_ns(2026, 11, 1, hour, minute)) is held
+
+
+@pytest.mark.parametrize(("input_tokens", "nusd"), [(200_000, 200_000), (200_001, 400_002)])
+def test_a_long_context_changes_the_rate_of_the_whole_call(input_tokens: int, nusd: int) -> None:
+    rates = Rates("s", None, None, _only_input(Rate(10**6, (Tier(200_000, 2 * 10**6),))))
+    assert cost_nusd(Usage(input_uncached=input_tokens), rates) == nusd
+
+
+def test_a_bucket_without_a_rate_leaves_the_call_unpriced() -> None:
+    rates = Rates("s", None, None, _only_input(Rate(1)))
+    assert cost_nusd(Usage(input_uncached=5), rates) == 0
+    assert cost_nusd(Usage(input_uncached=5, output_text=1), rates) is None
+
+
+def test_an_unknown_model_has_no_price_even_if_its_name_looks_familiar() -> None:
+    assert BOOK.price_list("openai").rates("my-gpt-4o-mini", _ns(2026, 11, 1)) is None
+    assert BOOK.price_list("openai").rates("claude-sonnet-4-5", _ns(2026, 11, 1)) is None
+
+
+def test_free_is_a_price_and_it_is_nothing() -> None:
+    rates = FREE.rates("any/model", 0)
+    assert rates is not None
+    assert cost_nusd(Usage(*[7] * len(BUCKETS)), rates) == 0
+
+
+@given(st.builds(Usage, *[counts] * len(BUCKETS)))
+def test_the_lines_of_a_bill_add_up_and_leave_no_token_out(usage: Usage) -> None:
+    rates = _rates("openai", "gpt-5.5", _ns(2026, 11, 1))
+    lines = price(usage, rates)
+    assert lines is not None
+    assert sum(line.units for line in lines) == usage.input_tokens + usage.output_tokens
+    assert sum(line.nusd for line in lines) == cost_nusd(usage, rates)
+    exact = sum(Decimal(line.units) * line.nusd_per_million / 10**6 for line in lines)
+    assert abs(exact - sum(line.nusd for line in lines)) <= Decimal("0.5") * len(lines)
+
+
+@pytest.mark.parametrize(
+    ("declared", "address", "name"),
+    [
+        (None, "https://api.openai.com/v1", "openai"),
+        (None, "https://mine.openai.azure.com/openai/v1", "azure"),
+        (None, "http://127.0.0.1:8081/v1", ""),
+        (None, "https://api.openai.com.example.org/v1", ""),
+        ("free", "https://api.openai.com/v1", "free"),
+        ("groq", "http://127.0.0.1:8081/v1", "groq"),
+    ],
+)
+def test_whose_prices_apply_is_declared_or_follows_from_the_address(
+    declared: str | None, address: str, name: str
+) -> None:
+    assert BOOK.list_name(declared, address) == name
+
+
+def test_every_list_compiles_and_travels_in_a_snapshot() -> None:
+    for name in BOOK.names:
+        compiled = BOOK.price_list(name)
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(compiled), type=PriceList) == compiled
