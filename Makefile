@@ -4,11 +4,15 @@
 PYTHON ?= python3
 DATA ?= data
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
+# pip compiles on one core only.
+COMPILE := $(BIN)/python -m compileall -qq -j 0
 LOCKED := --only-binary :all: --require-hashes
 
 hash = $(shell cat $(1) 2>/dev/null | cksum | tr -dc '0-9')
-RUNTIME_LOCKS := requirements/base.txt requirements/local.txt requirements/build.txt
+# Node fetches two files for the console; 200 MB that are only needed where the machine has none.
+NODE_LOCK := $(if $(shell command -v npm),,requirements/node.txt)
+RUNTIME_LOCKS := requirements/base.txt requirements/local.txt requirements/build.txt $(NODE_LOCK)
 RUNTIME := .venv/.runtime-$(call hash,$(RUNTIME_LOCKS))
 INSTALLED := .venv/.installed-$(call hash,$(RUNTIME_LOCKS) pyproject.toml package-lock.json scripts/build_hook.py)
 DEV := .venv/.dev-$(call hash,$(RUNTIME_LOCKS) requirements/dev.txt)
@@ -60,14 +64,17 @@ clean:
 $(RUNTIME): | .venv/bin/python
 	@echo "setup: installing what Watchkeeper runs on (about 350 MB, once)"
 	@$(PIP) $(LOCKED) $(RUNTIME_LOCKS:%=-r %)
+	@$(COMPILE) .venv/lib || true
 	@rm -f .venv/.runtime-* && touch $@
 
 $(INSTALLED): $(RUNTIME)
 	@echo "setup: installing Watchkeeper and the console's assets"
 	@$(PIP) --no-build-isolation --editable .
+	@$(COMPILE) src || true
 	@rm -f .venv/.installed-* && touch $@
 
 $(DEV): $(RUNTIME)
 	@echo "setup: installing what the tests and checks need"
 	@$(PIP) $(LOCKED) -r requirements/dev.txt
+	@$(COMPILE) .venv/lib || true
 	@rm -f .venv/.dev-* && touch $@

