@@ -28,6 +28,7 @@ from watchkeeper.testing.faults import (
 )
 from watchkeeper.testing.scripts import Delivery, Document, Reply, Script
 from watchkeeper.testing.upstream import Received, Upstream
+from watchkeeper.testing.waiting import eventually, wait_until
 
 __all__ = [
     "Asked",
@@ -52,6 +53,8 @@ __all__ = [
     "Upstream",
     "content_policy_violation",
     "context_length_exceeded",
+    "eventually",
     "overloaded",
     "rate_limited",
+    "wait_until",
 ]

@@ -1,15 +1,12 @@
 """An OpenAI-compatible server on loopback that does what its script says and remembers what it was sent.
 
-It is a stand-alone HTTP server: `python -m watchkeeper.testing.upstream --port 9000` runs it for people, with a model
-for each entry of `catalogue.CATALOGUE`.
+`python -m watchkeeper.testing --port 9000` runs it for people, with a model for each entry of `catalogue.CATALOGUE`.
 """
 
-import argparse
 import asyncio
 import contextlib
 import socket
 import struct
-import sys
 import threading
 import time
 from asyncio import AbstractEventLoop, Event, StreamReader, StreamWriter
@@ -28,8 +25,8 @@ from watchkeeper.testing.steps import Close, Hang, Reset, Send, Wait
 HEAD_BYTES_MAX = 256 * 1024
 START_WITHIN_S = 5.0
 
-Outcome = Literal["answering", "answered", "broken_off", "client_left"]
-"""broken_off: as its script says. client_left: the client closed the connection before the answer was complete."""
+Outcome = Literal["answering", "answered", "closed", "client_left"]
+"""closed: by the upstream, as its script says. client_left: the client went away before the answer was out."""
 
 
 @dataclass(slots=True)
@@ -45,7 +42,7 @@ class Received:
     """`time.monotonic()` when it was complete."""
     outcome: Outcome = "answering"
     ended_at: float | None = None
-    """`time.monotonic()` when the answer was out, was broken off, or the client was seen to have left."""
+    """`time.monotonic()` when the answer was out, the connection closed, or the client was seen to have left."""
 
     @property
     def body(self) -> bytes:
@@ -229,7 +226,7 @@ class Upstream:
             received.outcome, stays_open = "client_left", False
         except Exception as defect:  # noqa: BLE001 - the boundary: kept for `close`, where the test sees it
             self._defect = self._defect or defect
-            received.outcome, stays_open = "broken_off", False
+            received.outcome, stays_open = "closed", False
         received.ended_at = time.monotonic()
         return stays_open
 
@@ -260,11 +257,11 @@ class Upstream:
                 case Hang():
                     await line.is_gone.wait()
                 case Close():
-                    received.outcome = "broken_off"
+                    received.outcome = "closed"
                     writer.close()
                     return False
                 case Reset():
-                    received.outcome = "broken_off"
+                    received.outcome = "closed"
                     _reset(writer)
                     return False
         received.outcome = "client_left" if line.is_gone.is_set() else "answered"
@@ -309,24 +306,3 @@ async def _read_chunked(reader: StreamReader) -> bytes:
         if not size:
             return b"".join(parts)
         parts.append(part)
-
-
-async def _serve_people(port: int) -> None:
-    async with Upstream(port=port) as upstream:
-        names = "\n  ".join(CATALOGUE)
-        sys.stdout.write(f"{upstream.base_url}\nModels, each with its own behaviour:\n  {names}\n")
-        sys.stdout.flush()
-        await asyncio.get_running_loop().create_future()
-
-
-def main() -> None:
-    """Serve until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m watchkeeper.testing.upstream", description=__doc__)
-    parser.add_argument("--port", type=int, default=9000, help="port to listen on, on loopback; 0 for a free one")
-    arguments = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve_people(arguments.port))
-
-
-if __name__ == "__main__":
-    main()
