@@ -31,7 +31,6 @@ ID_SLACK = timedelta(hours=3)
 """A call's start may lie this long before the time in its id: the id is made when the body has arrived."""
 
 
-
 class StoreUnusable(OperatorError):
     """The analytics store cannot be opened; nothing in it was changed."""
 
@@ -64,7 +63,9 @@ class AnalyticsStore:
         try:
             store._migrate()
         except ClickHouseError as error:
-            raise StoreUnusable(f"The analytics store at {parts._replace(netloc=parts.hostname or '').geturl()} cannot be opened: {error}") from error
+            raise StoreUnusable(
+                f"The analytics store at {parts._replace(netloc=parts.hostname or '').geturl()} cannot be opened: {error}"
+            ) from error
         return store
 
     def close(self) -> None:
@@ -187,7 +188,7 @@ class AnalyticsStore:
         """Return this thread's own client: a client is not for two threads, the store behind it is."""
         client = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = clickhouse_connect.get_client(dsn=self._url)
+            client = self._local.client = clickhouse_connect.get_client(dsn=self._url, tz_mode="aware")
             self._clients.append(client)
         return client
 
@@ -196,5 +197,3 @@ def statements(text: str) -> list[str]:
     """Split a migration into its statements; a semicolon ends one only at the end of a line."""
     parts = [part.strip() for part in text.split(";\n")]
     return [part for part in parts if any(line and not line.startswith("--") for line in part.splitlines())]
-
-

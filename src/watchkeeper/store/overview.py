@@ -54,7 +54,8 @@ async def answer(ask: Ask, since: datetime, until: datetime, *, steps: int, chos
     return Overview(
         total=_bucket(since, total[0], overall),
         steps=tuple(
-            _bucket(since + timedelta(milliseconds=n * step_ms), figures.get(n), by_step.get(n, {})) for n in range(steps)
+            _bucket(since + timedelta(milliseconds=n * step_ms), figures.get(n), by_step.get(n, {}))
+            for n in range(steps)
         ),
         step_s=max(1, step_ms // 1000),
         previous=_bucket(before.since or since, previous[0], {}),
