@@ -123,7 +123,7 @@ class Keys:
             )
         return _read(row)
 
-    async def list(self) -> list[KeyRow]:
+    async def all(self) -> list[KeyRow]:
         """List all keys, the newest first."""
         async with self._engine.connect() as connection:
             rows = (await connection.execute(select(keys).order_by(keys.c.created_at.desc()))).all()
