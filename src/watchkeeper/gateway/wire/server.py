@@ -4,6 +4,7 @@ A client that closes its connection, or its half of it, is taken to have gone: i
 """
 
 import logging
+import sys
 import time
 from asyncio import AbstractEventLoop, Future, Task, TimerHandle
 from asyncio import Server as Listener
@@ -121,7 +122,12 @@ class Server:
     def serve(self, exchange: Exchange) -> None:
         """Start the handler on a request."""
         self.requests += 1
-        self._running[exchange] = self.loop.create_task(self._run(exchange))
+        if sys.version_info >= (3, 12):
+            task = Task(self._run(exchange), loop=self.loop, eager_start=True)  # saves a turn of the loop
+        else:
+            task = self.loop.create_task(self._run(exchange))
+        if not task.done():
+            self._running[exchange] = task
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""
@@ -134,7 +140,7 @@ class Server:
         except Exception:  # the boundary: one defect must not leave a client without an end
             _log.exception("the handler of %s %s failed", exchange.request.method, exchange.request.path)
         finally:
-            del self._running[exchange]
+            self._running.pop(exchange, None)
             if not exchange.is_answered:
                 if exchange.is_started:
                     exchange.abort()
