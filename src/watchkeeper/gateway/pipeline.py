@@ -173,10 +173,9 @@ class Pipeline:
             call_started_at=passage.zero,
             sent_at=started_at,
             heard_at=started_at,
-            wants_stream=call.is_stream,
             keeps_usage=passage.keeps_usage,
             record_limit=RECORDED_BODY_BYTES_MAX,
-            begin_stream=self._stream_head(passage) if call.is_stream else _never,
+            begin_stream=self._stream_head(passage) if call.is_stream else None,
         )
 
     def _close_attempt(self, passage: Passage, attempt: Attempt, relay: Relay) -> Answer | Failure | None:
@@ -191,6 +190,7 @@ class Pipeline:
             attempt.upstream_request_id = relay.header(b"x-request-id").decode("latin-1")
         if relay.flight is not None:
             attempt.connect_ms = relay.flight.connect_ms
+        relay.let_go()
         if relay.end == "cancelled":
             return None
         outcome = judge(relay)
@@ -290,10 +290,6 @@ class Pipeline:
             passage.exchange.start(200, head_block(passage.call, relay, in_gateway_ms))
 
         return begin
-
-
-def _never(_: Relay) -> None:
-    """A plain reply does not begin to stream."""
 
 
 def _read(surface: Surface, body: bytes) -> View:

@@ -41,11 +41,11 @@ class Relay(Struct, eq=False, kw_only=True):
     sent_at: float
     heard_at: float
     """When the upstream was last heard of; the sending counts as the first time."""
-    wants_stream: bool
     keeps_usage: bool
     """The client asked for the usage chunk."""
     record_limit: int
-    begin_stream: "Callable[[Relay], None]"
+    begin_stream: "Callable[[Relay], None] | None"
+    """Sends the response's head; None when the client asked for a plain reply."""
     flight: Flight | None = None
     end: End = "whole"
     fault: WireFault | None = None
@@ -75,7 +75,7 @@ class Relay(Struct, eq=False, kw_only=True):
         self.headers = headers
         self.content_type = self.header(b"content-type")
         self.first_byte_at = self.heard_at = self.now()
-        if self.wants_stream and status == 200 and self.content_type.startswith(b"text/event-stream"):
+        if self.begin_stream is not None and status == 200 and self.content_type.startswith(b"text/event-stream"):
             self.is_streaming = True
             self.begin_stream(self)
 
@@ -119,6 +119,11 @@ class Relay(Struct, eq=False, kw_only=True):
     def expire(self) -> None:
         """The deadline has passed."""
         self._stop("expired")
+
+    def let_go(self) -> None:
+        """Drop what refers back to this relay, so that a call's memory is free at once and not at the next collection."""
+        self.flight = None
+        self.begin_stream = None
 
     def pause(self) -> None:
         """The client reads too slowly: stop reading from the upstream."""

@@ -1,6 +1,5 @@
 """What `watchkeeper up` prints: a way in for the operator and a first key for the application."""
 
-
 from msgspec import Struct
 
 FIRST_FEATURE = "playground"

@@ -1,0 +1,80 @@
+# `make up` and `make test` do all set-up by themselves. What is installed is named by a hash of the lock files, so that
+# nothing is installed twice and a changed lock is noticed.
+
+PYTHON ?= python3
+DATA ?= data
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
+# pip compiles on one core only.
+COMPILE := $(BIN)/python -m compileall -qq -j 0
+LOCKED := --only-binary :all: --require-hashes
+
+hash = $(shell cat $(1) 2>/dev/null | cksum | tr -dc '0-9')
+# Node fetches two files for the console; 200 MB that are only needed where the machine has none.
+NODE_LOCK := $(if $(shell command -v npm),,requirements/node.txt)
+RUNTIME_LOCKS := requirements/base.txt requirements/local.txt requirements/build.txt $(NODE_LOCK)
+RUNTIME := .venv/.runtime-$(call hash,$(RUNTIME_LOCKS))
+INSTALLED := .venv/.installed-$(call hash,$(RUNTIME_LOCKS) pyproject.toml package-lock.json scripts/build_hook.py)
+DEV := .venv/.dev-$(call hash,$(RUNTIME_LOCKS) requirements/dev.txt)
+
+.PHONY: up setup test lint format bench soak wheel lock docs clean
+
+up: setup
+	@exec $(BIN)/watchkeeper up --data $(DATA)
+
+setup: $(INSTALLED)
+
+test: setup $(DEV)
+	@scripts/need_chromium.sh
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup $(DEV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup $(DEV)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup $(DEV)
+	$(BIN)/python -m bench
+
+soak: setup $(DEV)
+	$(BIN)/python -m bench soak
+
+wheel: setup $(DEV)
+	$(BIN)/python -m build --outdir dist
+
+lock: $(DEV)
+	scripts/lock.sh
+
+docs: setup
+	$(BIN)/python -m watchkeeper.config.reference docs
+
+clean:
+	rm -rf .venv build dist node_modules src/watchkeeper/console/static/vendor .mypy_cache .pytest_cache .ruff_cache \
+	  .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+$(RUNTIME): | .venv/bin/python
+	@echo "setup: installing what Watchkeeper runs on (about 350 MB, once)"
+	@$(PIP) $(LOCKED) $(RUNTIME_LOCKS:%=-r %)
+	@$(COMPILE) .venv/lib || true
+	@rm -f .venv/.runtime-* && touch $@
+
+$(INSTALLED): $(RUNTIME)
+	@echo "setup: installing Watchkeeper and the console's assets"
+	@$(PIP) --no-build-isolation --editable .
+	@$(COMPILE) src || true
+	@rm -f .venv/.installed-* && touch $@
+
+$(DEV): $(RUNTIME)
+	@echo "setup: installing what the tests and checks need"
+	@$(PIP) $(LOCKED) -r requirements/dev.txt
+	@$(COMPILE) .venv/lib || true
+	@rm -f .venv/.dev-* && touch $@

@@ -1,0 +1,1 @@
+"""One typed configuration, read from one YAML file, that can say where every value came from."""

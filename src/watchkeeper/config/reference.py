@@ -1,0 +1,115 @@
+"""Writes the published description of the configuration: `python -m watchkeeper.config.reference docs`.
+
+A test compares what is committed under docs/ with what this writes.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.config.load import default_text
+from watchkeeper.config.schema import Config, Feature, Provider, Route, Stores, json_schema
+
+_INTRODUCTION = """\
+# Configuration
+
+<!-- Written by `python -m watchkeeper.config.reference docs` from the descriptions in config/schema.py. -->
+
+One YAML file. `watchkeeper up --config FILE` reads it; without `--config` it is `watchkeeper.yaml` in the data folder,
+written at the first start. An edit is served within a second, without a restart. A broken edit is refused as a whole
+and the last good configuration serves on; the log and the console say what is wrong with it.
+
+`watchkeeper check FILE` names every mistake of a file at once, with its line:
+
+```
+watchkeeper.yaml:14: routes.support.target: unknown key; did you mean `targets`?
+watchkeeper.yaml:15: routes.other.targets[0]: there is no provider `opena`; did you mean `openai`?
+```
+
+For completion and checks in an editor, put a line `# yaml-language-server: $schema=PATH` on top of the file, with the
+path of [watchkeeper.schema.json](watchkeeper.schema.json).
+
+## Values from elsewhere
+
+| written | is |
+|---|---|
+| `${NAME}` | the environment variable, which must be set and not empty |
+| `${NAME:-text}` | the same, or `text` where it is not set; `${NAME:-}` for nothing |
+| `$$` | a dollar sign |
+| `{file: PATH}` | for a secret: a file's content without blanks around it; a relative path starts beside this file |
+
+## Keys
+"""
+
+_SECTIONS = (
+    ("providers.NAME", Provider),
+    ("features.NAME", Feature),
+    ("routes.NAME", Route),
+    ("stores", Stores),
+)
+
+_NAMES = """
+A name of a provider or feature has letters, digits, `.`, `_` and `-`, at most 64. A route has the name that clients
+send as `model`; `provider/model` needs no route. A key that is not listed here is refused.
+"""
+
+
+def markdown() -> str:
+    """Return docs/configuration.md."""
+    schema = json_schema()
+    lines = [_INTRODUCTION, *_table(schema), _NAMES]
+    for title, model in _SECTIONS:
+        section = schema["$defs"][model.__name__]
+        lines += [f"### `{title}`\n", f"{section['description']}\n", *_table(section), ""]
+    lines += ["## The configuration of a first start\n", f"```yaml\n{default_text()}```\n"]
+    return "\n".join(lines)
+
+
+def _table(section: dict[str, Any]) -> Iterator[str]:
+    yield "| key | holds | default | |"
+    yield "|---|---|---|---|"
+    required = section.get("required", ())
+    for key, field in section["properties"].items():
+        if "$ref" in field or field.get("type") == "object":
+            default = ""
+        else:
+            default = "required" if key in required else _default(field.get("default"))
+        examples = "; ".join(_example(example) for example in field.get("examples", ()))
+        about = field.get("description", "See below.") + (f" Example: {examples}" if examples else "")
+        yield f"| `{key}` | {_kind(field)} | {default} | {about} |"
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " or ".join(f"`{word}`" for word in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "anyOf" in field:
+        kinds = [_kind(part) for part in field["anyOf"] if part.get("type") != "null"]
+        return "a name from the price book" if any("`openrouter`" in kind for kind in kinds) else kinds[0]
+    return {"array": "list of targets", "object": "mapping", "string": "text"}.get(field.get("type", ""), "mapping")
+
+
+def _default(value: Any) -> str:
+    return "none" if value in (None, "") else f"`{value}`"
+
+
+def _example(value: Any) -> str:
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
+
+
+def main(folder: Path) -> None:
+    """Write both files."""
+    (folder / "configuration.md").write_text(markdown(), "utf-8")
+    (folder / "watchkeeper.schema.json").write_text(schema_text(), "utf-8")
+
+
+def schema_text() -> str:
+    """Return docs/watchkeeper.schema.json."""
+    return json.dumps({**json_schema(), "title": Config.__doc__}, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,233 @@
+"""The configuration's shape: what each key means, what it may hold, and what holds where it is absent.
+
+Every description and example here is published: in the JSON schema, and in docs/configuration.md.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
+
+from watchkeeper.config.price_lists import PRICE_LISTS
+from watchkeeper.config.problems import did_you_mean
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""Letters, digits, `.`, `_` and `-`, at most 64: it stands in addresses, file names and labels."""
+
+RouteName = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]
+"""Any model name a client may send, without blanks."""
+
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line."""
+
+PLANNED: dict[tuple[str, ...], frozenset[str]] = {
+    (): frozenset({"alerts", "budgets", "environments", "guards", "objectives", "policies", "releases", "suites"}),
+    ("routes", "*"): frozenset(
+        {"breaker", "cache", "canary", "fallbacks", "hedge", "on", "retries", "stream", "tiers", "timeouts"}
+    ),
+}
+"""Keys of the design that this version does not read yet. They are refused like any unknown key, in other words."""
+
+_ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/models", "/messages", "/responses")
+
+
+def _base_url(text: str) -> str:
+    if re.search(r"[\s\x00-\x1f\x7f\\]", text):
+        raise ValueError("must be one address without blanks")
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"is not an address: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must begin with http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry a user or a password; put the secret in `api_key`")
+    if "?" in text or "#" in text:
+        raise ValueError("must not have a query or a fragment")
+    path = parts.path.rstrip("/")
+    for endpoint in _ENDPOINTS:
+        if path.endswith(endpoint):
+            raise ValueError(f"must end before `{endpoint}`, which is added for each call")
+    return text.rstrip("/")
+
+
+def _header_safe(text: str) -> str:
+    if not all("!" <= letter <= "~" for letter in text):
+        raise ValueError("must consist of visible ASCII characters without blanks, because it is sent in a header")
+    return text
+
+
+def _price_list(text: str) -> str:
+    if text not in PRICE_LISTS:
+        raise ValueError(f"no price list has the name `{text[:100]}`{did_you_mean(text, PRICE_LISTS)}")
+    return text
+
+
+def _target(text: str) -> str:
+    provider, slash, model = text.partition("/")
+    if not slash or not provider or not model or re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise ValueError("must be written `provider/model`")
+    return text
+
+
+def _begins_with(*schemes: str) -> AfterValidator:
+    def check(text: str | None) -> str | None:
+        if text is not None and not text.startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(f'`{scheme}`' for scheme in schemes)}")
+        return text
+
+    return AfterValidator(check)
+
+
+Secret = Annotated[
+    str,
+    StringConstraints(max_length=8192),
+    AfterValidator(_header_safe),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "description": "File that holds the secret."}},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+"""Written as text, better as `${NAME}` or `{file: PATH}`; never shown again."""
+
+SECRET_KEYS = frozenset({"api_key"})
+"""Keys whose values are secret wherever they stand."""
+
+PriceListName = Annotated[str, AfterValidator(_price_list), WithJsonSchema({"enum": list(PRICE_LISTS)})]
+
+Target = Annotated[str, AfterValidator(_target), WithJsonSchema({"type": "string", "pattern": r"^[^/\s]+/\S+$"})]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Provider(_Section):
+    """An account at an upstream that serves models."""
+
+    dialect: Annotated[
+        Literal["openai"],
+        Field(description="The wire language it speaks: `openai` is OpenAI's API and every server compatible with it."),
+    ] = "openai"
+    base_url: Annotated[
+        str,
+        AfterValidator(_base_url),
+        Field(
+            description="Where its API begins, the version included.",
+            examples=["https://api.openai.com/v1", "http://127.0.0.1:8081/v1"],
+        ),
+    ]
+    api_key: Annotated[
+        Secret,
+        Field(
+            repr=False,
+            description="Sent as a Bearer token; absent for an upstream that asks for none.",
+            examples=["${OPENAI_API_KEY}", {"file": "/run/secrets/openai"}],
+        ),
+    ] = ""
+    price_list: Annotated[
+        PriceListName | None,
+        Field(
+            description="Whose prices apply: a provider of the price book, or `free`. Without it the address decides; "
+            "with an address the book does not know, calls are `unpriced`. No price is guessed from a model's name.",
+            examples=["free", "openai"],
+        ),
+    ] = None
+
+
+class Feature(_Section):
+    """A product capability built on calls to models."""
+
+    owner: Annotated[Text, Field(description="Who answers for it.", examples=["ana@example.com"])] = ""
+    cost_owner: Annotated[Text, Field(description="Who pays for it.", examples=["finance@example.com"])] = ""
+    stage: Annotated[
+        Literal["prototype", "internal", "beta", "production", "regulated"],
+        Field(description="How much depends on it. From `beta` on, an owner and a cost owner are asked for."),
+    ] = "prototype"
+    unit_of_value: Annotated[
+        Text, Field(description="What one success of it is called, in reports.", examples=["accepted answer"])
+    ] = ""
+
+
+class Route(_Section):
+    """What a client's model name resolves to."""
+
+    targets: Annotated[
+        list[Target],
+        Field(
+            min_length=1,
+            max_length=20,
+            description="Each `provider/model`, in the order they are tried.",
+            examples=[["openai/gpt-4o-mini", "local/smollm2-135m"]],
+        ),
+    ]
+
+
+class Stores(_Section):
+    """Where state is kept, when not in the data folder. A change takes effect at the next start."""
+
+    control: Annotated[
+        str | None,
+        _begins_with("sqlite:///", "postgresql://"),
+        Field(
+            description="Keys, users, sessions, changes. Default: SQLite in the data folder.",
+            examples=["postgresql://watchkeeper@db.internal/watchkeeper"],
+        ),
+    ] = None
+    analytics: Annotated[
+        str | None,
+        _begins_with("chdb:///", "clickhousedb://"),
+        Field(
+            description="Calls, attempts, bodies. Default: chDB in the data folder.",
+            examples=["clickhousedb://clickhouse.internal/watchkeeper"],
+        ),
+    ] = None
+
+
+class Config(_Section):
+    """Watchkeeper's configuration."""
+
+    providers: Annotated[
+        dict[Name, Provider], Field(description="Accounts at upstreams that serve models, by name.")
+    ] = {}
+    features: Annotated[
+        dict[Name, Feature], Field(description="Product capabilities built on calls to models, by name.")
+    ] = {}
+    routes: Annotated[
+        dict[RouteName, Route], Field(description="What the model names that clients send resolve to.")
+    ] = {}
+    durability: Annotated[
+        Literal["interval", "disk"],
+        Field(
+            description="When a call counts as recorded. `interval`: its record is on disk within 20 ms; a crash can "
+            "lose the calls of that time. `disk`: the response ends only when it is."
+        ),
+    ] = "interval"
+    stores: Stores = Stores()
+
+
+class _Untitled(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 the signature is pydantic's
+        """A title made from the key would only say the key again."""
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the published JSON schema (2020-12), for editors and for checks elsewhere."""
+    schema = Config.model_json_schema(schema_generator=_Untitled)
+    for section in schema["properties"].values():
+        if "patternProperties" in section:
+            section["additionalProperties"] = False
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,1 @@
+"""What the console asks of the rest of the keeper."""

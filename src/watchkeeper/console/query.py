@@ -1,0 +1,118 @@
+"""The calls a page asks for, as they stand in the URL: every filter is one readable parameter."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from urllib.parse import urlencode
+
+from watchkeeper.console.window import Window, read_window
+from watchkeeper.core import money
+from watchkeeper.store.rows import CallFilter
+
+DEFAULT_WINDOW = "24h"
+TEXT_LENGTH_MAX = 200
+
+TEXT_FIELDS = {
+    "status": "status",
+    "error": "error_class",
+    "feature": "feature",
+    "tenant": "tenant",
+    "subject": "subject",
+    "session": "session",
+    "key": "key_id",
+    "environment": "environment",
+    "route": "route",
+    "provider": "provider",
+    "model": "model",
+    "tag": "tag",
+    "trace": "trace_id",
+    "q": "search",
+}
+"""URL parameter -> field of `CallFilter`, for those that are plain text."""
+
+LABELS = {
+    "status": "Status",
+    "error": "Error",
+    "feature": "Feature",
+    "tenant": "Tenant",
+    "subject": "Subject",
+    "session": "Session",
+    "key": "Key",
+    "environment": "Environment",
+    "route": "Route",
+    "provider": "Provider",
+    "model": "Model",
+    "tag": "Tag",
+    "trace": "Trace",
+    "q": "Text",
+    "stream": "Streamed",
+    "min_cost": "Cost from, USD",
+    "min_duration": "Duration from, ms",
+}
+"""What a reader calls each parameter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallQuery:
+    """What the URL asked for, read once."""
+
+    chosen: dict[str, str] = field(default_factory=dict[str, str])
+    """The filters that are set, by URL parameter, in the order of `LABELS`."""
+    window: Window
+    before: str = ""
+    """Cursor: calls older than this id."""
+    problems: tuple[str, ...] = ()
+    """What in the URL was not understood and has been left out."""
+
+    def url(self, path: str, **changes: str) -> str:
+        """Write the URL of this query with some parameters changed; an empty value removes one.
+
+        The cursor is dropped, because it means nothing in another list; pass `before` to set it.
+        """
+        parameters = self.chosen | self.window.parameters()
+        if "window" in changes or "since" in changes or "until" in changes:
+            parameters = {k: v for k, v in parameters.items() if k not in ("window", "since", "until")}
+        parameters = {name: value for name, value in (parameters | changes).items() if value}
+        if parameters.get("window") == DEFAULT_WINDOW:
+            del parameters["window"]
+        return f"{path}?{urlencode(parameters)}" if parameters else path
+
+    def call_filter(self) -> CallFilter:
+        """Return the store's form of this query."""
+        chosen = self.chosen
+        texts = {name: chosen.get(parameter, "") for parameter, name in TEXT_FIELDS.items()}
+        return CallFilter(
+            since=self.window.since,
+            until=self.window.until,
+            is_stream={"yes": True, "no": False}.get(chosen.get("stream", "")),
+            min_cost_nusd=money.nusd(chosen["min_cost"]) if "min_cost" in chosen else None,
+            min_duration_ms=float(chosen["min_duration"]) if "min_duration" in chosen else None,
+            **texts,
+        )
+
+
+def read_query(parameters: dict[str, str], *, now: datetime, default_window: str = DEFAULT_WINDOW) -> CallQuery:
+    """Read a URL's parameters; nothing a person can type makes it fail."""
+    problems: list[str] = []
+    given = {name: value.strip()[:TEXT_LENGTH_MAX] for name, value in parameters.items()}
+    chosen = {}
+    for name in LABELS:
+        value = given.get(name, "")
+        if value and _is_understood(name, value, problems):
+            chosen[name] = value
+    window = read_window(given, now=now, default=default_window, problems=problems)
+    return CallQuery(chosen=chosen, window=window, before=given.get("before", ""), problems=tuple(problems))
+
+
+def _is_understood(name: str, value: str, problems: list[str]) -> bool:
+    if name == "stream" and value not in ("yes", "no"):
+        problems.append(f"“{value}” says neither yes nor no to streamed calls; it was ignored.")
+        return False
+    if name in ("min_cost", "min_duration"):
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not (number.is_finite() and 0 <= number < 10**9):
+            problems.append(f"“{value}” is not an amount ({LABELS[name]}); it was ignored.")
+            return False
+    return True

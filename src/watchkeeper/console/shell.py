@@ -1,0 +1,72 @@
+"""What surrounds every page: who is signed in, where one is, what the operator must know."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Theme = Literal["auto", "light", "dark"]
+Severity = Literal["info", "warning", "critical"]
+_NEXT_THEME: dict[Theme, Theme] = {"auto": "light", "light": "dark", "dark": "auto"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page in the navigation."""
+
+    id: str
+    label: str
+    href: str
+    letter: str
+    """`g` and then this letter goes there."""
+
+
+PLACES = (
+    Place("overview", "Overview", "/", "o"),
+    Place("calls", "Calls", "/calls", "c"),
+    Place("keys", "Keys", "/keys", "k"),
+    Place("health", "Health", "/health", "h"),
+    Place("start", "First call", "/start", "s"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Something that is wrong now, on top of every page until it is mended."""
+
+    severity: Severity
+    text: str
+    href: str = ""
+    link: str = ""
+    """What the link says; empty for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """The surroundings of one page."""
+
+    title: str
+    here: str
+    """Id of the place in the navigation; empty for pages outside it."""
+    user: str
+    """Name of who is signed in; empty before."""
+    theme: Theme
+    token: str
+    """Goes into every form; see `console.forms`."""
+    url: str
+    """Path and query of this page, to come back to."""
+    version: str
+    banners: tuple[Banner, ...] = ()
+    notice: str = ""
+    """What the last action did, said once."""
+    scripts: tuple[str, ...] = ()
+    """Scripts of this page beyond the common one, by file name."""
+    styles: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The navigation."""
+        return PLACES
+
+    @property
+    def next_theme(self) -> Theme:
+        """What the theme button sets: it goes round auto, light, dark."""
+        return _NEXT_THEME[self.theme]
