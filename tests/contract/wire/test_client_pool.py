@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from wire_certificates import Certificates
-from wire_rig import Hand, Raw, Remembered, Upstream, post, until
+from tests.contract.wire.certificates import Certificates
+from tests.contract.wire.rig import Hand, Raw, Remembered, Upstream, post, until
 
 from watchkeeper.gateway.wire.client import (
     BodyCut,
@@ -211,7 +211,7 @@ async def test_cancel_while_the_request_is_sent_again_is_silent(pool: Pool, upst
     await (await ask(pool, one.origin)).outcome()
     sink = Remembered()
     flight = await pool.send(one.origin, *post(), sink, connect_timeout_s=5)
-    while flight.connection is not None:
+    while flight.connection is not None:  # noqa: ASYNC110 (what is waited for has no event)
         await asyncio.sleep(0)
     flight.cancel()
     await asyncio.sleep(0.05)

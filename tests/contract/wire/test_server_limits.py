@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from wire_rig import Hand, Served, until
+from tests.contract.wire.rig import Hand, Served, until
 
 from watchkeeper.gateway.wire.server import Exchange, ServerLimits
 

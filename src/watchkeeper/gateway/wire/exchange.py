@@ -46,7 +46,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_connection", "_is_chunked", "_is_cut", "_is_started", "is_closed", "on_close", "on_pause", "on_resume", "request",
+        "_connection", "_is_chunked", "_is_cut", "_is_started",
+        "is_closed", "on_close", "on_pause", "on_resume", "request",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, request: Request) -> None:
@@ -134,7 +135,7 @@ class Exchange:
         self._end(connection, keeps_alive=self.request.keeps_alive)
 
     def abort(self) -> None:
-        """Cut the connection without a proper end; what was written before may still arrive, but never looks complete."""
+        """Cut the connection without a proper end. What was written before still goes out, and never looks complete."""
         connection = self._open()
         if connection is not None:
             self._connection = None
