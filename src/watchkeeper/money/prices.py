@@ -13,6 +13,8 @@ from msgspec.structs import astuple
 from watchkeeper.core.usage import Usage
 
 PER_MILLION = 1_000_000
+MODEL_NAME_MAX = 300
+"""A longer model name has no price; a client can send any, and some rules are patterns."""
 HALF_MILLION = PER_MILLION // 2
 DAY_S = 86_400
 
@@ -129,6 +131,8 @@ class PriceList(Struct, frozen=True, array_like=True, gc=False):
 
     def rates(self, model: str, at_ns: int) -> Rates | None:
         """Return the row that holds for a model at a Unix time; None when the list does not know the model."""
+        if len(model) > MODEL_NAME_MAX:
+            return None
         name = model.lower()
         for prices in self.models:
             if prices.match.holds(name):
