@@ -76,7 +76,7 @@ async def test_connection_is_used_again_without_waiting(pool: Pool, upstream: St
 
 async def test_most_recently_used_connection_is_used_first(pool: Pool, upstream: Start, hand: Hand) -> None:
     one = await upstream(answers)
-    for sink in [await ask(pool, one.origin) for _ in range(3)]:
+    for sink in await asyncio.gather(*(ask(pool, one.origin) for _ in range(3))):
         await sink.outcome()
     assert one.accepted == 3
     for _ in range(20):

@@ -23,6 +23,10 @@ class Certificates:
             digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
             data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
         )  # fmt: skip
+        # Python 3.13 and later trust no authority without a key's name, and nothing that does not name it.
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
+        )
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         certificate = builder.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
         self.authority = folder / "authority.pem"
@@ -33,7 +37,8 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key.public_key())
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        certificate = builder.add_extension(authority, critical=False).sign(self._key, hashes.SHA256())
         path = self._folder / f"{host}.pem"
         path.write_bytes(
             key.private_bytes(
