@@ -15,8 +15,8 @@ MESSAGES = [{"role": "user", "content": "one two three"}]
 
 ODD_BODIES = {
     "spaces and order": b'{ "messages" : [ {"content":"a",   "role":"user"} ],\n\t"model":"gpt-4o-mini" }\n',
-    "unknown fields": b'{"model":"gpt-4o-mini","messages":[],"new":{"deep":[1,2,{"a":null}]},"seed":18446744073709551616}',
-    "numbers as written": b'{"model":"gpt-4o-mini","messages":[],"temperature":1.0,"top_p":1e-3,"x":1.00000000000000000001}',
+    "new fields": b'{"model":"gpt-4o-mini","messages":[],"x":{"deep":[1,2,{"a":null}]},"seed":18446744073709551616}',
+    "numbers kept": b'{"model":"gpt-4o-mini","messages":[],"temperature":1.0,"top_p":1e-3,"x":1.000000000000000000}',
     "escapes": b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"\\u00e9\\ud83d\\ude00\\/"}]}',
     "utf-8": '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"é😀漢字"}]}'.encode(),
     "escaped model": b'{"model":"gpt\\u002d4o-mini","messages":[]}',
