@@ -19,9 +19,10 @@ from watchkeeper.config.load import Loaded, default_text, load
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.server import model
 from watchkeeper.server.folder import DataFolder, FolderLock
-from watchkeeper.server.keeper import KeeperOptions, Welcome
+from watchkeeper.server.keeper import KeeperOptions
 from watchkeeper.server.ports import is_listening, require_free
 from watchkeeper.server.process import Child
+from watchkeeper.server.welcome import read_welcome, welcome_file
 from watchkeeper.server.worker import WorkerOptions
 
 LOCAL_PROVIDER = "local"
@@ -152,7 +153,7 @@ class _Tree:
 
     def _print_welcome(self) -> None:
         options, out = self._options, sys.stdout
-        welcome = Welcome.read(self._folder)
+        welcome = read_welcome(welcome_file(self._folder, NodeSecrets.load(self._folder.node_key)))
         gateway = f"http://{options.host}:{options.port}"
         console = f"http://{options.host}:{options.console_port}"
         out.write(f"\nWatchkeeper is up.\n\n  gateway  {gateway}/v1\n  console  {console}\n")
