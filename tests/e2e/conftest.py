@@ -42,7 +42,7 @@ def upstream(started_upstream: Upstream) -> Upstream:
 
 @pytest.fixture(scope="session")
 def with_model(tmp_path_factory: pytest.TempPathFactory, started_upstream: Upstream) -> Iterator[Installation]:
-    """One installation with the bundled real model and a scripted upstream, shared by the tests that only make calls."""
+    """One installation with the bundled model and a scripted upstream, shared by the tests that only make calls."""
     config = f"""
 providers:
   local: {{base_url: "http://127.0.0.1:{free_port()}/v1", price_list: free}}

@@ -1,4 +1,4 @@
-"""The store's rows as JSON documents: amounts as decimal strings, times in ISO 8601, bodies readable where they are text."""
+"""The store's rows as JSON: amounts as decimal strings, times in ISO 8601, bodies readable where they are text."""
 
 import base64
 from dataclasses import asdict

@@ -66,7 +66,8 @@ def _money(call: dict[str, Any]) -> Iterator[str]:
     source = f", {cost['source']}" if cost["source"] else ""
     yield f"cost      {amount} ({cost['status']}{source})"
     for line in cost["lines"]:
-        yield f"          {line['bucket']}: {line['units']} x ${line['usd_per_million']} per million = ${line['amount_usd']}"
+        rate = f"${line['usd_per_million']} per million"
+        yield f"          {line['bucket']}: {line['units']} x {rate} = ${line['amount_usd']}"
 
 
 def _conversation(call: dict[str, Any]) -> Iterator[str]:

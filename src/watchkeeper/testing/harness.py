@@ -1,4 +1,4 @@
-"""A whole Watchkeeper in a folder of its own, started as its users start it: for end-to-end tests and drills (Linux)."""
+"""A whole Watchkeeper in a folder of its own, started as its users start it: for tests and drills (Linux)."""
 
 import json
 import os
