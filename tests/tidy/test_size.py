@@ -1,7 +1,7 @@
 """A reader can hold every file and every function in view. The worst one counts, not the average."""
 
 import pytest
-from tidy_tree import PACKAGE, ROOT, body_lines, sources, tracked
+from tests.tidy.tree import PACKAGE, ROOT, body_lines, sources, tracked
 
 FILE_LINES_MAX = 600
 FILE_LINES_GOOD = 400
