@@ -4,6 +4,7 @@ import json
 import subprocess
 from decimal import Decimal
 
+import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
@@ -38,7 +39,7 @@ def test_a_plain_call_is_answered_and_found_again(with_model: Installation, clie
     assert (call["feature"], call["tenant"], call["route"], call["status"]) == ("support", "acme", MODEL, "ok")
     assert call["subject"]
     assert "ana" not in call["subject"]
-    assert call["request"]["messages"][0]["content"] == ASK[0]["content"]  # type: ignore[typeddict-item]
+    assert call["request"]["messages"][0]["content"] == ASK[0]["content"]
     assert call["response"]["choices"][0]["message"]["content"] == text
     assert [attempt["provider"] for attempt in call["attempts"]] == ["local"]
     assert call["usage"]["output_text"] == reply.usage.completion_tokens
@@ -134,8 +135,6 @@ def test_a_call_is_found_by_its_words(with_model: Installation, client: OpenAI) 
 
 
 def test_the_health_pages_answer(with_model: Installation) -> None:
-    import httpx
-
     root = f"http://127.0.0.1:{with_model.port}"
     assert httpx.get(f"{root}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{root}/readyz").json() == {"status": "ready"}
