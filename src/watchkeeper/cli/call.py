@@ -93,11 +93,8 @@ def _message(message: Message, after: str) -> Iterator[str]:
     yield from (f"{tool_call.name}({tool_call.arguments})" for tool_call in message.tool_calls)
 
 
-def _bytes(side: dict[str, Any]) -> bytes:
-    body = side.get("body")
-    if isinstance(body, str):
-        return body.encode()
-    return b"" if body is None else msgspec.json.encode(body)
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else msgspec.json.encode(body)
 
 
 def _count(tokens: int | None) -> str:
