@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from watchkeeper.core.call import Call
+from watchkeeper.core.clock import Clock
 from watchkeeper.ingest import cursor as cursors
 from watchkeeper.ingest.cursor import Cursor, Intent
 from watchkeeper.ingest.pricing import Pricer
@@ -58,12 +58,13 @@ class Ledger:
 class Drain:
     """Empties the spools of all workers, in a thread of its own."""
 
-    def __init__(self, spool: Path, key: bytes, store: Store, pricer: Pricer) -> None:
+    def __init__(self, spool: Path, key: bytes, store: Store, pricer: Pricer, *, clock: Clock) -> None:
         self.ledger = Ledger()
         self._spool = spool
         self._key = key
         self._store = store
         self._pricer = pricer
+        self._clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self._decode: Callable[[bytes], Call] = msgspec.msgpack.Decoder(Call).decode
@@ -147,13 +148,13 @@ class Drain:
         if batch.calls:
             self._store.insert_calls(batch, token=cursor.intent.token)
             self.ledger.stored += len(batch)
-            self.ledger.stored_at = time.time()
+            self.ledger.stored_at = self._clock.unix_ns() / 1e9
         cursors.save(folder, Cursor(salt=cursor.salt, offset=frames[-1].end, frame=upto))
         return len(records)
 
     def _batch(self, records: list[Record]) -> CallBatch:
         batch = CallBatch()
-        stored_at = datetime.now(UTC)
+        stored_at = datetime.fromtimestamp(self._clock.unix_ns() / 1e9, UTC)
         for record in records:
             if record.kind != CALL_RECORD:
                 self.ledger.rejected["unknown_kind"] += 1
@@ -199,7 +200,7 @@ def _whole_frames(reader: SegmentReader, cursor: Cursor) -> list[Frame]:
                 break
             frames.append(frame)
     except SegmentDamaged:
-        pass
+        pass  # what stands before the damage is what is asked for
     return frames
 
 
