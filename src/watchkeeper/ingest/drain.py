@@ -128,11 +128,18 @@ class Drain:
             return self._reject(folder, reader, damage)
         self.ledger.waiting_bytes = sum(found.stat().st_size for found in segments) - cursor.offset
         stored = self._store_range(folder, reader, cursor, frames)
-        if is_finished or (has_successor and not frames):
-            # A segment without its last frame was left by a killed writer; a later one shows that it is complete.
+        if is_finished:
             path.unlink()
-            return max(stored, 1)
-        return stored
+        elif has_successor and not frames:
+            # Left by a killed writer, as a later one shows. What stands behind the last whole frame was never acknowledged,
+            # unless the disk has lost it: it is put aside and counted.
+            if path.stat().st_size > cursor.offset:
+                self._put_aside(folder, reader, "torn_tail")
+            else:
+                path.unlink()
+        else:
+            return stored
+        return max(stored, 1)
 
     def _store_range(self, folder: Path, reader: SegmentReader, cursor: Cursor, frames: list[Frame]) -> int:
         records = [record for frame in frames for record in frame.records]
@@ -168,20 +175,23 @@ class Drain:
 
     def _reject(self, folder: Path, reader: SegmentReader, damage: SegmentDamaged) -> int:
         """Store what stands before the damage, put the segment aside for a look, and let the next one follow."""
-        path = reader.path
         stored = 0
         if reader.salt:
             cursor = _cursor_of(folder, reader)
             stored = self._store_range(folder, reader, cursor, _whole_frames(reader, cursor))
-        kept = self._spool / "rejected"
+        _log.error("segment %s of %s is damaged: %s", reader.path.name, folder.name, damage)
+        self._put_aside(folder, reader, "damaged_segment")
+        return max(stored, 1)
+
+    def _put_aside(self, folder: Path, reader: SegmentReader, reason: str) -> None:
+        path, kept = reader.path, self._spool / "rejected"
         kept.mkdir(exist_ok=True)
-        self.ledger.rejected["damaged_segment"] += 1
+        self.ledger.rejected[reason] += 1
         if len(list(kept.iterdir())) < REJECTED_FILES_MAX:
             path.rename(kept / f"{folder.name}-{reader.salt.hex() or path.stem}{path.suffix}")
         else:
             path.unlink()
-        _log.error("segment %s of %s is damaged and was put aside: %s", path.name, folder.name, damage)
-        return max(stored, 1)
+        _log.warning("segment %s of %s was put aside: %s", path.name, folder.name, reason)
 
 
 def _cursor_of(folder: Path, reader: SegmentReader) -> Cursor:
