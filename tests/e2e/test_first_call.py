@@ -39,8 +39,8 @@ def test_a_plain_call_is_answered_and_found_again(with_model: Installation, clie
     assert (call["feature"], call["tenant"], call["route"], call["status"]) == ("support", "acme", MODEL, "ok")
     assert call["subject"]
     assert "ana" not in call["subject"]
-    assert call["request"]["body"]["messages"][0]["content"] == ASK[0]["content"]
-    assert call["response"]["body"]["choices"][0]["message"]["content"] == text
+    assert call["request"]["messages"][0]["content"] == ASK[0]["content"]
+    assert call["response"]["choices"][0]["message"]["content"] == text
     assert [attempt["provider"] for attempt in call["attempts"]] == ["local"]
     assert call["usage"]["output_tokens"] == reply.usage.completion_tokens
     assert (call["cost"]["amount_usd"], call["cost"]["status"]) == ("0", "measured")

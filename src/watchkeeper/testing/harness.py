@@ -178,7 +178,7 @@ class Installation:
         return wait_until(lambda: self.ask(f"/api/v1/calls/{call_id}"), within_s=within_s, every_s=0.05)
 
     def ask(self, path: str) -> dict[str, Any] | None:
-        """Ask the control API over the socket in the data folder; None when nobody answers or it knows no such thing."""
+        """Ask the control API over the data folder's socket; None when nobody answers or it knows no such thing."""
         transport = httpx.HTTPTransport(uds=str(self.data / "run" / "keeper.sock"))
         with httpx.Client(transport=transport, base_url="http://watchkeeper", timeout=COMMAND_WITHIN_S) as client:
             try:
