@@ -57,9 +57,10 @@ class ControlStore:
                 await connection.run_sync(_migrate)
         except (SQLAlchemyError, OSError) as error:
             await engine.dispose()
+            where = make_url(url).render_as_string(hide_password=True)
             reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
             raise ControlUnusable(
-                f"The control database {make_url(url).render_as_string(hide_password=True)} cannot be opened: {reason}. "
+                f"The control database {where} cannot be opened: {reason}. "
                 "See that it is there and may be written to; nothing was changed."
             ) from error
         except ControlUnusable:
