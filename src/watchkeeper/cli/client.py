@@ -55,8 +55,8 @@ async def _request_here(
     folder.check_version()
     # These load both databases' engines, which a command that reaches a running keeper does not need.
     from watchkeeper.api.app import build_api
-    from watchkeeper.api.auth import LocalDoor
-    from watchkeeper.server.parts import Stores, build_services
+    from watchkeeper.api.auth import LocalDoor  # as above
+    from watchkeeper.server.parts import Stores, build_services  # as above
 
     clock = SystemClock()
     with FolderLock(folder):

@@ -64,7 +64,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
     async with Stores.opened(folder, clock) as stores:
         file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
         desired = DesiredState(Path(options.config), stores.control, book, pricer, file)
-        drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer)
+        drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer, clock=clock)
         services = build_services(
             stores,
             secrets,

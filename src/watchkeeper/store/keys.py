@@ -29,6 +29,17 @@ class KeyOver(CallerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDraft:
+    """What a key is to be bound to."""
+
+    feature: str
+    tenant: str = ""
+    name: str = ""
+    environment: str = "production"
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
     """A key without its secret."""
 
@@ -71,34 +82,24 @@ class Keys:
         self._engine = engine
         self._clock = clock
 
-    async def create(
-        self,
-        hasher: KeyHasher,
-        *,
-        feature: str,
-        tenant: str = "",
-        name: str = "",
-        environment: str = "production",
-        expires_at: datetime | None = None,
-        actor: str,
-    ) -> NewKeyRow:
+    async def create(self, hasher: KeyHasher, draft: KeyDraft, *, actor: str) -> NewKeyRow:
         """Make a key."""
         made = make_key()
         row = KeyRow(
             public_id=made.public_id,
-            name=name,
-            feature=feature,
-            tenant=tenant,
-            environment=environment,
+            name=draft.name,
+            feature=draft.feature,
+            tenant=draft.tenant,
+            environment=draft.environment,
             created_at=moments.read_known(moments.now(self._clock)),
             created_by=actor,
-            expires_at=expires_at,
+            expires_at=draft.expires_at,
             revoked_at=None,
             replaced_by=None,
         )
         async with self._engine.begin() as connection:
             await connection.execute(insert(keys).values(**_stored(row), secret_hash=hasher.hash(made.key)))
-            await note(connection, self._clock, "key", f"made key {row.public_id} for {feature}", actor=actor)
+            await note(connection, self._clock, "key", f"made key {row.public_id} for {row.feature}", actor=actor)
         return NewKeyRow(row=row, key=made.key)
 
     async def get(self, public_id: str) -> KeyRow:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, text
 from watchkeeper.access.keys import KeyHasher, public_id_of
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.store.control import ControlStore, ControlUnusable
-from watchkeeper.store.keys import KeyOver, KeyUnknown, NewKeyRow
+from watchkeeper.store.keys import KeyDraft, KeyOver, KeyUnknown, NewKeyRow
 from watchkeeper.store.people import TokenUnknown, UserTaken, UserUnknown
 from watchkeeper.store.tables import metadata
 from watchkeeper.testing import FakeClock
@@ -25,7 +25,9 @@ ALL_TIME = (START - HOUR, START + 1_000 * HOUR)
 
 
 async def make_key(store: ControlStore, *, expires_at: datetime | None = None) -> NewKeyRow:
-    return await store.keys.create(HASHER, feature="support", tenant="acme", expires_at=expires_at, actor="ana")
+    return await store.keys.create(
+        HASHER, KeyDraft(feature="support", tenant="acme", expires_at=expires_at), actor="ana"
+    )
 
 
 async def summaries(store: ControlStore) -> list[str]:
