@@ -244,7 +244,7 @@ def post(path: bytes = b"/v1/chat/completions", body: bytes = b"{}") -> tuple[by
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(PATIENCE_S):
-        while not is_so():  # noqa: ASYNC110 (what is waited for has no event)
+        while not is_so():
             await asyncio.sleep(0.005)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import resource
 from collections.abc import Awaitable, Callable
 
+import pytest
 from tests.contract.wire.rig import Hand, Raw, Remembered, Served, Upstream, until
 
 from watchkeeper.gateway.wire.client import Flight, Pool
@@ -164,16 +165,19 @@ async def test_client_that_does_not_read_stops_its_upstream(serve: Serve, upstre
     assert total == 4 * LARGE
 
 
-async def test_next_request_waits_until_the_client_has_taken_the_last_answer(serve: Serve) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+async def test_next_request_waits_until_the_client_has_taken_the_last_answer(serve: Serve, apart: bool) -> None:
     async def handle(exchange: Exchange) -> None:
         exchange.reply(200, b"", b"x" * (20 * MIB))
 
     served = await serve(handle)
     client = await served.connect()
     client.pause()
-    await client.send(GET * 3)
+    await client.send(GET)
     await until(lambda: served.server.requests == 1)
-    await asyncio.sleep(0.05)
+    for part in (GET[:5], GET[5:], GET) if apart else (GET + GET,):
+        await client.send(part)
+        await asyncio.sleep(0.02)
     assert served.server.requests == 1
     client.resume()
     for _ in range(3):

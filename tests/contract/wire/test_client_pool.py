@@ -225,7 +225,7 @@ async def test_cancel_while_the_request_is_sent_again_is_silent(pool: Pool, upst
     await (await ask(pool, one.origin)).outcome()
     sink = Remembered()
     flight = await pool.send(one.origin, *post(), sink, connect_timeout_s=5)
-    while flight.connection is not None:  # noqa: ASYNC110 (what is waited for has no event)
+    while flight.connection is not None:
         await asyncio.sleep(0)
     flight.cancel()
     await asyncio.sleep(0.05)

@@ -70,7 +70,7 @@ class Connection(Protocol):
         reader.feed(data, self._clock())
         if reader.held_bytes != self._held_bytes:
             self._account()
-        if self._exchange is not None:
+        if self._exchange is not None or self._is_write_paused:
             if reader.arrived or reader.unread or reader.phase in ("head", "body"):
                 self._transport.pause_reading()
         elif reader.arrived:
@@ -165,26 +165,23 @@ class Connection(Protocol):
         """Act on a deadline that has passed."""
         limits = self._limits
         self.deadline = inf
-        if self._is_closing:
-            self._transport.abort()
-        elif self._is_write_paused:
+        if self._is_closing or self._is_write_paused:
             self._expire_write(now)
         elif self._reader.phase == "head":
             self._reject(RequestTimeout(f"The request's head was not complete after {limits.head_s:g} seconds."))
         elif self._reader.phase == "body":
             self._expire_body(now)
-        elif self._transport.get_write_buffer_size():
-            self._transport.abort()
         else:
             self._close()
 
     def _expire_write(self, now: float) -> None:
+        """See whether the client still takes what was written before."""
         waiting_bytes = self._transport.get_write_buffer_size()
-        if waiting_bytes >= self._mark:
-            self._transport.abort()
-        else:
+        if 0 < waiting_bytes < self._mark:
             self._mark = waiting_bytes
             self.deadline = now + self._limits.write_stall_s
+        else:
+            self._transport.abort()
 
     def _expire_body(self, now: float) -> None:
         limits = self._limits
@@ -221,6 +218,8 @@ class Connection(Protocol):
         if reader.unread and not reader.arrived:
             reader.read_on()
             self._account()
+        if self._is_closing:
+            return
         if reader.arrived:
             self._server.loop.call_soon(self._next_if_open)
             return
@@ -280,6 +279,7 @@ class Connection(Protocol):
         self._say(rejection)
         self._is_closing = True
         self._forget_bodies()
+        self._mark = 0
         self.deadline = self._server.now + self._limits.linger_s
         self._transport.resume_reading()
         self._transport.write_eof()
@@ -295,8 +295,11 @@ class Connection(Protocol):
         self._held_bytes = 0
 
     def _close(self) -> None:
+        """Close behind what was written."""
         self._is_closing = True
-        self.deadline = self._server.now + self._limits.linger_s
+        self._mark = self._transport.get_write_buffer_size()
+        limits = self._limits
+        self.deadline = self._server.now + (limits.write_stall_s if self._mark else limits.linger_s)
         self._transport.close()
 
     def _lose(self) -> None:
