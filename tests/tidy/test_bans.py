@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from typing import NamedTuple
 
 import pytest
-from tidy_tree import PACKAGE, Source, sources
+from tests.tidy.tree import PACKAGE, Source, sources
 
 
 class Ban(NamedTuple):

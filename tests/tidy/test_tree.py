@@ -6,7 +6,7 @@ from importlib.util import resolve_name
 
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
-from tidy_tree import PACKAGE, ROOT, Source, modules, sources, tracked
+from tests.tidy.tree import PACKAGE, ROOT, Source, modules, sources, tracked
 
 LOCKS = [path for path in tracked() if path.startswith("requirements/") and path.endswith(".txt")]
 HOSTS = re.compile(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from tidy_tree import PACKAGE, ROOT, Source, modules, public, sources, tracked
+from tests.tidy.tree import PACKAGE, ROOT, Source, modules, public, sources, tracked
 
 FOLDERS = frozenset(name.split(".")[1] for name in modules() if "." in name)
 DOCUMENTS = [path for path in tracked() if path.endswith(".md")]

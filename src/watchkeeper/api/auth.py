@@ -1,4 +1,4 @@
-"""Who is asking: the machine's own operator over the socket, a program with an API token, or a person who has signed in."""
+"""Who is asking: the machine's own operator over the socket, a program with a token, or a person who has signed in."""
 
 from dataclasses import dataclass
 
@@ -70,7 +70,8 @@ async def require_operator(request: Request) -> Operator:
     operator = await operator_of(request)
     if operator is None:
         raise NotSignedIn(
-            "Sign in at the console, or send `Authorization: Bearer wk-api-...` (make a token with `watchkeeper tokens create`)."
+            "Sign in at the console, or send `Authorization: Bearer wk-api-...`; "
+            "make a token with `watchkeeper tokens create`."
         )
     return operator
 

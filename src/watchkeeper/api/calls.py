@@ -51,7 +51,7 @@ async def follow_calls(
     after: Annotated[str | None, Query(description="Cursor of the answer before; without one, begin now.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 200,
 ) -> dict[str, Any]:
-    """Return the calls stored behind a cursor, oldest first, and the next cursor. Ask again after a pause; none is missed."""
+    """Return the calls stored behind a cursor, oldest first, and the next cursor; who asks again misses none."""
     cursor, rows = await services_of(request).analytics.follow(after, chosen, limit)
     return {"calls": [call_summary(row) for row in rows], "after": cursor}
 

@@ -1,4 +1,4 @@
-"""The store's rows as JSON documents: amounts as decimal strings, times in ISO 8601, bodies readable where they are text."""
+"""The store's rows as JSON: amounts as decimal strings, times in ISO 8601, bodies readable where they are text."""
 
 import base64
 from dataclasses import asdict
@@ -52,7 +52,11 @@ def call_summary(row: CallRow) -> Document:
 
 
 def call_document(call: CallDetail) -> Document:
-    """A call with everything that is known of it."""
+    """A call with everything that is known of it.
+
+    `request` and `response` are the bodies as received (a stream's events as text); `sent` is what went upstream where it
+    was not the request unchanged.
+    """
     row = call.row
     summary = call_summary(row)
     return summary | {
@@ -82,17 +86,18 @@ def call_document(call: CallDetail) -> Document:
             "source": call.price_source or None,
             "valid_from": _time(call.price_valid_from),
         },
-        "request": {
+        "request": _body(call.request_body),
+        "sent": None if call.sent_body is None else _body(call.sent_body),
+        "response": _body(call.response_body),
+        "http": {
             "path": call.request_path,
             "user_agent": call.user_agent,
-            "headers": [list(pair) for pair in call.request_headers],
-            **_body(call.request_body, call.request_bytes),
-            "sent": None if call.sent_body is None else _body(call.sent_body, len(call.sent_body)),
-        },
-        "response": {
-            "http_status": row.http_status,
-            "headers": [list(pair) for pair in call.response_headers],
-            **_body(call.response_body, call.response_bytes),
+            "request_headers": [list(pair) for pair in call.request_headers],
+            "request_bytes": call.request_bytes,
+            "is_request_cut": len(call.request_body) < call.request_bytes,
+            "response_headers": [list(pair) for pair in call.response_headers],
+            "response_bytes": call.response_bytes,
+            "is_response_cut": len(call.response_body) < call.response_bytes,
             "delivered_bytes": call.delivered_bytes,
         },
         "stored_at": _time(call.stored_at),
@@ -140,16 +145,15 @@ def _cost(row: CallRow) -> Document:
     return {"amount_usd": None if row.cost_nusd is None else usd(row.cost_nusd), "status": row.cost_status}
 
 
-def _body(body: bytes, full_bytes: int) -> Document:
-    """JSON as JSON, text as text, all else in base64; and whether it was cut when it was recorded."""
+def _body(body: bytes) -> Any:
+    """JSON as JSON, text as text, all else as `{"base64": ...}`."""
     parsed = _json(body)
-    found: Document = {"bytes": full_bytes, "is_cut": len(body) < full_bytes}
     if parsed is not None:
-        return found | {"body": parsed}
+        return parsed
     try:
-        return found | {"body": body.decode()}
+        return body.decode()
     except UnicodeDecodeError:
-        return found | {"body": None, "body_base64": base64.b64encode(body).decode()}
+        return {"base64": base64.b64encode(body).decode()}
 
 
 def _json(data: bytes) -> Any:

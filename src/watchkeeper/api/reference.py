@@ -10,9 +10,11 @@ from fastapi.responses import HTMLResponse
 router = APIRouter()
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+:root { color-scheme: light dark }
 code, .path { font-family: ui-monospace, monospace } h2 { margin-top: 2.5rem } h3 { margin: 1.5rem 0 .2rem }
-.verb { display: inline-block; min-width: 3.5rem; font-weight: 600 } table { border-collapse: collapse; margin: .5rem 0 }
+.verb { display: inline-block; min-width: 3.5rem; font-weight: 600 }
+table { border-collapse: collapse; margin: .5rem 0 }
 td, th { text-align: left; padding: .15rem .8rem .15rem 0; vertical-align: top } p { margin: .2rem 0 }
 """
 

@@ -66,7 +66,8 @@ def _money(call: dict[str, Any]) -> Iterator[str]:
     source = f", {cost['source']}" if cost["source"] else ""
     yield f"cost      {amount} ({cost['status']}{source})"
     for line in cost["lines"]:
-        yield f"          {line['bucket']}: {line['units']} x ${line['usd_per_million']} per million = ${line['amount_usd']}"
+        rate = f"${line['usd_per_million']} per million"
+        yield f"          {line['bucket']}: {line['units']} x {rate} = ${line['amount_usd']}"
 
 
 def _conversation(call: dict[str, Any]) -> Iterator[str]:
@@ -92,11 +93,8 @@ def _message(message: Message, after: str) -> Iterator[str]:
     yield from (f"{tool_call.name}({tool_call.arguments})" for tool_call in message.tool_calls)
 
 
-def _bytes(side: dict[str, Any]) -> bytes:
-    body = side.get("body")
-    if isinstance(body, str):
-        return body.encode()
-    return b"" if body is None else msgspec.json.encode(body)
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else msgspec.json.encode(body)
 
 
 def _count(tokens: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Asks the control API: the running keeper over the socket in the data folder or, without one, the same API in this process."""
+"""Asks the control API: the keeper's, over the socket in the data folder, or the same API in this process."""
 
 import asyncio
 from pathlib import Path
@@ -40,7 +40,7 @@ def request(
     except httpx.ConnectError:
         return asyncio.run(_request_here(folder, method, path, query, body))
     except httpx.TransportError as error:
-        raise CommandFailed(f"The keeper did not answer: {error or type(error).__name__}. Try again.") from error
+        raise CommandFailed(f"The keeper did not answer: {str(error) or type(error).__name__}. Try again.") from error
 
 
 async def _request_here(

@@ -26,7 +26,7 @@ def note(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> None:
-    """Print rows: a table on a terminal, tab-separated values elsewhere, nothing cut in either that a pipe would need."""
+    """Print rows: a table on a terminal, tab-separated and whole elsewhere."""
     if not sys.stdout.isatty():
         for row in rows:
             line("\t".join(plain(cell) for cell in row))

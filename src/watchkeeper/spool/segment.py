@@ -4,9 +4,9 @@
     frame    length (4), CRC-32 of the sealed bytes (4), sealed bytes
     last     a frame without records, written when the segment is finished
 
-A frame holds the records of one commit: kind (1), length (4), CRC-32 (4), payload, each. It is sealed with AES-256-GCM under a
-key that is the segment's own (HMAC of the salt under the spool key); its nonce is its number, so a frame that is moved,
-repeated or taken out of the middle does not open. Integers are big-endian.
+A frame holds the records of one commit: kind (1), length (4), CRC-32 (4), payload, each. It is sealed with AES-256-GCM
+under a key that is the segment's own (HMAC of the salt under the spool key); its nonce is its number, so a frame that
+is moved, repeated or taken out of the middle does not open. Integers are big-endian.
 """
 
 import hmac
