@@ -101,6 +101,23 @@ async def test_upstream_reads_an_early_refusal_of_a_large_body(upstream: Start, 
     await until(lambda: one.open == 0)  # half of the request is still unsent: the connection is of no further use
 
 
+async def test_reply_that_ends_with_its_connection_ends_though_the_request_was_not_read(
+    upstream: Start, pool: Pool
+) -> None:
+    async def refuses(raw: Raw) -> None:
+        await raw.read_until(b"\r\n\r\n")
+        await raw.send(b"HTTP/1.1 413 Content Too Large\r\n\r\nno")
+        raw.half_close()
+        await asyncio.sleep(60)
+
+    one = await upstream(refuses)
+    sink = Remembered()
+    head = b"POST / HTTP/1.1\r\nhost: up\r\ncontent-length: %d\r\n\r\n" % LARGE
+    await pool.send(one.origin, head, b"a" * LARGE, sink, connect_timeout_s=5)
+    assert await sink.outcome() is None
+    assert (sink.status, sink.body) == (413, b"no")
+
+
 class PassingOn(Remembered):
     """A sink that hands everything to a client at once, as a relay does."""
 

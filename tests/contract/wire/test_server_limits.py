@@ -270,8 +270,13 @@ async def test_client_that_takes_slowly_is_served(serve: Serve, hand: Hand, last
     async def handle(exchange: Exchange) -> None:
         exchange.reply(200, b"", b"a" * 20_000_000)
 
-    client = await (await serve(handle)).connect(receive_buffer=65536)
+    served = await serve(handle)
+    client = await served.connect(receive_buffer=65536)
     await client.send(GET[:-2] + last + b"\r\n")
+    await until(lambda: served.server.requests == 1)
+    await settled(served)
+    hand.move(40)
+    await settled(served)
     head = await client.read_until(b"\r\n\r\n")
     assert b"content-length: 20000000" in head
     for _ in range(20):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from asyncio import Future, Protocol, Transport
 from math import inf
 from typing import TYPE_CHECKING, cast
@@ -94,7 +97,7 @@ class Connection(Protocol):
 
     def pause_writing(self) -> None:
         self._is_write_paused = True
-        self._mark = self._transport.get_write_buffer_size()
+        self._mark = _untaken_bytes(self._transport)
         self.deadline = self._server.now + self._limits.write_stall_s
         if self._exchange is not None and self._exchange.on_pause is not None:
             self._exchange.on_pause()
@@ -176,9 +179,9 @@ class Connection(Protocol):
 
     def _expire_write(self, now: float) -> None:
         """See whether the client still takes what was written before."""
-        waiting_bytes = self._transport.get_write_buffer_size()
-        if 0 < waiting_bytes < self._mark:
-            self._mark = waiting_bytes
+        untaken_bytes = _untaken_bytes(self._transport)
+        if 0 < untaken_bytes < self._mark:
+            self._mark = untaken_bytes
             self.deadline = now + self._limits.write_stall_s
         else:
             self._transport.abort()
@@ -297,9 +300,9 @@ class Connection(Protocol):
     def _close(self) -> None:
         """Close behind what was written."""
         self._is_closing = True
-        self._mark = self._transport.get_write_buffer_size()
-        limits = self._limits
-        self.deadline = self._server.now + (limits.write_stall_s if self._mark else limits.linger_s)
+        is_written = not self._transport.get_write_buffer_size()
+        self._mark = 0 if is_written else _untaken_bytes(self._transport)
+        self.deadline = self._server.now + (self._limits.linger_s if is_written else self._limits.write_stall_s)
         self._transport.close()
 
     def _lose(self) -> None:
@@ -313,6 +316,19 @@ class Connection(Protocol):
             if not self._writable.done():
                 self._writable.set_result(None)
             self._writable = None
+
+
+def _untaken_bytes(transport: Transport) -> int:
+    """Count what was written and the client's system has not confirmed, here and in the kernel.
+
+    The kernel alone takes megabytes, so that a slow client would seem to take nothing for minutes.
+    """
+    socket_number = transport.get_extra_info("socket").fileno()
+    try:
+        queued = fcntl.ioctl(socket_number, termios.TIOCOUTQ, bytes(4))
+    except OSError:  # the system cannot tell, or the socket is closed
+        queued = bytes(4)
+    return transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
 
 def _full() -> Overloaded:
