@@ -54,8 +54,8 @@ def call_summary(row: CallRow) -> Document:
 def call_document(call: CallDetail) -> Document:
     """A call with everything that is known of it.
 
-    `request` and `response` are the bodies as received (a stream's events as text); `sent` is what went upstream where it
-    was not the request unchanged.
+    `request` and `response` are the bodies as received (a stream's events as text); `sent` is what went upstream, null
+    where it was the request unchanged.
     """
     row = call.row
     summary = call_summary(row)

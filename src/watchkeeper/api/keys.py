@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from watchkeeper.api.auth import Operator, require_api_operator, services_of
 from watchkeeper.api.documents import key_document
+from watchkeeper.store.keys import KeyDraft
 
 NAME_MAX = 200
 OVERLAP_S_MAX = 90 * 86_400
@@ -50,15 +51,14 @@ async def create_key(request: Request, wish: KeyWish, by: By) -> dict[str, Any]:
     services = services_of(request)
     now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
     expires_at = now + timedelta(seconds=wish.expires_in_s) if wish.expires_in_s else None
-    made = await services.control.keys.create(
-        services.key_hasher,
+    draft = KeyDraft(
         feature=wish.feature,
         tenant=wish.tenant,
         name=wish.name,
         environment=wish.environment,
         expires_at=expires_at,
-        actor=by.name,
     )
+    made = await services.control.keys.create(services.key_hasher, draft, actor=by.name)
     services.on_control_change()
     declared = services.declared_features()
     undeclared = bool(declared) and wish.feature not in declared

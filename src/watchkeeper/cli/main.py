@@ -14,34 +14,31 @@ EXIT_CODES = (
 
 
 _COMMANDS = {
-    "up": "Start gateway, console and the bundled model; Ctrl-C stops them.",
-    "check": "Read a configuration file and name every mistake with its line.",
-    "calls": "List calls, the newest first; --follow goes on with those that arrive.",
-    "call": "Show one call by its id: conversation, attempts, timing, tokens and cost.",
-    "health": "Ask every part whether it works.",
+    "watchkeeper.cli.up:up": "Start gateway, console and the bundled model; Ctrl-C stops them.",
+    "watchkeeper.cli.check:check": "Read a configuration file and name every mistake with its line.",
+    "watchkeeper.cli.calls:calls": "List calls, the newest first; --follow goes on with those that arrive.",
+    "watchkeeper.cli.call:call": "Show one call by its id: conversation, attempts, timing, tokens and cost.",
+    "watchkeeper.cli.health:health": "Ask every part whether it works.",
 }
 _NOUNS = {
-    "keys": (
-        "Virtual keys.",
-        {
-            "create": "Make a key; it is printed once, as the last line.",
-            "list": "List the keys without their secrets.",
-            "revoke": "End a key at once.",
-            "rotate": "Make a key like another, which ends after an overlap.",
-        },
-    ),
-    "users": (
-        "Who may sign in to the console.",
-        {"add": "Add a user.", "list": "List the users.", "link": "Make a link that signs in once."},
-    ),
-    "tokens": (
-        "API tokens for programs.",
-        {"create": "Make a token; it is printed once.", "list": "List the tokens.", "revoke": "End a token at once."},
-    ),
-    "config": (
-        "The configuration.",
-        {"schema": "Print its JSON schema.", "explain": "Show every value in force and where it comes from."},
-    ),
+    "keys": "Virtual keys.",
+    "users": "Who may sign in to the console.",
+    "tokens": "API tokens for programs.",
+    "config": "The configuration.",
+}
+_VERBS = {
+    "watchkeeper.cli.keys:create": "Make a key; it is printed once, as the last line.",
+    "watchkeeper.cli.keys:list_": "List the keys without their secrets.",
+    "watchkeeper.cli.keys:revoke": "End a key at once.",
+    "watchkeeper.cli.keys:rotate": "Make a key like another, which ends after an overlap.",
+    "watchkeeper.cli.users:add": "Add a user.",
+    "watchkeeper.cli.users:list_": "List the users.",
+    "watchkeeper.cli.users:link": "Make a link that signs in once.",
+    "watchkeeper.cli.tokens:create": "Make a token; it is printed once, as the last line.",
+    "watchkeeper.cli.tokens:list_": "List the tokens.",
+    "watchkeeper.cli.tokens:revoke": "End a token at once.",
+    "watchkeeper.cli.config:schema": "Print its JSON schema.",
+    "watchkeeper.cli.config:explain": "Show every value in force and where it comes from.",
 }
 
 
@@ -55,13 +52,16 @@ def build() -> App:
         help_format="plaintext",
         result_action="return_value",
     )
-    for name, about in _COMMANDS.items():
-        app.command(f"watchkeeper.cli.{name}:{name}", name=name, help=about)
-    for noun, (about, verbs) in _NOUNS.items():
-        group = App(name=noun, help=about, help_format="plaintext", result_action="return_value")
-        for verb, meaning in verbs.items():
-            function = "list_" if verb == "list" else verb
-            group.command(f"watchkeeper.cli.{noun}:{function}", name=verb, help=meaning)
+    for path, about in _COMMANDS.items():
+        app.command(path, name=path.rpartition(":")[2], help=about)
+    groups = {
+        noun: App(name=noun, help=about, help_format="plaintext", result_action="return_value")
+        for noun, about in _NOUNS.items()
+    }
+    for path, about in _VERBS.items():
+        module, _, function = path.rpartition(":")
+        groups[module.rpartition(".")[2]].command(path, name=function.rstrip("_"), help=about)
+    for group in groups.values():
         app.command(group)
     return app
 

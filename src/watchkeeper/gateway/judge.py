@@ -74,7 +74,7 @@ def judge(relay: Relay) -> Answer | Failure:
     """Read how an attempt ended. Call it once the relay has ended, and not for a cancelled one."""
     match relay.end:
         case "fault" if relay.saw_done:
-            # The upstream said that it was done and then did not end its response properly; nothing of the answer is missing.
+            # The upstream said that it was done and then did not end its response properly; the answer is whole.
             return _stream(relay)
         case "fault":
             return _fault(relay)

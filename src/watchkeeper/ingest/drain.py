@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from watchkeeper.core.call import Call
+from watchkeeper.core.clock import Clock
 from watchkeeper.ingest import cursor as cursors
 from watchkeeper.ingest.cursor import Cursor, Intent
 from watchkeeper.ingest.pricing import Pricer
@@ -58,12 +58,13 @@ class Ledger:
 class Drain:
     """Empties the spools of all workers, in a thread of its own."""
 
-    def __init__(self, spool: Path, key: bytes, store: Store, pricer: Pricer) -> None:
+    def __init__(self, spool: Path, key: bytes, store: Store, pricer: Pricer, *, clock: Clock) -> None:
         self.ledger = Ledger()
         self._spool = spool
         self._key = key
         self._store = store
         self._pricer = pricer
+        self._clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self._decode: Callable[[bytes], Call] = msgspec.msgpack.Decoder(Call).decode
@@ -127,11 +128,18 @@ class Drain:
             return self._reject(folder, reader, damage)
         self.ledger.waiting_bytes = sum(found.stat().st_size for found in segments) - cursor.offset
         stored = self._store_range(folder, reader, cursor, frames)
-        if is_finished or (has_successor and not frames):
-            # A segment without its last frame was left by a killed writer; a later one shows that it is complete.
+        if is_finished:
             path.unlink()
-            return max(stored, 1)
-        return stored
+        elif has_successor and not frames:
+            # Left by a killed writer, as a later one shows. What stands behind the last whole frame was never acknowledged,
+            # unless the disk has lost it: it is put aside and counted.
+            if path.stat().st_size > cursor.offset:
+                self._put_aside(folder, reader, "torn_tail")
+            else:
+                path.unlink()
+        else:
+            return stored
+        return max(stored, 1)
 
     def _store_range(self, folder: Path, reader: SegmentReader, cursor: Cursor, frames: list[Frame]) -> int:
         records = [record for frame in frames for record in frame.records]
@@ -147,13 +155,13 @@ class Drain:
         if batch.calls:
             self._store.insert_calls(batch, token=cursor.intent.token)
             self.ledger.stored += len(batch)
-            self.ledger.stored_at = time.time()
+            self.ledger.stored_at = self._clock.unix_ns() / 1e9
         cursors.save(folder, Cursor(salt=cursor.salt, offset=frames[-1].end, frame=upto))
         return len(records)
 
     def _batch(self, records: list[Record]) -> CallBatch:
         batch = CallBatch()
-        stored_at = datetime.now(UTC)
+        stored_at = datetime.fromtimestamp(self._clock.unix_ns() / 1e9, UTC)
         for record in records:
             if record.kind != CALL_RECORD:
                 self.ledger.rejected["unknown_kind"] += 1
@@ -167,20 +175,23 @@ class Drain:
 
     def _reject(self, folder: Path, reader: SegmentReader, damage: SegmentDamaged) -> int:
         """Store what stands before the damage, put the segment aside for a look, and let the next one follow."""
-        path = reader.path
         stored = 0
         if reader.salt:
             cursor = _cursor_of(folder, reader)
             stored = self._store_range(folder, reader, cursor, _whole_frames(reader, cursor))
-        kept = self._spool / "rejected"
+        _log.error("segment %s of %s is damaged: %s", reader.path.name, folder.name, damage)
+        self._put_aside(folder, reader, "damaged_segment")
+        return max(stored, 1)
+
+    def _put_aside(self, folder: Path, reader: SegmentReader, reason: str) -> None:
+        path, kept = reader.path, self._spool / "rejected"
         kept.mkdir(exist_ok=True)
-        self.ledger.rejected["damaged_segment"] += 1
+        self.ledger.rejected[reason] += 1
         if len(list(kept.iterdir())) < REJECTED_FILES_MAX:
             path.rename(kept / f"{folder.name}-{reader.salt.hex() or path.stem}{path.suffix}")
         else:
             path.unlink()
-        _log.error("segment %s of %s is damaged and was put aside: %s", path.name, folder.name, damage)
-        return max(stored, 1)
+        _log.warning("segment %s of %s was put aside: %s", path.name, folder.name, reason)
 
 
 def _cursor_of(folder: Path, reader: SegmentReader) -> Cursor:
@@ -199,7 +210,7 @@ def _whole_frames(reader: SegmentReader, cursor: Cursor) -> list[Frame]:
                 break
             frames.append(frame)
     except SegmentDamaged:
-        pass
+        pass  # what stands before the damage is what is asked for
     return frames
 
 

@@ -10,6 +10,7 @@ from watchkeeper.access.tokens import make_token
 from watchkeeper.api.services import Services
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.sealed import SealedFile, SealError
+from watchkeeper.store.keys import KeyDraft
 
 FIRST_FEATURE = "playground"
 FIRST_KEY_NAME = "first key"
@@ -47,9 +48,8 @@ async def prepare_welcome(services: Services, file: SealedFile) -> None:
     now_valid = {key.public_id for key in keys if key.revoked_at is None and key.replaced_by is None}
     key_id, key = (last.key_id, last.key) if last.key_id in now_valid else ("", "")
     if not keys:
-        made = await services.control.keys.create(
-            services.key_hasher, feature=FIRST_FEATURE, name=FIRST_KEY_NAME, actor="first start"
-        )
+        draft = KeyDraft(feature=FIRST_FEATURE, name=FIRST_KEY_NAME)
+        made = await services.control.keys.create(services.key_hasher, draft, actor="first start")
         key_id, key = made.row.public_id, made.key
         services.on_control_change()
     token = make_token()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 from hypothesis import given, settings
@@ -140,14 +141,14 @@ async def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
 class _FullDisk:
     """A file whose writes fail for as long as they are told to, after a part has been written."""
 
-    def __init__(self, file: spool_writer.BinaryIO, state: dict[str, bool]) -> None:
+    def __init__(self, file: BinaryIO, state: dict[str, bool]) -> None:
         self._file, self._state = file, state
 
     def write(self, data: memoryview) -> int:
         if self._state["full"]:
             self._file.write(data[: len(data) // 2])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return self._file.write(data)
+        return int(self._file.write(data))
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._file, name)
@@ -158,7 +159,7 @@ async def _on_a_disk_that_fills_up(folder: Path, **options: int) -> tuple[SpoolW
     spool.durability = "disk"
     await spool.committed(spool.append(1, b"first"))
     state = {"full": True}
-    spool._file._file = _FullDisk(spool._file._file, state)  # type: ignore[assignment, arg-type]
+    spool._file._file = _FullDisk(cast(BinaryIO, spool._file._file), state)  # type: ignore[assignment]
     return spool, state
 
 
@@ -205,6 +206,7 @@ async def test_a_spool_that_nobody_takes_in_stops_growing(tmp_path: Path, monkey
 _KILLED = """
 import asyncio, sys
 from pathlib import Path
+from typing import BinaryIO, cast
 from watchkeeper.spool.writer import SpoolWriter
 async def main():
     spool = SpoolWriter(Path(sys.argv[1]), b"k" * 32, loop=asyncio.get_running_loop())

@@ -150,7 +150,7 @@ def is_done(events: bytes) -> bool:
 
 
 def has_finished(stream: bytes) -> bool:
-    """Tell whether a stream without a terminator is whole all the same: every choice that began names a finish reason."""
+    """Tell whether a stream without a terminator is whole all the same: every choice names a finish reason."""
     finished: dict[int, bool] = {}
     for line in stream.splitlines():
         if line.startswith(b"data:"):
