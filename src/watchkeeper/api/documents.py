@@ -13,7 +13,7 @@ from watchkeeper.store.keys import KeyRow
 from watchkeeper.store.rows import AttemptRow, Bucket, CallDetail, CallRow, Overview
 
 Document = dict[str, Any]
-_NO_TOKENS = {field: 0 for field in Usage.__struct_fields__}
+_NO_TOKENS = dict.fromkeys(Usage.__struct_fields__, 0)
 
 
 def call_summary(row: CallRow) -> Document:
