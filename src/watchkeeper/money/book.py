@@ -41,6 +41,10 @@ class PriceBook:
         """Names a configuration may give as `price_list`."""
         return sorted([*self._providers, FREE.name])
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a list of this name."""
+        return name in self._compiled or name in self._providers
+
     def list_name(self, declared: str | None, base_url: str) -> str:
         """Say whose prices apply to a provider: the declared list, or the one whose address this is, or nobody's (empty)."""
         if declared is not None:

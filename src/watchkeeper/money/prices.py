@@ -120,6 +120,11 @@ class ModelPrices(Struct, frozen=True, array_like=True, gc=False):
     match: Match
     rows: tuple[Rates, ...]
 
+    def at(self, at_ns: int) -> Rates | None:
+        """Return the row that holds at a Unix time."""
+        held = [row for row in self.rows if row.holds_at(at_ns)]
+        return held[-1] if held else None
+
 
 class PriceList(Struct, frozen=True, array_like=True, gc=False):
     """The prices of one provider."""
@@ -127,14 +132,15 @@ class PriceList(Struct, frozen=True, array_like=True, gc=False):
     name: str
     models: tuple[ModelPrices, ...]
 
+    def find(self, model: str) -> ModelPrices | None:
+        """Return the rows of a model; None when the list does not know it."""
+        name = model.lower()
+        return next((prices for prices in self.models if prices.match.holds(name)), None)
+
     def rates(self, model: str, at_ns: int) -> Rates | None:
         """Return the row that holds for a model at a Unix time; None when the list does not know the model."""
-        name = model.lower()
-        for prices in self.models:
-            if prices.match.holds(name):
-                held = [row for row in prices.rows if row.holds_at(at_ns)]
-                return held[-1] if held else None
-        return None
+        found = self.find(model)
+        return found.at(at_ns) if found is not None else None
 
 
 class Line(NamedTuple):

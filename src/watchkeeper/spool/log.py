@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from watchkeeper.spool.segment import SUFFIX, Record, SegmentCipher
+from watchkeeper.spool.segment import SUFFIX, Record, Scratch, SegmentCipher
 
+PROBE = "probe.part"
 PROBE_BYTES = 64 << 10
 """How much must fit on the disk before it counts as having room again."""
 
@@ -38,16 +39,17 @@ class SegmentLog:
         self._folder_bytes = 0
         self._last_number = 0
         self._segment: _OpenSegment | None = None
+        self._scratch = Scratch()
 
     def prepare(self) -> None:
         """Make the folder, and clear away what a crash left half made."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in self._folder.glob("*.part"):
-            path.unlink()
+        for path in (*self._folder.glob("[0-9]*.part"), self._folder / PROBE):
+            path.unlink(missing_ok=True)
         self._measure()
 
-    def append(self, records: Sequence[Record], *, sync: bool) -> None:
-        """Write one frame; it survives this process, and with `sync` also a loss of power.
+    def append(self, records: Sequence[Record]) -> None:
+        """Write one frame; it survives a loss of power.
 
         Raises:
             OSError: it was not written, and nothing of it is left.
@@ -59,24 +61,10 @@ class SegmentLog:
         if segment is None or segment.size >= self._segment_bytes_max:
             segment = self._next_segment()
         try:
-            self._folder_bytes += segment.append(records)
-            if sync:
-                segment.sync()
+            self._folder_bytes += segment.append(records, self._scratch)
         except OSError:
             self._segment = None
             segment.abandon()
-            raise
-
-    def sync(self) -> None:
-        """Return once everything that was appended survives a loss of power."""
-        if self._segment is None:
-            return
-        try:
-            self._segment.sync()
-        except OSError:
-            # After a failed fsync the kernel may have dropped the pages: nothing further goes into this file.
-            self._segment.close()
-            self._segment = None
             raise
 
     def finish(self) -> None:
@@ -90,7 +78,7 @@ class SegmentLog:
         self._measure()
         if self._room() < PROBE_BYTES:
             raise self._limit_reached()
-        path = self._folder / "probe.part"
+        path = self._folder / PROBE
         try:
             path.write_bytes(bytes(PROBE_BYTES))
         finally:
@@ -131,7 +119,6 @@ class _OpenSegment:
         self._cipher = cipher
         self._frames = 0
         self._records = 0
-        self._is_synced = False
         self._whole = len(header)
         self.size = len(header)
 
@@ -153,12 +140,12 @@ class _OpenSegment:
             raise
         return cls(handle, cipher, header)
 
-    def append(self, records: Sequence[Record]) -> int:
+    def append(self, records: Sequence[Record], scratch: Scratch) -> int:
         """Write one frame and return its size; after OSError the segment must be abandoned."""
-        frame = self._cipher.frame(self._frames, records)
-        self._is_synced = False
+        frame = self._cipher.frame(self._frames, records, scratch)
         self._whole = self.size
         _write_all(self._handle, frame)
+        os.fsync(self._handle)
         self.size += len(frame)
         self._frames += 1
         self._records += len(records)
@@ -167,16 +154,12 @@ class _OpenSegment:
     def abandon(self) -> None:
         """Take the last frame back, as far as it was written, and close.
 
-        Nothing is written in its place: its number is its nonce, and a nonce must not be used twice.
+        Nothing is written in its place: its number is its nonce, which must not be used twice, and after a failed fsync
+        the kernel may have dropped pages of this file.
         """
         with contextlib.suppress(OSError):  # What cannot be cut off reads as a torn tail.
             os.ftruncate(self._handle, self._whole)
         self.close()
-
-    def sync(self) -> None:
-        if not self._is_synced:
-            os.fsync(self._handle)
-            self._is_synced = True
 
     def finish(self) -> None:
         """Write the footer, sync and close."""
@@ -195,7 +178,7 @@ class _OpenSegment:
         os.close(self._handle)
 
 
-def _write_all(handle: int, data: bytes) -> None:
+def _write_all(handle: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(handle, rest) :]

@@ -4,6 +4,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from watchkeeper.spool.segment import (
     FRAME_HEAD_BYTES,
@@ -18,13 +19,29 @@ from watchkeeper.spool.segment import (
 )
 
 
+class Position(NamedTuple):
+    """How far a segment has been read."""
+
+    offset: int = HEADER_BYTES
+    """Of the next frame."""
+    frame: int = 0
+    """Its number."""
+    records: int = 0
+    """How many stand before it."""
+
+
+def segments_of(folder: Path) -> list[Path]:
+    """List a worker's segments, oldest first."""
+    return sorted(folder.glob(f"[0-9]*{SUFFIX}"), key=lambda path: int(path.stem))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """One frame as it was read."""
 
     number: int
-    end: int
-    """Offset of the first byte after it."""
+    after: Position
+    """Where to read on."""
     records: tuple[Record, ...] = ()
     damaged_records: tuple[Record, ...] = ()
     """Records whose checksum fails."""
@@ -37,7 +54,7 @@ class Frame:
 
 
 class SegmentReader:
-    """Reads one segment from any frame on. Not for use by two threads at once.
+    """Reads one segment from any position on. Not for use by two threads at once.
 
     Raises:
         SegmentDamaged: it is not a segment of this worker, or was written under another key.
@@ -55,10 +72,8 @@ class SegmentReader:
         except BaseException:
             os.close(self._handle)
             raise
-        self.at = HEADER_BYTES
-        """Offset of the next frame."""
-        self._next_number = 0
-        self._records_passed = 0
+        self.position = Position()
+        """Where the next frame is read."""
         self.is_finished = False
         """Whether the footer has been read."""
 
@@ -70,6 +85,11 @@ class SegmentReader:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._handle)
+
+    def seek(self, position: Position) -> None:
+        """Go to the beginning, or behind a frame that was read before."""
+        self.position = position
+        self.is_finished = False
 
     def size(self) -> int:
         """Bytes in the file at present."""
@@ -83,17 +103,6 @@ class SegmentReader:
             return False
         fcntl.flock(self._handle, fcntl.LOCK_UN)
         return True
-
-    def skip_to(self, number: int) -> None:
-        """Move to a frame by its number without opening those before it, or to the last that can be reached."""
-        while self._next_number < number:
-            try:
-                head = self._head()
-            except SegmentDamaged:
-                return
-            if head is None or head.records == 0:
-                return
-            self._pass(head)
 
     def read(self) -> Frame | None:
         """Return the next frame; None when there is no whole one (yet), or the segment is finished.
@@ -109,27 +118,24 @@ class SegmentReader:
             return self._give_up(str(error))
         if head is None:
             return None
-        if head.number > self._next_number:
-            missing = f"frames {self._next_number} to {head.number - 1} are missing"
-            self._next_number = head.number
-            return Frame(number=head.number, end=self.at, damage=missing, lost_records=None)
-        sealed = os.pread(self._handle, head.sealed_bytes, self.at + FRAME_HEAD_BYTES)
+        offset, expected, passed = self.position
+        if head.number > expected:
+            missing = f"frames {expected} to {head.number - 1} are missing"
+            self.position = Position(offset, head.number, passed)
+            return Frame(number=head.number, after=self.position, damage=missing, lost_records=None)
+        sealed = os.pread(self._handle, head.sealed_bytes, offset + FRAME_HEAD_BYTES)
         if len(sealed) < head.sealed_bytes:
             return None
-        return self._opened(head, sealed)
+        self.position = Position(
+            offset + FRAME_HEAD_BYTES + head.sealed_bytes, max(expected, head.number + 1), passed + head.records
+        )
+        return self._opened(head, sealed, is_repeated=head.number < expected)
 
     def _head(self) -> FrameHead | None:
-        data = os.pread(self._handle, FRAME_HEAD_BYTES, self.at)
+        data = os.pread(self._handle, FRAME_HEAD_BYTES, self.position.offset)
         return unpack_head(data) if len(data) == FRAME_HEAD_BYTES else None
 
-    def _pass(self, head: FrameHead) -> None:
-        self.at += FRAME_HEAD_BYTES + head.sealed_bytes
-        self._next_number = head.number + 1
-        self._records_passed += head.records
-
-    def _opened(self, head: FrameHead, sealed: bytes) -> Frame:
-        is_repeated = head.number < self._next_number
-        self._pass(head)
+    def _opened(self, head: FrameHead, sealed: bytes, *, is_repeated: bool) -> Frame:
         try:
             if is_repeated:
                 raise SegmentDamaged(f"frame {head.number} stands where a later one belongs")
@@ -139,21 +145,24 @@ class SegmentReader:
         except SegmentDamaged as error:
             return Frame(
                 number=head.number,
-                end=self.at,
+                after=self.position,
                 damage=str(error),
                 lost_records=head.records,
                 raw=pack_head(head) + sealed,
             )
-        return Frame(number=head.number, end=self.at, records=contents.records, damaged_records=contents.damaged)
+        return Frame(
+            number=head.number, after=self.position, records=contents.records, damaged_records=contents.damaged
+        )
 
     def _closed(self, head: FrameHead, records: int) -> Frame:
         self.is_finished = True
-        missing = records - self._records_passed
+        missing = records - self.position.records
         damage = f"the footer counts {missing} records more than were found" if missing else ""
-        return Frame(number=head.number, end=self.at, damage=damage, lost_records=max(0, missing))
+        return Frame(number=head.number, after=self.position, damage=damage, lost_records=max(0, missing))
 
     def _give_up(self, reason: str) -> Frame:
-        raw = os.pread(self._handle, self.size() - self.at, self.at)
-        self.at += len(raw)
+        offset, expected, passed = self.position
+        raw = os.pread(self._handle, self.size() - offset, offset)
+        self.position = Position(offset + len(raw), expected, passed)
         self.is_finished = True
-        return Frame(number=self._next_number, end=self.at, damage=reason, lost_records=None, raw=raw)
+        return Frame(number=expected, after=self.position, damage=reason, lost_records=None, raw=raw)

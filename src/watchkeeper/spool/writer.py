@@ -30,8 +30,6 @@ FLUSH_S = 0.02
 """How long a record waits in memory for others to share its frame."""
 FRAME_BYTES = 1 << 20
 """A batch that has gathered this much is written at once."""
-SYNC_S = 1.0
-"""How often written frames are synced while nobody waits for it."""
 RETRY_S = 0.5
 """Pause after a failed write."""
 RECORD_OVERHEAD_BYTES = 128
@@ -112,7 +110,7 @@ class SpoolWriter:
         self._full: deque[_Batch] = deque()
         self._is_due = asyncio.Event()
         self._timers: dict[str, TimerHandle] = {}
-        self._must_sync = self._must_finish = self._is_closing = False
+        self._must_finish = self._is_closing = False
         self._task: Task[None] | None = None
         self._losses: dict[str, Loss] = {}
         self.waiting_bytes = 0
@@ -200,7 +198,6 @@ class SpoolWriter:
 
     def _wake(self, what: str) -> None:
         del self._timers[what]
-        self._must_sync |= what == "sync"
         self._must_finish |= what == "finish"
         self._is_due.set()
 
@@ -221,25 +218,21 @@ class SpoolWriter:
             self._fail_waiters(SpoolClosed("the spool is closed"), reason="closed")
 
     async def _write_due(self) -> None:
-        """Write all batches, then sync or finish if it is time."""
+        """Write every batch that is due, then finish the segment if it is old enough."""
         self._note_losses()
         while batch := self._next_batch():
             if not await self._write(batch):
                 return
-        must_finish, must_sync = self._must_finish, self._must_sync
-        self._must_finish = self._must_sync = False
-        try:
-            if must_finish:
+        if self._must_finish:
+            self._must_finish = False
+            try:
                 await self._in_thread(self._log.finish)
-            elif must_sync:
-                await self._in_thread(self._log.sync)
-        except OSError as error:
-            self._note_trouble(error)
+            except OSError as error:
+                self._note_trouble(error)
 
     async def _write(self, batch: _Batch) -> bool:
-        must_sync = bool(batch.waiters)
         try:
-            await self._in_thread(partial(self._log.append, batch.records, sync=must_sync))
+            await self._in_thread(partial(self._log.append, batch.records))
         except OSError as error:
             self._full.appendleft(batch)
             self._note_trouble(error)
@@ -251,8 +244,6 @@ class SpoolWriter:
         for waiter in batch.waiters.values():
             if not waiter.done():
                 waiter.set_result(None)
-        if not must_sync:
-            self._after(SYNC_S, "sync")
         self._after(self._limits.segment_age_s, "finish")
         return True
 
@@ -277,10 +268,12 @@ class SpoolWriter:
             _log.error("%d records could not be written before the end and are lost: %s", left, self.trouble)
 
     def _next_batch(self) -> _Batch | None:
+        """Take the next batch; one that is still gathering only if somebody waits for it or its time has come."""
         if self._full:
             return self._full.popleft()
-        if self._gathering.records:
-            batch, self._gathering = self._gathering, _Batch()
+        batch = self._gathering
+        if batch.records and (batch.waiters or "flush" not in self._timers or self._is_closing):
+            self._gathering = _Batch()
             return batch
         return None
 

@@ -1,11 +1,11 @@
 """Real servers, clients and upstreams on loopback, on the event loop that workers run on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
 import uvloop
-from wire_rig import Hand, Handle, Raw, Served, Upstream, echo
+from tests.contract.wire.rig import Hand, Handle, Raw, Served, Upstream, echo
 
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
@@ -57,8 +57,3 @@ async def pool(hand: Hand) -> AsyncIterator[Pool]:
     one = Pool(asyncio.get_running_loop(), PoolLimits(), clock=hand, tick_s=0.01)
     yield one
     await one.close()
-
-
-@pytest.fixture
-def fixed_seed() -> Iterator[int]:
-    yield 20261121

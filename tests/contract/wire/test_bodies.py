@@ -5,7 +5,7 @@ import hashlib
 import resource
 from collections.abc import Awaitable, Callable
 
-from wire_rig import Hand, Raw, Remembered, Served, Upstream, until
+from tests.contract.wire.rig import Hand, Raw, Remembered, Served, Upstream, until
 
 from watchkeeper.gateway.wire.client import Flight, Pool
 from watchkeeper.gateway.wire.server import Exchange

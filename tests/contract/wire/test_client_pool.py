@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from wire_certificates import Certificates
-from wire_rig import Hand, Raw, Remembered, Upstream, post, until
+from tests.contract.wire.certificates import Certificates
+from tests.contract.wire.rig import Hand, Raw, Remembered, Upstream, post, until
 
 from watchkeeper.gateway.wire.client import (
     BodyCut,
@@ -76,7 +76,7 @@ async def test_connection_is_used_again_without_waiting(pool: Pool, upstream: St
 
 async def test_most_recently_used_connection_is_used_first(pool: Pool, upstream: Start, hand: Hand) -> None:
     one = await upstream(answers)
-    for sink in [await ask(pool, one.origin) for _ in range(3)]:
+    for sink in await asyncio.gather(*(ask(pool, one.origin) for _ in range(3))):
         await sink.outcome()
     assert one.accepted == 3
     for _ in range(20):
@@ -100,8 +100,9 @@ async def test_idle_connections_are_closed_in_time(upstream: Start, hand: Hand) 
 async def test_no_more_idle_connections_are_kept_than_allowed(upstream: Start) -> None:
     one = await upstream(answers)
     async with pool_of(PoolLimits(idle_per_origin_max=2)) as pool:
-        for sink in [await ask(pool, one.origin) for _ in range(5)]:
+        for sink in await asyncio.gather(*(ask(pool, one.origin) for _ in range(5))):
             await sink.outcome()
+        assert one.accepted == 5
         await until(lambda: one.open == 2)
 
 
@@ -210,7 +211,7 @@ async def test_cancel_while_the_request_is_sent_again_is_silent(pool: Pool, upst
     await (await ask(pool, one.origin)).outcome()
     sink = Remembered()
     flight = await pool.send(one.origin, *post(), sink, connect_timeout_s=5)
-    while flight.connection is not None:
+    while flight.connection is not None:  # noqa: ASYNC110 (what is waited for has no event)
         await asyncio.sleep(0)
     flight.cancel()
     await asyncio.sleep(0.05)
@@ -297,12 +298,12 @@ async def test_call_waits_for_a_connection_and_gets_it_in_its_turn(upstream: Sta
         assert not any(other.done() for other in others)
         for number in range(3):
             gates[number].set()
-            await until(lambda count=number + 2: order == list(range(count)))
+            await until(lambda: len(order) == number + 2)  # noqa: B023 (awaited at once)
             assert [other.done() for other in others] == [place <= number for place in range(3)]
         gates[3].set()
         for sink in [first, *[await other for other in others]]:
             assert await sink.outcome() is None
-        assert one.accepted == 1
+        assert (order, one.accepted) == ([0, 1, 2, 3], 1)
 
 
 async def test_call_that_waits_gets_a_new_connection_when_one_was_lost(upstream: Start) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import pytest
-from wire_rig import Raw, Remembered, Upstream, post, until
+from tests.contract.wire.rig import Raw, Remembered, Upstream, post, until
 
 from watchkeeper.gateway.wire.client import BodyCut, ConnectionLost, MalformedResponse, Pool, WireFault
 

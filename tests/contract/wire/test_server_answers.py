@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from wire_rig import Hand, Handle, Served, until
+from tests.contract.wire.rig import Hand, Handle, Served, until
 
 from watchkeeper.gateway.wire.server import Exchange, Server, ServerLimits
 

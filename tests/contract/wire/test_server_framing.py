@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import pytest
-from wire_rig import Served
+from tests.contract.wire.rig import Served
 
 from watchkeeper.gateway.wire.server import Exchange
 

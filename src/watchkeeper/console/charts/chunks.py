@@ -104,9 +104,7 @@ def _axes(marks: Sequence[float], longest: float, plot_height: float) -> list[Ma
     for mark in ticks(longest, most=5)[1:]:
         if mark / longest <= 0.96:
             place = percent(mark / longest)
-            parts.append(
-                element("text", duration(mark), class_="label", x=place, y=_HEIGHT - 4, text_anchor="middle")
-            )
+            parts.append(element("text", duration(mark), class_="label", x=place, y=_HEIGHT - 4, text_anchor="middle"))
     return parts
 
 

@@ -43,7 +43,9 @@ class TimeTick:
 def time_ticks(since: datetime, until: datetime, *, most: int = 6) -> Iterator[TimeTick]:
     """Yield at most `most` round instants (UTC) inside a window, oldest first."""
     length_s = (until - since).total_seconds()
-    step_s = next((step for step in _TIME_STEPS_S if length_s / step <= most), math.ceil(length_s / most / 86_400) * 86_400)
+    step_s = next(
+        (step for step in _TIME_STEPS_S if length_s / step <= most), math.ceil(length_s / most / 86_400) * 86_400
+    )
     midnight = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = math.ceil((since - midnight).total_seconds() / step_s)
     for position in range(first, first + most + 1):

@@ -64,7 +64,9 @@ def _volume(found: Overview, markers: Sequence[Marker]) -> Figure:
         "errors": ("error", [step.errors for step in steps]),
         "cancelled": ("cancelled", [step.cancelled for step in steps]),
     }
-    series = [Series(name, tone, tuple(values)) for name, (tone, values) in layers.items() if name == "ok" or any(values)]
+    series = [
+        Series(name, tone, tuple(values)) for name, (tone, values) in layers.items() if name == "ok" or any(values)
+    ]
     value = figures.short_count(total.calls)
     return Figure(
         value=value,
@@ -94,7 +96,9 @@ def _errors(found: Overview, markers: Sequence[Marker]) -> Figure:
         note=f"{figures.count(total.errors)} failed" if total.errors else "no call failed" if total.calls else "",
         change=_change(_ratio(total), _ratio(found.previous), better="down"),
         legend=tuple(Legend(s.name, s.tone, figures.count(int(_sum(s)))) for s in series if _sum(s)),
-        chart=_chart(found, markers, series, title="Errors", kind="bars", unit="count", summary=f"{value} of calls failed"),
+        chart=_chart(
+            found, markers, series, title="Errors", kind="bars", unit="count", summary=f"{value} of calls failed"
+        ),
         filters=(("status", "error"),),
     )
 
@@ -163,7 +167,9 @@ def _cost(found: Overview, markers: Sequence[Marker]) -> Figure:
     if total.estimated_nusd:
         legend.append(Legend("estimated", "estimated", figures.money(total.estimated_nusd)))
     if total.unpriced_calls:
-        legend.append(Legend("unpriced", "none", f"{figures.count(total.unpriced_calls)} {_plural('call', total.unpriced_calls)}"))
+        legend.append(
+            Legend("unpriced", "none", f"{figures.count(total.unpriced_calls)} {_plural('call', total.unpriced_calls)}")
+        )
     return Figure(
         value=figures.money(total.cost_nusd),
         exact=figures.exact_money(total.cost_nusd),

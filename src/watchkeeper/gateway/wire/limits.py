@@ -38,7 +38,8 @@ class ServerLimits:
     linger_s: float = 2.0
     """How long a connection that is being closed may take to hear the last answer."""
     drain_grace_s: float = 0.25
-    """While draining, idle connections may bring one more request for this long; it is answered with `connection: close`."""
+    """While draining, idle connections may bring one more request for this long, answered with `connection: close`:
+    it may have been on its way."""
     cut_grace_s: float = 2.0
     """When a drain's patience has ended and clients were cut off, handlers have this long to write it down."""
 

@@ -22,9 +22,9 @@ Phase = Literal["idle", "head", "body", "over"]
 """What the next byte belongs to. over: nothing more is read, after a rejection or the client's last request."""
 
 _PARTS_PER_READ_MAX = 16
-"""More body parts in one read (tiny chunks) are joined at once, so that they cost little more memory than their bytes."""
+"""More body parts in one read (tiny chunks) are joined at once, to take little more memory than their bytes."""
 _BYTES_PER_CHUNK = 16
-"""Framing that a chunk may bring without being counted: its size line without extensions, and the line end behind it."""
+"""Framing that a chunk may bring without being counted: its size line, and the line end behind it."""
 
 
 class RequestReader:
@@ -210,7 +210,7 @@ class RequestReader:
             raise BodyTooLarge(f"The body is longer than the {self._limits.body_bytes_max} bytes taken here.")
 
     def _read_on_without_upgrade(self, rest: bytes) -> None:
-        """Ignore an offer to change protocols, as RFC 9110 section 7.8 allows: Java's client makes it with every request.
+        """Ignore an offer to change protocols, as RFC 9110 section 7.8 allows; Java's client makes one with every call.
 
         llhttp stops behind the head of such a request and has lost its framing, so a new parser is told of it.
         """

@@ -1,6 +1,6 @@
 """A certificate authority for one test run."""
 
-import datetime
+import datetime as dt
 from pathlib import Path
 
 from cryptography import x509
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_DAY = datetime.timedelta(days=1)
+_DAY = dt.timedelta(days=1)
 
 
 class Certificates:
@@ -24,6 +24,8 @@ class Certificates:
             data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
         )  # fmt: skip
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        identity = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        builder = builder.add_extension(identity, critical=False)
         certificate = builder.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
         self.authority = folder / "authority.pem"
         self.authority.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -33,6 +35,8 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key.public_key())
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         path = self._folder / f"{host}.pem"
         path.write_bytes(
@@ -44,7 +48,7 @@ class Certificates:
         return path
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)

@@ -203,12 +203,13 @@ class Remembered:
     got_data: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        assert not self.parts and not self.ends
+        assert (self.parts, self.ends) == ([], [])
         self.heads += 1
         self.status, self.headers = status, headers
 
     def on_data(self, data: bytes) -> None:
-        assert self.heads == 1 and not self.ends and data
+        assert (self.heads, self.ends) == (1, [])
+        assert data
         self.parts.append(data)
         self.got_data.set()
 
@@ -240,7 +241,7 @@ def post(path: bytes = b"/v1/chat/completions", body: bytes = b"{}") -> tuple[by
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(PATIENCE_S):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 (what is waited for has no event)
             await asyncio.sleep(0.005)
 
 

@@ -1,0 +1,199 @@
+"""The analytics store: ClickHouse SQL, in this process through chDB or on a server, by the same questions."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from watchkeeper.core.errors import OperatorError
+from watchkeeper.core.ids import CallId, is_call_id, made_at_ms
+from watchkeeper.store import overview
+from watchkeeper.store.batch import ATTEMPT_COLUMNS, BODY_COLUMNS, CALL_COLUMNS, CallBatch, Row, columns
+from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
+from watchkeeper.store.questions import migrations, sql, where
+from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
+
+READERS = 4
+"""Questions answered at once; further ones wait."""
+MEMORY_BYTES_MAX = 2 * 1024**3
+"""Of one question; a larger one fails instead of taking the keeper with it."""
+SECONDS_MAX = 30
+FACET_FIELDS = ("feature", "tenant", "provider", "model", "status", "error_class", "key_id")
+FACET_VALUES = 12
+ID_SLACK = timedelta(hours=3)
+"""A call's start may lie this long before the time in its id: the id is made when the body has arrived."""
+
+
+class StoreUnusable(OperatorError):
+    """The analytics store cannot be opened; nothing in it was changed."""
+
+    code = "analytics_store"
+
+
+class AnalyticsStore:
+    """Asks and answers; every method may be used from any thread or task."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._local = threading.local()
+        self._clients: list[Any] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="analytics")
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the store and bring its schema up to date.
+
+        Args:
+            url: `chdb:///folder` for the embedded store, `clickhousedb://user:password@host/database` for a server.
+
+        Raises:
+            StoreUnusable: it cannot be opened, or a newer version has written it.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "chdb":
+            Path(parts.path).mkdir(parents=True, exist_ok=True)
+        store = cls(url)
+        try:
+            store._migrate()
+        except ClickHouseError as error:
+            raise StoreUnusable(
+                f"The analytics store at {parts._replace(netloc=parts.hostname or '').geturl()} cannot be opened: {error}"
+            ) from error
+        return store
+
+    def close(self) -> None:
+        """Finish what is being answered and let go of the store."""
+        self._readers.shutdown()
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+    def insert_calls(self, batch: CallBatch, *, token: str) -> None:
+        """Insert a batch; a second time under the same token adds nothing."""
+        self._insert("calls", CALL_COLUMNS, batch.calls, token)
+        self._insert("attempts", ATTEMPT_COLUMNS, batch.attempts, token)
+        self._insert("bodies", BODY_COLUMNS, batch.bodies, token)
+
+    async def calls(self, chosen: CallFilter, *, before: str | None = None, limit: int = 50) -> CallPage:
+        """Return a page of calls, newest first."""
+        conditions, values = where(chosen, before=before)
+        text = sql("calls").format(columns=ROW_COLUMNS, where=conditions)
+        found = await self._ask(text, values | {"limit": limit + 1})
+        rows = tuple(call_row(row) for row in found[:limit])
+        return CallPage(rows=rows, next_before=rows[-1].id if len(found) > limit else None)
+
+    async def call(self, call_id: str) -> CallDetail | None:
+        """Return everything known of a call; None when there is none of this id."""
+        if not is_call_id(call_id):
+            return None
+        made_at = datetime.fromtimestamp(made_at_ms(CallId(call_id)) / 1000, UTC)
+        values = {"id": call_id, "from": made_at - ID_SLACK, "to": made_at + ID_SLACK}
+        found = await self._ask(sql("call").format(columns=ROW_COLUMNS), values)
+        if not found:
+            return None
+        attempts, bodies = await asyncio.gather(
+            self._ask(sql("attempts"), values), self._ask(sql("bodies"), values, as_bytes=True)
+        )
+        return call_detail(found[0], tuple(attempt_row(row) for row in attempts), bodies[0] if bodies else None)
+
+    async def count(self, chosen: CallFilter) -> int:
+        """Count the calls of a filter."""
+        conditions, values = where(chosen)
+        ((found,),) = await self._ask(sql("count").format(where=conditions), values)
+        return int(found)
+
+    async def facets(self, chosen: CallFilter) -> tuple[Facet, ...]:
+        """Count the values of each facet field, the most frequent first."""
+        conditions, values = where(chosen)
+        sums = ", ".join(f"sumMap(map(toString({name}), toUInt64(1)))" for name in FACET_FIELDS)
+        (found,) = await self._ask(sql("facets").format(sums=sums, where=conditions), values)
+        return tuple(
+            Facet(field=name, values=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:FACET_VALUES]))
+            for name, counts in zip(FACET_FIELDS, found, strict=True)
+        )
+
+    async def overview(self, since: datetime, until: datetime, *, steps: int, where: CallFilter) -> Overview:
+        """Answer the overview's questions for a window cut into equal steps."""
+        return await overview.answer(self._ask, since, until, steps=steps, chosen=where)
+
+    async def follow(self, after: str | None, chosen: CallFilter, limit: int = 100) -> tuple[str, tuple[CallRow, ...]]:
+        """Return calls stored behind a cursor, oldest first, and the cursor behind them.
+
+        Without a cursor nothing is returned but the cursor behind everything that is stored now.
+        """
+        if after is None:
+            found = await self._ask(sql("latest"), {})
+            return (overview.cursor(found[0][1], found[0][0]) if found else overview.CURSOR_START), ()
+        after_us, after_id = overview.read_cursor(after)
+        conditions, values = where(chosen)
+        text = sql("follow").format(columns=ROW_COLUMNS + ", stored_at", where=conditions)
+        rows = await self._ask(text, values | {"after_us": after_us, "after_id": after_id, "limit": limit})
+        if not rows:
+            return after, ()
+        return overview.cursor(rows[-1][-1], rows[-1][0]), tuple(call_row(row[:-1]) for row in rows)
+
+    async def stats(self) -> dict[str, Any]:
+        """Tell what the store holds: calls, bytes on disk, days, and the oldest day (YYYYMMDD)."""
+        ((calls, size, days, oldest),) = await self._ask(sql("stats"), {})
+        return {"calls": int(calls), "bytes": int(size), "days": int(days), "oldest": str(oldest)}
+
+    async def _ask(self, text: str, values: dict[str, Any], *, as_bytes: bool = False) -> Sequence[Row]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._query, text, values, as_bytes)
+
+    def _query(self, text: str, values: dict[str, Any], as_bytes: bool) -> Sequence[Row]:
+        formats = {"String": "bytes"} if as_bytes else None
+        limits = {"max_memory_usage": MEMORY_BYTES_MAX, "max_execution_time": SECONDS_MAX}
+        found = self._client().query(text, parameters=values, query_formats=formats, settings=limits)
+        rows: Sequence[Row] = found.result_rows
+        return rows
+
+    def _insert(self, table: str, names: Sequence[str], rows: Sequence[Row], token: str) -> None:
+        if rows:
+            self._client().insert(
+                table,
+                columns(rows),
+                column_names=names,
+                column_oriented=True,
+                settings={"insert_deduplication_token": f"{token}:{table}", "insert_deduplicate": 1},
+            )
+
+    def _migrate(self) -> None:
+        client = self._client()
+        client.command(
+            "CREATE TABLE IF NOT EXISTS schema_steps (number UInt32, done_at DateTime DEFAULT now()) "
+            "ENGINE = MergeTree ORDER BY number"
+        )
+        done = {int(row[0]) for row in client.query("SELECT number FROM schema_steps").result_rows}
+        steps = migrations()
+        if done and max(done) > steps[-1][0]:
+            raise StoreUnusable(
+                f"The analytics store is at step {max(done)} and this version knows {steps[-1][0]}: a newer version wrote it. "
+                "Start that version, or use another data folder. Nothing was changed."
+            )
+        for number, text in steps:
+            if number not in done:
+                for statement in statements(text):
+                    client.command(statement)
+                client.command(f"INSERT INTO schema_steps (number) VALUES ({number:d})")
+
+    def _client(self) -> Any:
+        """Return this thread's own client: a client is not for two threads, the store behind it is."""
+        client = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = clickhouse_connect.get_client(dsn=self._url, tz_mode="aware")
+            self._clients.append(client)
+        return client
+
+
+def statements(text: str) -> list[str]:
+    """Split a migration into its statements; a semicolon ends one only at the end of a line."""
+    parts = [part.strip() for part in text.split(";\n")]
+    return [part for part in parts if any(line and not line.startswith("--") for line in part.splitlines())]

@@ -1,0 +1,85 @@
+"""The control database: keys, users, and what has been changed; SQLite here or PostgreSQL by URL."""
+
+from typing import Self
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.errors import OperatorError
+from watchkeeper.store.changes import Changes
+from watchkeeper.store.keys import Keys
+from watchkeeper.store.people import People
+
+BUSY_S = 10
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+
+
+class ControlUnusable(OperatorError):
+    """The control database cannot be opened; nothing in it was changed."""
+
+    code = "control_store"
+
+
+class ControlStore:
+    """The questions asked of the control database, by capability."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self.changes = Changes(engine, clock)
+        self.keys = Keys(engine, clock)
+        self.people = People(engine, clock)
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock) -> Self:
+        """Open the database and bring its schema up to date.
+
+        Args:
+            url: `sqlite:///path` or `postgresql://user:password@host/database`.
+
+        Raises:
+            ControlUnusable: it cannot be opened, or a newer version has written it.
+        """
+        scheme, separator, rest = url.partition("://")
+        engine = create_async_engine(f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}")
+        if scheme == "sqlite":
+            event.listen(engine.sync_engine, "connect", _tune_sqlite)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(_migrate)
+        except (SQLAlchemyError, OSError) as error:
+            await engine.dispose()
+            raise ControlUnusable(f"The control database cannot be opened: {error}") from error
+        return cls(engine, clock)
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._engine.dispose()
+
+
+def _tune_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's connection, which SQLAlchemy leaves untyped
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "watchkeeper.store:migrations")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        head = ScriptDirectory.from_config(config).get_current_head()
+        raise ControlUnusable(
+            f"The control database was written by a newer version; this one knows steps up to {head}. "
+            f"Start that version, or use another data folder. Nothing was changed. ({error})"
+        ) from error

@@ -1,0 +1,99 @@
+"""Turns the store's rows into the frozen types it answers with."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from watchkeeper.store.rows import AttemptRow, CallDetail, CallRow, CostLine
+
+_NAMES = tuple(field.name for field in fields(CallRow))
+ROW_COLUMNS = ", ".join(_NAMES)
+"""What to select for a `CallRow`, in its order."""
+_INPUT, _OUTPUT, _USAGE = (_NAMES.index(name) for name in ("input_tokens", "output_tokens", "usage_status"))
+_TOOLS, _TAGS = _NAMES.index("tool_names"), _NAMES.index("tags")
+_MILLISECONDS = tuple(_NAMES.index(name) for name in ("duration_ms", "first_token_ms", "overhead_ms"))
+_BUCKETS = (
+    "input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in", "audio_out",
+)  # fmt: skip
+_ATTEMPT_NAMES = tuple(field.name for field in fields(AttemptRow))
+
+
+def call_row(row: Sequence[Any]) -> CallRow:
+    """Read the columns of `ROW_COLUMNS`; tokens that nobody counted are None, not 0."""
+    values = list(row)
+    if values[_USAGE] == "missing":
+        values[_INPUT] = values[_OUTPUT] = None
+    for place in _MILLISECONDS:
+        values[place] = rounded_ms(values[place])
+    values[_TOOLS], values[_TAGS] = tuple(values[_TOOLS]), tuple(values[_TAGS])
+    return CallRow(**dict(zip(_NAMES, values, strict=True)))
+
+
+def attempt_row(row: Sequence[Any]) -> AttemptRow:
+    """Read a row of `attempts.sql`."""
+    values = dict(zip(_ATTEMPT_NAMES, row, strict=True))
+    for name in ("started_ms", "connect_ms", "first_byte_ms", "ended_ms"):
+        values[name] = rounded_ms(values[name])
+    return AttemptRow(**values)
+
+
+def rounded_ms(stored: float | None) -> float | None:
+    """Give back the microseconds that a 32-bit float kept, without the digits it made up."""
+    return None if stored is None else round(stored, 3)
+
+
+def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequence[Any] | None) -> CallDetail:
+    """Read a row of `call.sql` and one of `bodies.sql`; without the latter the bodies are empty."""
+    width = len(_NAMES)
+    reported_model, trace_id, stored_at, *buckets = row[width:]
+    (
+        metadata_names, metadata_values, parent_span_id, worker, snapshot, error_message, user_agent, request_path,
+        request_names, request_values, request_body, request_bytes, sent_body, response_names, response_values,
+        response_body, response_bytes, delivered_bytes, offsets, usage_raw, line_buckets, line_units, line_rates, line_nusd,
+        price_source, price_valid_from,
+    ) = body or _NO_BODY  # fmt: skip
+    return CallDetail(
+        row=call_row(row[:width]),
+        attempts=attempts,
+        reported_model=reported_model,
+        metadata=dict(zip(map(_text, metadata_names), map(_text, metadata_values), strict=True)),
+        trace_id=trace_id,
+        parent_span_id=_text(parent_span_id),
+        worker=_text(worker),
+        snapshot=_text(snapshot),
+        error_message=_text(error_message),
+        user_agent=_text(user_agent),
+        request_path=_text(request_path),
+        request_headers=_pairs(request_names, request_values),
+        request_body=request_body,
+        request_bytes=request_bytes,
+        sent_body=sent_body,
+        response_headers=_pairs(response_names, response_values),
+        response_body=response_body,
+        response_bytes=response_bytes,
+        delivered_bytes=delivered_bytes,
+        chunk_offsets_us=tuple(offsets),
+        usage={name: int(count) for name, count in zip(_BUCKETS, buckets, strict=True) if count},
+        usage_raw=usage_raw,
+        cost_lines=tuple(
+            CostLine(bucket=_text(bucket), units=units, usd_per_million=Decimal(rate) / 10**9, amount_nusd=amount)
+            for bucket, units, rate, amount in zip(line_buckets, line_units, line_rates, line_nusd, strict=True)
+        ),
+        price_source=_text(price_source),
+        price_valid_from=price_valid_from,
+        stored_at=stored_at,
+    )
+
+
+_NO_BODY: tuple[Any, ...] = (
+    [], [], "", "", "", "", "", "", [], [], b"", 0, None, [], [], b"", 0, 0, [], b"", [], [], [], [], "", None,
+)  # fmt: skip
+
+
+def _pairs(names: Sequence[Any], values: Sequence[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(zip(map(_text, names), map(_text, values), strict=True))
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,212 @@
+"""Local users, their sessions, one-time sign-in links, and API tokens."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from watchkeeper.access.tokens import LINK_MINUTES, SESSION_HOURS
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.errors import CallerError
+from watchkeeper.store import moments
+from watchkeeper.store.changes import note
+from watchkeeper.store.tables import api_tokens, links, sessions, users
+
+
+class UserTaken(CallerError):
+    """A user of this name exists."""
+
+    code = "user_exists"
+    http_status = 409
+
+
+class TokenUnknown(CallerError):
+    """There is no API token with this id."""
+
+    code = "token_not_found"
+    http_status = 404
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRow:
+    """A local user."""
+
+    name: str
+    password_hash: str
+    created_at: datetime
+    is_disabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """An API token without its secret."""
+
+    id: str
+    name: str
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+
+
+class People:
+    """Who may sign in, and who has."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    async def user(self, name: str) -> UserRow | None:
+        """Return a user by name."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(select(users).where(users.c.name == name))).one_or_none()
+        return None if row is None else _user(row)
+
+    async def list_users(self) -> list[UserRow]:
+        """List the users by name."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(select(users).order_by(users.c.name))).all()
+        return [_user(row) for row in rows]
+
+    async def add_user(self, name: str, password_hash: str, *, actor: str) -> None:
+        """Add a user.
+
+        Raises:
+            UserTaken: one of this name exists.
+        """
+        values = {
+            "name": name,
+            "password_hash": password_hash,
+            "created_at": moments.now(self._clock),
+            "is_disabled": False,
+        }
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(users).values(**values))
+                await note(connection, self._clock, "user", f"added user {name}", actor=actor)
+        except IntegrityError:
+            raise UserTaken(f"There is a user {name!r} already. Choose another name.") from None
+
+    async def set_password(self, name: str, password_hash: str, *, actor: str) -> bool:
+        """Change a user's password and end their sessions; False when there is no such user."""
+        async with self._engine.begin() as connection:
+            done = await connection.execute(
+                update(users).where(users.c.name == name).values(password_hash=password_hash)
+            )
+            if not done.rowcount:
+                return False
+            await connection.execute(delete(sessions).where(sessions.c.user_name == name))
+            await note(connection, self._clock, "user", f"changed the password of {name}", actor=actor)
+        return True
+
+    async def begin_session(self, token_hash: str, user_name: str) -> datetime:
+        """Keep a session and return when it ends; sessions that have ended are forgotten."""
+        now = moments.now(self._clock)
+        ends = now + timedelta(hours=SESSION_HOURS)
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+            values = {"token_hash": token_hash, "user_name": user_name, "created_at": now, "expires_at": ends}
+            await connection.execute(insert(sessions).values(**values))
+        return moments.read_known(ends)
+
+    async def session_user(self, token_hash: str) -> str | None:
+        """Return whose session it is; None when it has ended or never was."""
+        query = select(sessions.c.user_name).where(
+            sessions.c.token_hash == token_hash, sessions.c.expires_at > moments.now(self._clock)
+        )
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def end_session(self, token_hash: str) -> None:
+        """Forget a session."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
+
+    async def add_link(self, token_hash: str) -> None:
+        """Keep a sign-in link that can be used once; links that have ended are forgotten."""
+        now = moments.now(self._clock)
+        values = {"token_hash": token_hash, "created_at": now, "expires_at": now + timedelta(minutes=LINK_MINUTES)}
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(links).where(links.c.expires_at <= now))
+            await connection.execute(insert(links).values(**values))
+
+    async def is_link_good(self, token_hash: str) -> bool:
+        """Tell whether a link could be used now."""
+        query = select(func.count()).where(_is_good(token_hash, moments.now(self._clock)))
+        async with self._engine.connect() as connection:
+            return bool((await connection.execute(query)).scalar_one())
+
+    async def use_link(self, token_hash: str) -> bool:
+        """Use a link; True for the first who does, in its time."""
+        now = moments.now(self._clock)
+        async with self._engine.begin() as connection:
+            done = await connection.execute(update(links).where(_is_good(token_hash, now)).values(used_at=now))
+        return bool(done.rowcount)
+
+    async def add_token(self, token_hash: str, *, name: str, actor: str) -> TokenRow:
+        """Keep an API token."""
+        row = TokenRow(
+            id=secrets.token_hex(6),
+            name=name,
+            created_at=moments.read_known(moments.now(self._clock)),
+            created_by=actor,
+            revoked_at=None,
+        )
+        values = {"id": row.id, "name": name, "created_at": moments.stored(row.created_at), "created_by": actor}
+        async with self._engine.begin() as connection:
+            await connection.execute(insert(api_tokens).values(token_hash=token_hash, **values))
+            await note(connection, self._clock, "token", f"made API token {row.id} ({name})", actor=actor)
+        return row
+
+    async def list_tokens(self) -> list[TokenRow]:
+        """List the API tokens, the newest first."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(select(api_tokens).order_by(api_tokens.c.created_at.desc()))).all()
+        return [
+            TokenRow(
+                id=row.id,
+                name=row.name,
+                created_at=moments.read_known(row.created_at),
+                created_by=row.created_by,
+                revoked_at=moments.read(row.revoked_at),
+            )
+            for row in rows
+        ]
+
+    async def token_name(self, token_hash: str) -> str | None:
+        """Return the name of a valid API token."""
+        query = select(api_tokens.c.name).where(
+            api_tokens.c.token_hash == token_hash, api_tokens.c.revoked_at.is_(None)
+        )
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def revoke_token(self, token_id: str, *, actor: str) -> None:
+        """End an API token.
+
+        Raises:
+            TokenUnknown: there is no valid one of this id.
+        """
+        ending = update(api_tokens).where(api_tokens.c.id == token_id, api_tokens.c.revoked_at.is_(None))
+        async with self._engine.begin() as connection:
+            done = await connection.execute(ending.values(revoked_at=moments.now(self._clock)))
+            if not done.rowcount:
+                raise TokenUnknown(
+                    f"There is no valid API token {token_id[:50]!r}. `watchkeeper tokens list` shows them."
+                )
+            await note(connection, self._clock, "token", f"revoked API token {token_id}", actor=actor)
+
+
+def _is_good(token_hash: str, now: datetime) -> ColumnElement[bool]:
+    return (links.c.token_hash == token_hash) & links.c.used_at.is_(None) & (links.c.expires_at > now)
+
+
+def _user(row: Row[tuple[object, ...]]) -> UserRow:
+    return UserRow(
+        name=row.name,
+        password_hash=row.password_hash,
+        created_at=moments.read_known(row.created_at),
+        is_disabled=row.is_disabled,
+    )

@@ -1,0 +1,86 @@
+"""The SQL files, by name; and how a filter becomes a WHERE clause whose values are always bound, never written."""
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from watchkeeper.store.rows import CallFilter
+
+Parameters = dict[str, Any]
+
+_EQUAL = {
+    "feature": "feature",
+    "tenant": "tenant",
+    "subject": "subject",
+    "session": "session",
+    "key_id": "key_id",
+    "environment": "environment",
+    "route": "route",
+    "provider": "provider",
+    "model": "model",
+    "status": "status",
+    "error_class": "error_class",
+    "trace_id": "trace_id",
+}
+"""Fields of `CallFilter` that a column must equal."""
+
+SEARCH_WORDS_MAX = 16
+
+
+@cache
+def sql(name: str) -> str:
+    """Return a question's text: `calls` is `sql/analytics/calls.sql`."""
+    return (files("watchkeeper.store") / "sql" / "analytics" / f"{name}.sql").read_text()
+
+
+def migrations() -> list[tuple[int, str]]:
+    """List the schema's steps in order: number and statements."""
+    folder = files("watchkeeper.store") / "sql" / "analytics" / "migrations"
+    steps = sorted((entry.name, entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(int(name[:4]), text) for name, text in steps]
+
+
+def where(chosen: CallFilter, *, before: str | None = None) -> tuple[str, Parameters]:
+    """Write the conditions of a filter and the values they refer to."""
+    terms: list[str] = []
+    values: Parameters = {}
+
+    def add(term: str, name: str, value: Any) -> None:
+        terms.append(term)
+        values[name] = value
+
+    if chosen.since is not None:
+        add("started_at >= {since:DateTime64(6)}", "since", _utc(chosen.since))
+    if chosen.until is not None:
+        add("started_at < {until:DateTime64(6)}", "until", _utc(chosen.until))
+    if before is not None:
+        add("id < {before:String}", "before", before)
+    for field, column in _EQUAL.items():
+        value: str = getattr(chosen, field)
+        if value:
+            add(f"{column} = {{{field}:String}}", field, value)
+    if chosen.tag:
+        add("has(tags, {tag:String})", "tag", chosen.tag)
+    if chosen.is_stream is not None:
+        add("is_stream = {is_stream:Bool}", "is_stream", chosen.is_stream)
+    if chosen.min_cost_nusd is not None:
+        add("cost_nusd >= {min_cost:Int64}", "min_cost", chosen.min_cost_nusd)
+    if chosen.min_duration_ms is not None:
+        add("duration_ms >= {min_duration:Float64}", "min_duration", chosen.min_duration_ms)
+    found = search_words(chosen.search)
+    if found:
+        add("hasAllTokens(words, {search:Array(String)})", "search", found)
+    elif chosen.search.strip():
+        terms.append("false")
+    return " AND ".join(terms) or "true", values
+
+
+def search_words(text: str) -> list[str]:
+    """Cut a search into the words that the text index knows: letters and digits, lower case; accented letters join them."""
+    letters = "".join(letter if letter.isalnum() or ord(letter) > 127 else " " for letter in text.lower())
+    return letters.split()[:SEARCH_WORDS_MAX]
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

@@ -1,0 +1,2 @@
+-- How many calls match.
+SELECT count() FROM calls WHERE {where}

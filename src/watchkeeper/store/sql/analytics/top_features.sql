@@ -1,0 +1,7 @@
+-- What costs most, by feature.
+SELECT feature, count() AS calls, sum(cost_nusd) AS nusd
+FROM calls
+WHERE {where}
+GROUP BY feature
+ORDER BY nusd DESC NULLS LAST, calls DESC
+LIMIT 10

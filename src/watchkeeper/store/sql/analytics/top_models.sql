@@ -1,0 +1,7 @@
+-- What costs most, by target.
+SELECT if(provider = '', '', concat(provider, '/', model)) AS target, count() AS calls, sum(cost_nusd) AS nusd
+FROM calls
+WHERE {where}
+GROUP BY target
+ORDER BY nusd DESC NULLS LAST, calls DESC
+LIMIT 10
