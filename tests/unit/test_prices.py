@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from watchkeeper.core.usage import Usage
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.prices import BUCKETS, FREE, PriceList, Rate, Rates, Tier, cost_nusd, price
+from watchkeeper.money.usage import from_openai
 
 BOOK = PriceBook()
 counts = st.integers(min_value=0, max_value=10**7)
@@ -73,6 +74,26 @@ def test_an_unknown_model_has_no_price_even_if_its_name_looks_familiar() -> None
     assert BOOK.price_list("openai").rates("claude-sonnet-4-5", _ns(2026, 11, 1)) is None
 
 
+def test_a_name_longer_than_any_model_s_has_no_price() -> None:
+    assert FREE.rates("m" * 300, 0) is not None
+    assert FREE.rates("m" * 301, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "usd"), [((2026, 8, 20), "3.5"), ((2026, 8, 21), "2.4"), ((2026, 11, 1), "2.4"), ((2025, 12, 31), "3.5")]
+)
+def test_a_flagship_costs_less_from_the_day_its_price_was_lowered(day: tuple[int, int, int], usd: str) -> None:
+    usage = Usage(input_uncached=100_000, output_text=100_000)
+    assert cost_nusd(usage, _rates("openai", "gpt-5.6-sol", _ns(*day))) == Decimal(usd) * 10**9
+
+
+def test_cached_tokens_are_charged_once_at_their_own_rate() -> None:
+    reported = b'{"prompt_tokens":100000,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":80000}}'
+    usage = from_openai(reported)
+    assert usage is not None
+    assert cost_nusd(usage, _rates("openai", "gpt-5.6-sol", _ns(2026, 11, 1))) == 20_000 * 4_000 + 80_000 * 400
+
+
 def test_free_is_a_price_and_it_is_nothing() -> None:
     rates = FREE.rates("any/model", 0)
     assert rates is not None
@@ -86,7 +107,7 @@ def test_the_lines_of_a_bill_add_up_and_leave_no_token_out(usage: Usage) -> None
     assert lines is not None
     assert sum(line.units for line in lines) == usage.input_tokens + usage.output_tokens
     assert sum(line.nusd for line in lines) == cost_nusd(usage, rates)
-    exact = sum(Decimal(line.units) * line.nusd_per_million / 10**6 for line in lines)
+    exact = sum((Decimal(line.units) * line.nusd_per_million / 10**6 for line in lines), Decimal())
     assert abs(exact - sum(line.nusd for line in lines)) <= Decimal("0.5") * len(lines)
 
 

@@ -42,6 +42,23 @@ counts = st.integers(min_value=0, max_value=10**9) | st.none()
             Usage(0, 3, output_text=1),
         ),
         ({"prompt_tokens": "12", "completion_tokens": 1.0}, Usage(12, output_text=1)),
+        (  # xAI
+            {
+                "prompt_tokens": 32,
+                "completion_tokens": 9,
+                "total_tokens": 135,
+                "completion_tokens_details": {"reasoning_tokens": 94},
+            },
+            Usage(32, output_text=9, output_reasoning=94),
+        ),
+        (  # Gemini
+            {"prompt_tokens": 8, "completion_tokens": 20, "total_tokens": 128},
+            Usage(8, output_text=20, output_reasoning=100),
+        ),
+        (  # a total that explains nothing
+            {"prompt_tokens": 8, "completion_tokens": 20, "total_tokens": 0},
+            Usage(8, output_text=20),
+        ),
     ],
 )
 def test_parts_are_taken_out_of_their_totals(reported: object, usage: Usage) -> None:
@@ -49,7 +66,17 @@ def test_parts_are_taken_out_of_their_totals(reported: object, usage: Usage) -> 
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"[]", b"7", b'{"prompt_tokens":-1}', b'{"prompt_tokens":{}}', b'{"prompt_tokens":1.5}', b"\xff"]
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"7",
+        b'{"prompt_tokens":-1}',
+        b'{"prompt_tokens":{}}',
+        b'{"prompt_tokens":1.5}',
+        b'{"prompt_tokens":9999999999}',
+        b"\xff",
+    ],
 )
 def test_what_cannot_be_read_is_unknown_and_not_zero(raw: bytes) -> None:
     assert from_openai(raw) is None

@@ -1,4 +1,4 @@
-"""Virtual keys: `sk-wk-<public id>-<secret>`. The public id may be shown and logged; the whole is stored only as a hash."""
+"""Virtual keys: `sk-wk-<public id>-<secret>`. The public id may be shown; the whole is stored only as a hash."""
 
 import hmac
 import secrets

@@ -5,7 +5,7 @@ import secrets
 from hashlib import sha256
 
 TOKEN_BYTES = 32
-API_TOKEN_PREFIX = "wk-api-"
+API_TOKEN_PREFIX = "wk-api-"  # noqa: S105 - a prefix is no secret
 SESSION_HOURS = 12
 LINK_MINUTES = 15
 

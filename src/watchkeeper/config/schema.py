@@ -219,7 +219,7 @@ class Config(_Section):
 
 
 class _Untitled(GenerateJsonSchema):
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 the signature is pydantic's
+    def field_title_should_be_set(self, schema: Any) -> bool:
         """A title made from the key would only say the key again."""
         return False
 

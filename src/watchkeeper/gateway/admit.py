@@ -199,7 +199,7 @@ class Admission:
         return entry
 
     def attribute(self, call: Call, entry: KeyEntry, headers: list[tuple[bytes, bytes]]) -> None:
-        """Write into the call for whom it is made (what the key is bound to, refined by the headers) and what may be kept.
+        """Write into the call for whom it is made, by the key and the headers, and which headers may be kept.
 
         Raises:
             TenantMismatch: the key belongs to one tenant and a header names another.

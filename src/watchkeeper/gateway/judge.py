@@ -73,6 +73,9 @@ class Answer(NamedTuple):
 def judge(relay: Relay) -> Answer | Failure:
     """Read how an attempt ended. Call it once the relay has ended, and not for a cancelled one."""
     match relay.end:
+        case "fault" if relay.saw_done:
+            # The upstream said that it was done and then did not end its response properly; the answer is whole.
+            return _stream(relay)
         case "fault":
             return _fault(relay)
         case "expired":
@@ -105,7 +108,7 @@ def _fault(relay: Relay) -> Failure:
 def _stream(relay: Relay) -> Answer | Failure:
     if relay.stream_error:
         return openai.failure_of(200, relay.stream_error)._replace(error_class="upstream_error")
-    if not relay.saw_done and not openai.has_finished(b"".join(relay.body[-8:])):
+    if not relay.saw_done and not openai.has_finished(b"".join(relay.body)):
         return Failure(
             "broken_stream", "stream_cut", "The upstream ended the stream without a finish reason or [DONE]."
         )

@@ -27,7 +27,10 @@ DURATION_BOUNDS_MS = (
 )
 OVERHEAD_BOUNDS_MS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 100.0)
 
-_OTHER = ("other",) * 6
+Labels = tuple[str, str, str, str, str, str]
+"""Feature, route, provider, model, status, error class."""
+
+_OTHER: Labels = ("other", "other", "other", "other", "other", "other")
 
 
 class Histogram(Struct, array_like=True, gc=False):
@@ -65,10 +68,10 @@ class Series(Struct, array_like=True, gc=False):
 
 
 class Meters(Struct, array_like=True):
-    """The counts of one worker since it started. Labels: feature, route, provider, model, status, error class."""
+    """The counts of one worker since it started."""
 
     worker: str
-    series: dict[tuple[str, str, str, str, str, str], Series] = field(default_factory=dict)
+    series: dict[Labels, Series] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
     """Read when the meters are published: connections, calls in flight, spool bytes waiting."""
     counters: dict[str, float] = field(default_factory=dict)
@@ -78,7 +81,7 @@ class Meters(Struct, array_like=True):
         """Count a finished call."""
         last = call.attempts[-1] if call.attempts else None
         provider, model = (last.provider, last.model) if last else ("", "")
-        labels = (call.feature, call.route, provider, model, call.status, call.error_class)
+        labels: Labels = (call.feature, call.route, provider, model, call.status, call.error_class)
         series = self.series.get(labels)
         if series is None:
             if len(self.series) >= SERIES_MAX:

@@ -17,7 +17,7 @@ from watchkeeper.gateway.wire.client import Flight, WireFault
 from watchkeeper.gateway.wire.server import Exchange
 
 End = Literal["whole", "fault", "cancelled", "expired", "overrun"]
-"""How the upstream's part ended. whole: complete by HTTP framing. expired: past a deadline. overrun: past a size limit."""
+"""How the upstream's part ended. whole: complete by framing. expired: past a deadline. overrun: past a size limit."""
 
 REPLY_BYTES_MAX = 64 * 1024 * 1024
 """A longer plain reply is refused: it is held in memory."""
@@ -121,7 +121,7 @@ class Relay(Struct, eq=False, kw_only=True):
         self._stop("expired")
 
     def let_go(self) -> None:
-        """Drop what refers back to this relay, so that a call's memory is free at once and not at the next collection."""
+        """Drop what refers back to this relay: a call's memory is free at once and not at the next collection."""
         self.flight = None
         self.begin_stream = None
 

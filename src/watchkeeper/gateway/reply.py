@@ -11,7 +11,7 @@ from watchkeeper.gateway.surfaces.openai import error_body
 _FORWARDED = frozenset(
     {b"openai-processing-ms", b"openai-version", b"retry-after", b"retry-after-ms", b"x-should-retry"}
 )
-"""Upstream headers that mean the same to our client. Account and rate-limit headers speak of our account, not of theirs."""
+"""Upstream headers that mean the same to our client. Rate-limit headers speak of our account, not of theirs."""
 _PASSES_THROUGH = frozenset(
     {"bad_request", "context_length", "content_policy", "not_found", "too_large", "rate_limit", "upstream_error"}
 )

@@ -68,7 +68,8 @@ def _body(call: Call, priced: Priced, started_at: datetime) -> Row:
         call.request_body, call.request_bytes, call.sent_body, response_names, response_values, call.response_body,
         call.response_bytes, call.delivered_bytes, offsets.tolist(), call.usage_raw,
         [line.bucket for line in priced.lines], [line.units for line in priced.lines],
-        [line.nusd_per_million for line in priced.lines], [line.nusd for line in priced.lines], priced.source, valid_from,
+        [line.nusd_per_million for line in priced.lines], [line.nusd for line in priced.lines],
+        priced.source, valid_from,
     )  # fmt: skip
 
 

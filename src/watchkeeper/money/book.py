@@ -46,7 +46,7 @@ class PriceBook:
         return name in self._compiled or name in self._providers
 
     def list_name(self, declared: str | None, base_url: str) -> str:
-        """Say whose prices apply to a provider: the declared list, or the one whose address this is, or nobody's (empty)."""
+        """Name the list that prices a provider: the declared one, that of the address's owner, or none (empty)."""
         if declared is not None:
             return declared
         for name in (*_FIRST_ADDRESSES, *self._providers):
@@ -79,7 +79,7 @@ class PriceBook:
 
 
 def _is_address_of(api_pattern: str, base_url: str) -> bool:
-    """Tell whether an address belongs to a provider. Most patterns stop inside the host name, so what follows counts too."""
+    """Tell whether an address is a provider's. Most patterns stop inside the host name, so what follows counts too."""
     found = re.match(api_pattern, base_url)
     return found is not None and (found[0].endswith(("/", ".")) or base_url[found.end() :][:1] in ("", "/", ":"))
 

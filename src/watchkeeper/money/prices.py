@@ -13,6 +13,8 @@ from msgspec.structs import astuple
 from watchkeeper.core.usage import Usage
 
 PER_MILLION = 1_000_000
+MODEL_NAME_MAX = 300
+"""A longer model name has no price; a client can send any, and some rules are patterns."""
 HALF_MILLION = PER_MILLION // 2
 DAY_S = 86_400
 
@@ -134,6 +136,8 @@ class PriceList(Struct, frozen=True, array_like=True, gc=False):
 
     def find(self, model: str) -> ModelPrices | None:
         """Return the rows of a model; None when the list does not know it."""
+        if len(model) > MODEL_NAME_MAX:
+            return None
         name = model.lower()
         return next((prices for prices in self.models if prices.match.holds(name)), None)
 

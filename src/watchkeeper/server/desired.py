@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.config.load import ConfigError, Loaded, load
-from watchkeeper.gateway.snapshot import Snapshot, encode
+from watchkeeper.gateway.snapshot import KeyEntry, Snapshot, encode
+from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server.compile import compile_snapshot
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.store.control import ControlStore
+from watchkeeper.store.keys import KeySecret
 
 _log = logging.getLogger("watchkeeper.keeper")
 
@@ -21,10 +23,13 @@ class DesiredState:
     A broken edit is refused and the last good configuration serves on; `refused` then says what is wrong.
     """
 
-    def __init__(self, config_path: Path, control: ControlStore, book: PriceBook, snapshot_file: SealedFile) -> None:
+    def __init__(
+        self, config_path: Path, control: ControlStore, book: PriceBook, pricer: BookPricer, snapshot_file: SealedFile
+    ) -> None:
         self._config_path = config_path
         self._control = control
         self._book = book
+        self._pricer = pricer
         self._snapshot_file = snapshot_file
         self._lock = asyncio.Lock()
         self._stamp = _stamp(config_path)
@@ -55,8 +60,9 @@ class DesiredState:
         """Compile now and hand the snapshot to the workers when it differs from the last."""
         async with self._lock:
             self._must_compile = False
-            keys = await self._control.keys.entries()
+            keys = [_entry(key) for key in await self._control.keys.valid()]
             snapshot = compile_snapshot(self._loaded.config, keys, self._book)
+            self._pricer.list_of_provider = {name: entry.price_list for name, entry in snapshot.providers.items()}
             if self.snapshot is None or snapshot.version != self.snapshot.version:
                 await asyncio.to_thread(self._snapshot_file.write, encode(snapshot))
                 self.snapshot = snapshot
@@ -84,6 +90,19 @@ class DesiredState:
             self._loaded = loaded
             self._must_compile = True
             await self._control.changes.note("config", f"configuration {loaded.version}", actor="file")
+
+
+def _entry(key: KeySecret) -> KeyEntry:
+    row = key.row
+    return KeyEntry(
+        public_id=row.public_id,
+        secret_hash=key.secret_hash,
+        name=row.name,
+        feature=row.feature,
+        tenant=row.tenant,
+        environment=row.environment,
+        expires_ns=None if row.expires_at is None else int(row.expires_at.timestamp() * 1_000_000_000),
+    )
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

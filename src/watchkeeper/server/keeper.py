@@ -4,31 +4,36 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from fastapi import FastAPI
+import uvicorn
+from starlette.types import ASGIApp
 
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.api.app import build_api
-from watchkeeper.api.services import Services
-from watchkeeper.console.app import mount_console
+from watchkeeper.api.auth import LocalDoor
+from watchkeeper.config.load import load
+from watchkeeper.console.app import mount
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import Drain
+from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder
-from watchkeeper.server.pricing import BookPricer
+from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.sealed import SealedFile
-from watchkeeper.server.welcome import Welcome, prepare_welcome
-from watchkeeper.store.analytics import AnalyticsStore
-from watchkeeper.store.control import ControlStore
+from watchkeeper.server.welcome import prepare_welcome, welcome_file
 
 TICK_S = 0.25
 """How often the configuration file is looked at: an edit is served within a second."""
-
-_log = logging.getLogger("watchkeeper.keeper")
+FINISH_S = 3
+"""How long answers under way may take when the keeper stops."""
 
 
 class KeeperOptions(msgspec.Struct, frozen=True):
@@ -41,62 +46,106 @@ class KeeperOptions(msgspec.Struct, frozen=True):
     gateway_port: int
 
 
-class Keeper:
-    """The parts of the keeper, started in order and stopped in the reverse."""
+class _Site(uvicorn.Server):
+    """One listening address; signals are the keeper's business."""
 
-    def __init__(self, options: KeeperOptions) -> None:
-        self._options = options
-        self._folder = DataFolder(Path(options.data))
-        self._secrets = NodeSecrets.load(self._folder.node_key)
-        self._clock = SystemClock()
-        self._parent = os.getppid()
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
-    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
-        """Open the stores, serve until told to stop, and leave with everything taken in."""
-        control = await ControlStore.open(f"sqlite:///{self._folder.control_db}")
-        analytics = AnalyticsStore.open(f"chdb://{self._folder.analytics}")
-        book = PriceBook()
-        snapshot_file = SealedFile(self._folder.snapshot, self._secrets.derive("snapshot"))
-        desired = DesiredState(Path(self._options.config), control, book, snapshot_file)
-        pricer = BookPricer(book, desired)
-        drain = Drain(self._folder.spool, self._secrets.derive("spool"), analytics, pricer)
-        services = Services(
-            control=control,
-            analytics=analytics,
-            secrets=self._secrets,
-            clock=self._clock,
-            on_control_change=desired.recompile_soon,
-            health=lambda: {**desired.health(), "ingest": drain.status()},
-            gateway_url=f"http://{self._options.host}:{self._options.gateway_port}",
+
+async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    """Open the stores, serve until told to stop, and leave with everything taken in."""
+    folder = DataFolder(Path(options.data))
+    secrets = NodeSecrets.load(folder.node_key)
+    parent = os.getppid()
+    clock = SystemClock()
+    book = PriceBook()
+    pricer = BookPricer(book)
+    async with Stores.opened(folder, clock, load(Path(options.config)).config) as stores:
+        file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
+        desired = DesiredState(Path(options.config), stores.control, book, pricer, file)
+        drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer, clock=clock)
+        services = build_services(
+            stores,
+            secrets,
+            clock,
+            desired=desired,
+            gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
+            ingest_status=drain.status,
         )
+        await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()
-        Welcome.write(self._folder, await prepare_welcome(services, self._folder, desired))
+        app = build_api(services)
+        mount(app, services)
         drain.start()
         try:
-            async with self._serving(services):
+            async with _serving(app, folder, options):
                 on_ready()
-                await self._follow(stop, desired)
+                while not stop.is_set() and os.getppid() == parent:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), TICK_S)
+                    await desired.follow()
         finally:
             await asyncio.to_thread(drain.stop)
-            analytics.close()
-            await control.close()
 
-    async def _follow(self, stop: asyncio.Event, desired: DesiredState) -> None:
-        while not stop.is_set() and os.getppid() == self._parent:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), TICK_S)
-            await desired.follow()
 
-    @contextlib.asynccontextmanager
-    async def _serving(self, services: Services):
-        app = FastAPI(title="Watchkeeper", docs_url=None, redoc_url=None)
-        app.include_router(build_api(services))
-        mount_console(app, services)
+@contextlib.asynccontextmanager
+async def _serving(app: ASGIApp, folder: DataFolder, options: KeeperOptions) -> AsyncIterator[None]:
+    """Serve people on the console's port and the command line on the socket in the data folder."""
+    public = _listen_tcp(options.host, options.console_port)
+    local = _listen_unix(folder.socket)
+    settings: dict[str, Any] = {"lifespan": "off", "log_level": "warning", "timeout_graceful_shutdown": FINISH_S}
+    sites = [
+        (_Site(uvicorn.Config(app, server_header=False, **settings)), public),
+        (_Site(uvicorn.Config(LocalDoor(app), **settings)), local),
+    ]
+    tasks = [asyncio.create_task(site.serve(sockets=[door])) for site, door in sites]
+    while not all(site.started for site, _ in sites):
+        await asyncio.sleep(0.01)
+    try:
         yield
+    finally:
+        for site, _ in sites:
+            site.should_exit = True
+        await asyncio.gather(*tasks)
+        folder.socket.unlink(missing_ok=True)
+
+
+def _listen_tcp(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    door.bind((host, port))
+    return door
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door.bind(str(path))
+    path.chmod(0o600)
+    return door
+
+
+async def _main(options: KeeperOptions, on_ready: Callable[[], None]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await keep(options, stop, on_ready)
 
 
 def main() -> None:
     """Read the options from the command line, serve, and say `ready` on standard output once listening."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    options = msgspec.json.decode(sys.argv[1], type=KeeperOptions)
+
+    def ready() -> None:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    asyncio.run(_main(options, ready))
 
 
 if __name__ == "__main__":

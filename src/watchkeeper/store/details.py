@@ -14,7 +14,8 @@ _INPUT, _OUTPUT, _USAGE = (_NAMES.index(name) for name in ("input_tokens", "outp
 _TOOLS, _TAGS = _NAMES.index("tool_names"), _NAMES.index("tags")
 _MILLISECONDS = tuple(_NAMES.index(name) for name in ("duration_ms", "first_token_ms", "overhead_ms"))
 _BUCKETS = (
-    "input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in", "audio_out",
+    "input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in",
+    "audio_out",
 )  # fmt: skip
 _ATTEMPT_NAMES = tuple(field.name for field in fields(AttemptRow))
 
@@ -50,8 +51,8 @@ def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequ
     (
         metadata_names, metadata_values, parent_span_id, worker, snapshot, error_message, user_agent, request_path,
         request_names, request_values, request_body, request_bytes, sent_body, response_names, response_values,
-        response_body, response_bytes, delivered_bytes, offsets, usage_raw, line_buckets, line_units, line_rates, line_nusd,
-        price_source, price_valid_from,
+        response_body, response_bytes, delivered_bytes, offsets, usage_raw, line_buckets, line_units, line_rates,
+        line_nusd, price_source, price_valid_from,
     ) = body or _NO_BODY  # fmt: skip
     return CallDetail(
         row=call_row(row[:width]),

@@ -29,6 +29,17 @@ class KeyOver(CallerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDraft:
+    """What a key is to be bound to."""
+
+    feature: str
+    tenant: str = ""
+    name: str = ""
+    environment: str = "production"
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
     """A key without its secret."""
 
@@ -74,12 +85,8 @@ class Keys:
     async def create(
         self,
         hasher: KeyHasher,
+        draft: KeyDraft,
         *,
-        feature: str,
-        tenant: str = "",
-        name: str = "",
-        environment: str = "production",
-        expires_at: datetime | None = None,
         actor: str,
         replaces: str | None = None,
         overlap: timedelta = timedelta(0),
@@ -90,13 +97,13 @@ class Keys:
         values = {
             "public_id": made.public_id,
             "secret_hash": hasher.hash(made.key),
-            "name": name,
-            "feature": feature,
-            "tenant": tenant,
-            "environment": environment,
+            "name": draft.name,
+            "feature": draft.feature,
+            "tenant": draft.tenant,
+            "environment": draft.environment,
             "created_at": now,
             "created_by": actor,
-            "expires_at": moments.stored(expires_at),
+            "expires_at": moments.stored(draft.expires_at),
         }
         async with self._engine.begin() as connection:
             await connection.execute(insert(keys).values(**values))
@@ -106,7 +113,7 @@ class Keys:
                     update(keys).where(keys.c.public_id == replaces).values(replaced_by=made.public_id, **ending)
                 )
             verb = f"replaced {replaces} by" if replaces else "made"
-            await note(connection, self._clock, "key", f"{verb} key {made.public_id} for {feature}", actor=actor)
+            await note(connection, self._clock, "key", f"{verb} key {made.public_id} for {draft.feature}", actor=actor)
         return NewKeyRow(row=await self.get(made.public_id), key=made.key)
 
     async def get(self, public_id: str) -> KeyRow:
@@ -162,17 +169,14 @@ class Keys:
         now = moments.read_known(moments.now(self._clock))
         if not found.is_valid_at(now):
             raise KeyOver(f"The key {public_id} is not valid any more. Make a new one with `watchkeeper keys create`.")
-        return await self.create(
-            hasher,
+        draft = KeyDraft(
             feature=found.feature,
             tenant=found.tenant,
             name=found.name,
             environment=found.environment,
             expires_at=found.expires_at,
-            actor=actor,
-            replaces=public_id,
-            overlap=overlap,
         )
+        return await self.create(hasher, draft, actor=actor, replaces=public_id, overlap=overlap)
 
 
 def _read(row: Row[tuple[object, ...]]) -> KeyRow:

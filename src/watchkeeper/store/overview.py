@@ -77,9 +77,8 @@ def read_cursor(text: str) -> tuple[int, str]:
 
 
 def _bucket(at: datetime, figures: Sequence[Any] | None, errors_by_class: Mapping[str, int]) -> Bucket:
-    if figures is None:
-        figures = (0, 0, 0, (), (), 0, 0, 0, 0, 0, 0)
-    calls, errors, cancelled, duration, first, first_count, nusd, estimated, unpriced, tokens_in, tokens_out = figures
+    found: Sequence[Any] = figures or (0, 0, 0, (), (), 0, 0, 0, 0, 0, 0)
+    calls, errors, cancelled, duration, first, first_count, nusd, estimated, unpriced, tokens_in, tokens_out = found
     p50, p95, p99 = duration if calls else (None, None, None)
     first_p50, first_p95 = first if first_count else (None, None)
     return Bucket(

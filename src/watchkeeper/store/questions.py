@@ -77,7 +77,7 @@ def where(chosen: CallFilter, *, before: str | None = None) -> tuple[str, Parame
 
 
 def search_words(text: str) -> list[str]:
-    """Cut a search into the words that the text index knows: letters and digits, lower case; accented letters join them."""
+    """Cut a search into words as the text index does: letters and digits in lower case; accented letters join them."""
     letters = "".join(letter if letter.isalnum() or ord(letter) > 127 else " " for letter in text.lower())
     return letters.split()[:SEARCH_WORDS_MAX]
 

@@ -26,6 +26,7 @@ from watchkeeper.testing.faults import (
     overloaded,
     rate_limited,
 )
+from watchkeeper.testing.recorder import MemoryRecorder
 from watchkeeper.testing.scripts import Delivery, Document, Reply, Script
 from watchkeeper.testing.upstream import Received, Upstream
 from watchkeeper.testing.waiting import eventually, wait_until
@@ -40,6 +41,7 @@ __all__ = [
     "ErrorReply",
     "FakeClock",
     "HtmlPage",
+    "MemoryRecorder",
     "NotJson",
     "Raw",
     "Received",

@@ -224,7 +224,7 @@ class Upstream:
             stays_open = await self._play(self._script_for(asked), received, writer, line)
         except ConnectionError:
             received.outcome, stays_open = "client_left", False
-        except Exception as defect:  # noqa: BLE001 - the boundary: kept for `close`, where the test sees it
+        except Exception as defect:  # kept for the test, which is told when it closes the upstream
             self._defect = self._defect or defect
             received.outcome, stays_open = "closed", False
         received.ended_at = time.monotonic()

@@ -12,8 +12,8 @@ PATIENCE_S = 10.0
 """Far longer than anything here takes, so that a slow machine does not fail a test."""
 
 
-def wait_until(look: Callable[[], T], *, within_s: float = PATIENCE_S, every_s: float = LOOK_EVERY_S) -> T:
-    """Look again and again until what is found is true, and return it.
+def wait_until(look: Callable[[], T | None], *, within_s: float = PATIENCE_S, every_s: float = LOOK_EVERY_S) -> T:
+    """Look again and again until something true is found, and return it.
 
     Raises:
         TimeoutError: it was not in time; the message holds what was found last.
@@ -26,7 +26,7 @@ def wait_until(look: Callable[[], T], *, within_s: float = PATIENCE_S, every_s: 
     return found
 
 
-async def eventually(look: Callable[[], T], *, within_s: float = PATIENCE_S, every_s: float = LOOK_EVERY_S) -> T:
+async def eventually(look: Callable[[], T | None], *, within_s: float = PATIENCE_S, every_s: float = LOOK_EVERY_S) -> T:
     """Do as `wait_until`, and let the loop run meanwhile."""
     deadline = time.monotonic() + within_s
     while not (found := look()):

@@ -55,9 +55,12 @@ class Answer(NamedTuple):
 class Raw:
     """A TCP connection that sends and receives exactly what a test says."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._patience_s = patience_s
 
     @classmethod
     async def connect(cls, port: int, *, receive_buffer: int | None = None) -> "Raw":
@@ -74,14 +77,14 @@ class Raw:
         await self._writer.drain()
 
     async def read(self, size: int) -> bytes:
-        return await asyncio.wait_for(self._reader.readexactly(size), PATIENCE_S)
+        return await asyncio.wait_for(self._reader.readexactly(size), self._patience_s)
 
     async def read_until(self, mark: bytes) -> bytes:
-        return await asyncio.wait_for(self._reader.readuntil(mark), PATIENCE_S)
+        return await asyncio.wait_for(self._reader.readuntil(mark), self._patience_s)
 
     async def rest(self) -> bytes:
         """Read to the end of the connection."""
-        return await asyncio.wait_for(self._reader.read(), PATIENCE_S)
+        return await asyncio.wait_for(self._reader.read(), self._patience_s)
 
     async def answer(self, *, to_head: bool = False) -> Answer:
         """Read one response by its framing."""
@@ -184,7 +187,7 @@ class Upstream:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        raw = Raw(reader, writer)
+        raw = Raw(reader, writer, patience_s=10 * PATIENCE_S)  # it must not end a test by leaving
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             await script(raw)
         writer.close()
@@ -241,7 +244,7 @@ def post(path: bytes = b"/v1/chat/completions", body: bytes = b"{}") -> tuple[by
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(PATIENCE_S):
-        while not is_so():  # noqa: ASYNC110 (what is waited for has no event)
+        while not is_so():
             await asyncio.sleep(0.005)
 
 

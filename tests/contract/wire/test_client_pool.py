@@ -130,6 +130,20 @@ async def test_connection_with_bytes_nobody_asked_for_is_not_used(pool: Pool, up
     assert sink.body == b"ok"
 
 
+async def test_connection_whose_reply_ended_while_paused_is_used_again(pool: Pool, upstream: Start) -> None:
+    class Slow(Remembered):
+        def on_data(self, data: bytes) -> None:
+            super().on_data(data)
+            flight.pause()
+
+    one = await upstream(answers)
+    sink = Slow()
+    flight = await pool.send(one.origin, *post(), sink, connect_timeout_s=5)
+    assert await sink.outcome() is None
+    assert await (await ask(pool, one.origin)).outcome() is None
+    assert one.accepted == 1
+
+
 # requests that meet a connection which the upstream is just closing
 
 
@@ -211,7 +225,7 @@ async def test_cancel_while_the_request_is_sent_again_is_silent(pool: Pool, upst
     await (await ask(pool, one.origin)).outcome()
     sink = Remembered()
     flight = await pool.send(one.origin, *post(), sink, connect_timeout_s=5)
-    while flight.connection is not None:  # noqa: ASYNC110 (what is waited for has no event)
+    while flight.connection is not None:
         await asyncio.sleep(0)
     flight.cancel()
     await asyncio.sleep(0.05)
@@ -317,6 +331,26 @@ async def test_call_that_waits_gets_a_new_connection_when_one_was_lost(upstream:
         second = await ask(pool, one.origin)
         assert isinstance(await first.outcome(), ConnectionLost)
         assert await second.outcome() is None
+
+
+async def test_call_whose_turn_was_taken_by_another_waits_on(upstream: Start) -> None:
+    """A reply's end may start the next call before the call that waits has woken up."""
+
+    class Chained(Remembered):
+        def on_end(self) -> None:
+            super().on_end()
+            with pytest.raises(StopIteration):
+                pool.send(one.origin, *post(), quick, connect_timeout_s=5).send(None)
+
+    one = await upstream(answers)
+    quick = Remembered()
+    async with pool_of(PoolLimits(connections_per_origin_max=1)) as pool:
+        first = Chained()
+        await pool.send(one.origin, *post(), first, connect_timeout_s=5)
+        waiting = asyncio.ensure_future(ask(pool, one.origin))
+        for sink in (first, quick, await waiting):
+            assert await sink.outcome() is None
+        assert one.accepted == 1
 
 
 async def test_call_that_waits_too_long_is_told_so(upstream: Start) -> None:

@@ -46,12 +46,12 @@ async def test_stream_that_began_before_is_carried_to_its_end(serve: Serve) -> N
         exchange.write(b"b")
         exchange.finish()
 
-    served = await serve(handle)
+    served = await serve(handle, limits=ServerLimits(drain_grace_s=0.01))
     client = await served.connect()
     await client.send(GET)
     await until(lambda: served.server.requests == 1)
-    drained = asyncio.ensure_future(served.server.drained(5))
-    await asyncio.sleep(0.3)
+    drained = asyncio.ensure_future(served.server.drained(60))
+    await asyncio.sleep(0.05)
     gate.set()
     assert (await client.answer()).body == b"ab"
     assert await client.rest() == b""

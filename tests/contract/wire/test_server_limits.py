@@ -135,8 +135,10 @@ async def test_bodies_of_all_connections_together_are_limited(serve: Serve) -> N
         "overloaded",
         "server_error",
     )
+    assert served.server.buffered_bytes == 2000
     await small.send(HEAD + b"Content-Length: 4000\r\n\r\n" + b"a" * 600)
     assert (await small.answer()).status == 503
+    assert served.server.buffered_bytes == 2000
     gate.set()
     assert [(await one.answer()).status for one in (first, second)] == [200, 200]
     await until(lambda: served.server.buffered_bytes == 0)

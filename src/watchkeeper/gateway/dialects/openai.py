@@ -1,6 +1,5 @@
 """OpenAI's API as upstreams speak it, and every server compatible with it."""
 
-import re
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +12,6 @@ PATHS: dict[Surface, str] = {"chat": "/chat/completions", "embeddings": "/embedd
 
 DONE = b"data: [DONE]"
 _DONE_TIGHT = b"data:[DONE]"
-_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"')
 _MESSAGE_LIMIT = 500
 
 
@@ -57,6 +55,19 @@ class ChunkView(Struct, gc=False):
     choices: list[Raw] | None = None
 
 
+class ChoiceView(Struct, gc=False):
+    """What tells whether a choice has ended."""
+
+    index: int = 0
+    finish_reason: str | None = None
+
+
+class ChoicesView(Struct, gc=False):
+    """The choices of a chunk."""
+
+    choices: list[ChoiceView] = []
+
+
 class ErrorView(Struct, gc=False):
     """The fields of an error object; servers differ in their types."""
 
@@ -84,6 +95,7 @@ class ReplyWithoutUsage(Struct, gc=False):
 _reply = msgspec.json.Decoder(ReplyView, strict=False).decode
 _reply_without_usage = msgspec.json.Decoder(ReplyWithoutUsage).decode
 chunk_of = msgspec.json.Decoder(ChunkView).decode
+_choices = msgspec.json.Decoder(ChoicesView).decode
 _error_reply = msgspec.json.Decoder(ErrorReply).decode
 
 _CLASS_OF_CODE: dict[str, ErrorClass] = {
@@ -137,9 +149,18 @@ def is_done(events: bytes) -> bool:
     return any(events.startswith(mark) or b"\n" + mark in events for mark in (DONE, _DONE_TIGHT))
 
 
-def has_finished(events: bytes) -> bool:
-    """Tell whether any chunk of a stream names a finish reason."""
-    return _FINISHED.search(events) is not None
+def has_finished(stream: bytes) -> bool:
+    """Tell whether a stream without a terminator is whole all the same: every choice names a finish reason."""
+    finished: dict[int, bool] = {}
+    for line in stream.splitlines():
+        if line.startswith(b"data:"):
+            try:
+                choices = _choices(line[5:]).choices
+            except UNREADABLE:
+                continue
+            for choice in choices:
+                finished[choice.index] = finished.get(choice.index, False) or choice.finish_reason is not None
+    return bool(finished) and all(finished.values())
 
 
 def _class_of_status(status: int) -> ErrorClass:

@@ -57,7 +57,7 @@ def read_chat(body: bytes) -> ChatView:
         view = _chat.decode(body)
     except (msgspec.MsgspecError, RecursionError) as problem:
         raise _bad_body(body, problem) from None
-    if memoryview(view.messages)[:1] != b"[":
+    if memoryview(view.messages)[:1].tobytes() != b"[":
         raise BadRequest("`messages` must be an array of messages.", param="messages")
     return view
 
@@ -76,7 +76,7 @@ def read_embeddings(body: bytes) -> EmbeddingsView:
 
 
 def patch(body: bytes, changes: dict[str, bytes]) -> bytes:
-    """Return the request with some top-level fields replaced by the given JSON; the values of all others keep their bytes."""
+    """Return the request with some top-level fields replaced by the given JSON; all other values keep their bytes."""
     fields: dict[str, Any] = _fields.decode(body)
     for name, value in changes.items():
         fields[name] = Raw(value)

@@ -160,12 +160,11 @@ class Exchange:
         return self._is_started
 
     def lose(self) -> None:
-        """The client has gone; called by the connection."""
+        """The client has gone; called once, by the connection."""
         self._connection = None
         self.is_closed = True
         if self.on_close is not None:
-            on_close, self.on_close = self.on_close, None
-            on_close()
+            self.on_close()
 
     def _open(self) -> Connection | None:
         if self._connection is None and not (self.is_closed or self._is_cut):

@@ -71,7 +71,7 @@ class Connection(Protocol):
         if reader.held_bytes != self._held_bytes:
             self._account()
         if self._exchange is not None:
-            if reader.arrived or reader.phase in ("head", "body"):
+            if reader.arrived or reader.unread or reader.phase in ("head", "body"):
                 self._transport.pause_reading()
         elif reader.arrived:
             self._next()
@@ -218,6 +218,9 @@ class Connection(Protocol):
     def _await_next(self) -> None:
         """Go on with what has arrived meanwhile, or wait for the next request."""
         reader = self._reader
+        if reader.unread and not reader.arrived:
+            reader.read_on()
+            self._account()
         if reader.arrived:
             self._server.loop.call_soon(self._next_if_open)
             return

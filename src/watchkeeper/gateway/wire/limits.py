@@ -24,8 +24,6 @@ class ServerLimits:
     """Request bodies held at once over all connections of one worker; 503."""
     framing_bytes_max: int = 16 * KIB
     """Chunk extensions and trailers of one request, beyond 16 bytes for each chunk; 400."""
-    pipelined_max: int = 64
-    """Requests received behind the one being answered; 503."""
     head_s: float = 15.0
     """From a request's first byte to the end of its head; 408."""
     body_window_s: float = 30.0

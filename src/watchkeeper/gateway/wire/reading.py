@@ -12,7 +12,6 @@ from watchkeeper.gateway.wire.rejections import (
     BadRequest,
     BodyTooLarge,
     HeadTooLarge,
-    Overloaded,
     Rejection,
     TargetTooLong,
     VersionUnsupported,
@@ -21,8 +20,11 @@ from watchkeeper.gateway.wire.rejections import (
 Phase = Literal["idle", "head", "body", "over"]
 """What the next byte belongs to. over: nothing more is read, after a rejection or the client's last request."""
 
-_PARTS_PER_READ_MAX = 16
-"""More body parts in one read (tiny chunks) are joined at once, to take little more memory than their bytes."""
+_SLICE_BYTES = 8 * 1024
+"""Read at a time. Whatever is behind the slice in which a request ends is kept unread until it is that part's turn, so
+that a read full of tiny requests becomes at most 300 of them at once."""
+_PARTS_PER_SLICE_MAX = 16
+"""More body parts in one slice (tiny chunks) are joined at once, to take little more memory than their bytes."""
 _BYTES_PER_CHUNK = 16
 """Framing that a chunk may bring without being counted: its size line, and the line end behind it."""
 
@@ -33,7 +35,7 @@ class RequestReader:
     __slots__ = (
         "_chunks", "_fields", "_head_bytes", "_is_resuming", "_is_upgrading", "_limits", "_parser", "_parts",
         "_raw_body_bytes", "_read_at", "_request", "_target", "arrived", "body_bytes", "first_byte_at", "held_bytes",
-        "phase", "wants_continue",
+        "phase", "unread", "wants_continue",
     )  # fmt: skip
 
     def __init__(self, limits: ServerLimits) -> None:
@@ -54,16 +56,45 @@ class RequestReader:
         self.first_byte_at = 0.0
         self.body_bytes = 0
         """Of the request that is being read."""
+        self.unread = b""
+        """Came behind a request that has to be answered first; see `read_on`."""
         self.held_bytes = 0
-        """Body bytes read so far and not yet released: whoever takes a request subtracts its body."""
+        """Unread bytes, and body bytes not yet released: whoever takes a request subtracts its body."""
         self.wants_continue = False
         """The client of the request that is being read waits for `100 Continue` before it sends the body."""
 
     def feed(self, data: bytes, read_at: float) -> None:
         """Take bytes that were read at a time; nothing is raised, a rejection goes to `arrived`."""
+        self._read_at = read_at
+        if self.arrived or self.unread:
+            self._keep(data)
+        elif len(data) <= _SLICE_BYTES:
+            self._read(data)
+        else:
+            self._read_in_slices(data)
+
+    def read_on(self) -> None:
+        """Read what is unread; call it when `arrived` is empty."""
+        unread, self.unread = self.unread, b""
+        self.held_bytes -= len(unread)
+        self._read_in_slices(unread)
+
+    def _read_in_slices(self, data: bytes) -> None:
+        view = memoryview(data)
+        start = 0
+        while start < len(data) and not self.arrived:
+            self._read(view[start : start + _SLICE_BYTES])
+            start += _SLICE_BYTES
+        self._keep(data[start:])
+
+    def _keep(self, data: bytes) -> None:
+        if self.phase != "over":
+            self.unread += data
+            self.held_bytes += len(data)
+
+    def _read(self, data: bytes | memoryview) -> None:
         if self.phase == "over":
             return
-        self._read_at = read_at
         if self.phase == "body":
             self._raw_body_bytes += len(data)
         else:
@@ -74,7 +105,7 @@ class RequestReader:
             if self.phase in ("head", "body"):
                 self._check_unfinished(parts_before)
         except httptools.HttpParserUpgrade as upgrade:
-            self._read_on_without_upgrade(data[upgrade.args[0] :])
+            self._ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._give_up(error)
         except Rejection as rejection:
@@ -83,8 +114,9 @@ class RequestReader:
     def fail(self, rejection: Rejection) -> None:
         """Read nothing more; what arrived before is still good."""
         self.phase = "over"
-        self.held_bytes -= self.body_bytes
+        self.held_bytes -= self.body_bytes + len(self.unread)
         self.body_bytes = 0
+        self.unread = b""
         self._parts.clear()
         self._fields.clear()
         self.arrived.append(rejection)
@@ -147,8 +179,6 @@ class RequestReader:
         request.body_at = self._read_at
         self._is_resuming = self.wants_continue = False
         self.phase = "idle" if request.keeps_alive else "over"
-        if len(self.arrived) > self._limits.pipelined_max:
-            raise Overloaded(f"More than {self._limits.pipelined_max} requests wait on this connection.")
         self.arrived.append(request)
 
     def _read_head(self, target: bytes, fields: list[tuple[bytes, bytes]]) -> Request:
@@ -197,7 +227,7 @@ class RequestReader:
             return
         self._check_body_size()
         parts = self._parts
-        if len(parts) - parts_before > _PARTS_PER_READ_MAX:
+        if len(parts) - parts_before > _PARTS_PER_SLICE_MAX:
             parts[parts_before:] = [b"".join(parts[parts_before:])]
         framing_bytes = self._raw_body_bytes - self.body_bytes - self._chunks * _BYTES_PER_CHUNK
         if framing_bytes > limits.framing_bytes_max:
@@ -209,7 +239,7 @@ class RequestReader:
         if self.body_bytes > self._limits.body_bytes_max:
             raise BodyTooLarge(f"The body is longer than the {self._limits.body_bytes_max} bytes taken here.")
 
-    def _read_on_without_upgrade(self, rest: bytes) -> None:
+    def _ignore_upgrade(self, rest: bytes | memoryview) -> None:
         """Ignore an offer to change protocols, as RFC 9110 section 7.8 allows; Java's client makes one with every call.
 
         llhttp stops behind the head of such a request and has lost its framing, so a new parser is told of it.
@@ -223,8 +253,8 @@ class RequestReader:
         self._is_upgrading = False
         self._is_resuming = True
         self._parser = httptools.HttpRequestParser(self)
-        self.feed(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(lengths), self._read_at)
-        self.feed(rest, self._read_at)
+        self._read(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(lengths))
+        self._read(rest)
 
 
 def _rejection_of(error: httptools.HttpParserError) -> Rejection:

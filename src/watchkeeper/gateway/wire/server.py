@@ -140,7 +140,7 @@ class Server:
     async def _run(self, exchange: Exchange) -> None:
         try:
             await self._handler(exchange)
-        except Exception:  # noqa: BLE001 - the boundary: logged, and the client gets an end
+        except Exception:  # the boundary: one failed exchange must not end the server
             _log.exception("the handler of %s %s failed", exchange.request.method, exchange.request.path)
         finally:
             self._running.pop(exchange, None)

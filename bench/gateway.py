@@ -1,0 +1,106 @@
+"""One gateway worker alone: what the keeper would hand it is written once, and nothing else runs."""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench import calls, machine
+from watchkeeper.access.keys import KeyHasher, NewKey, make_key
+from watchkeeper.access.node import NodeSecrets
+from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target, encode
+from watchkeeper.money.book import PriceBook
+from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.sealed import SealedFile
+from watchkeeper.server.worker import WorkerOptions
+
+WORKER = "worker-0"
+SWEEP_EVERY_S = 0.2
+STOP_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running worker."""
+
+    port: int
+    key: str
+    pid: int
+    folder: DataFolder
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, upstream_port: int, *, records: bool, core: int | None) -> Iterator[Gateway]:
+    """Run one worker before an upstream on loopback; the data folder is deleted afterwards."""
+    data = DataFolder(folder)
+    data.create()
+    key = _prepare(data, upstream_port)
+    port = machine.free_port()
+    options = WorkerOptions(data=str(folder), name=WORKER, host="127.0.0.1", port=port, records=records)
+    affinity = machine.pinned(core) if core is not None else []
+    command = [*affinity, sys.executable, "-m", "watchkeeper.server.worker", msgspec.json.encode(options).decode()]
+    with (folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+    assert process.stdout is not None
+    if process.stdout.readline() != b"ready\n":
+        raise RuntimeError(f"the worker did not start: {(folder / 'worker.log').read_text()}")
+    try:
+        yield Gateway(port, key.key, process.pid, data)
+    finally:
+        process.terminate()
+        process.wait(STOP_WITHIN_S)
+        process.stdout.close()
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def swept_spool(running: Gateway) -> Iterator[None]:
+    """Delete all but the newest segment of the spool again and again, in the place of a keeper that has stored them."""
+    done = threading.Event()
+
+    def sweep() -> None:
+        while not done.wait(SWEEP_EVERY_S):
+            segments = sorted((running.folder.spool / WORKER).glob("*.seg"), key=lambda path: int(path.stem))
+            for segment in segments[:-1]:
+                segment.unlink(missing_ok=True)
+
+    sweeper = threading.Thread(target=sweep, name="sweep the spool")
+    sweeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        sweeper.join()
+
+
+def _prepare(data: DataFolder, upstream_port: int) -> NewKey:
+    """Write the node key and a snapshot with one provider, one route and one key; return the key."""
+    secrets = NodeSecrets.load_or_create(data.node_key)
+    key = make_key()
+    entry = KeyEntry(
+        public_id=key.public_id,
+        secret_hash=KeyHasher(secrets.derive("keys")).hash(key.key),
+        name="bench",
+        feature="bench",
+        tenant="",
+        environment="production",
+        expires_ns=None,
+    )
+    address = f"http://127.0.0.1:{upstream_port}/v1"
+    snapshot = Snapshot(
+        version="bench",
+        durability="interval",
+        providers={"upstream": ProviderEntry("upstream", "openai", address, "sk-fake", "openai")},
+        routes={calls.MODEL: RouteEntry(calls.MODEL, (Target("upstream", calls.MODEL),))},
+        features=frozenset({"bench"}),
+        keys={key.public_id: entry},
+        price_lists={"openai": PriceBook().price_list("openai")},
+    )
+    SealedFile(data.snapshot, secrets.derive("snapshot")).write(encode(snapshot))
+    return key

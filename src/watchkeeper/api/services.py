@@ -1,0 +1,34 @@
+"""What the control API and the console are built on; put together by `server`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from watchkeeper.access.keys import KeyHasher
+from watchkeeper.access.subjects import Pseudonyms
+from watchkeeper.access.tokens import TokenHasher
+from watchkeeper.core.clock import Clock
+from watchkeeper.store.analytics import AnalyticsStore
+from watchkeeper.store.control import ControlStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The keeper's parts, as far as questions and commands need them."""
+
+    control: ControlStore
+    analytics: AnalyticsStore
+    key_hasher: KeyHasher
+    token_hasher: TokenHasher
+    pseudonyms: Pseudonyms
+    clock: Clock
+    on_control_change: Callable[[], None]
+    """Called after keys have changed: the snapshot must follow."""
+    health: Callable[[], dict[str, Any]]
+    """How configuration and ingest are doing."""
+    declared_features: Callable[[], frozenset[str]]
+    """Features that the configuration names; empty when it names none."""
+    gateway_url: str
+    """Where clients reach the gateway, with `/v1`."""
+    first_model: Callable[[], str]
+    """A route to try; empty when there is none."""

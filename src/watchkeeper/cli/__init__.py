@@ -1,0 +1,1 @@
+"""The command line: one module for each noun. Every command asks the control API and prints what it says."""

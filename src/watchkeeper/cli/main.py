@@ -1,0 +1,73 @@
+"""`watchkeeper NOUN VERB`: the table of commands. A command's module is imported when it is called."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from watchkeeper import __version__
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 there is no such thing; "
+    "4 something in the set-up must be changed first (a port, a folder, a configuration); 130 interrupted."
+)
+
+
+_COMMANDS = {
+    "watchkeeper.cli.up:up": "Start gateway, console and the bundled model; Ctrl-C stops them.",
+    "watchkeeper.cli.check:check": "Read a configuration file and name every mistake with its line.",
+    "watchkeeper.cli.calls:calls": "List calls, the newest first; --follow goes on with those that arrive.",
+    "watchkeeper.cli.call:call": "Show one call by its id: conversation, attempts, timing, tokens and cost.",
+    "watchkeeper.cli.health:health": "Ask every part whether it works.",
+}
+_NOUNS = {
+    "keys": "Virtual keys.",
+    "users": "Who may sign in to the console.",
+    "tokens": "API tokens for programs.",
+    "config": "The configuration.",
+}
+_VERBS = {
+    "watchkeeper.cli.keys:create": "Make a key; it is printed once, as the last line.",
+    "watchkeeper.cli.keys:list_": "List the keys without their secrets.",
+    "watchkeeper.cli.keys:revoke": "End a key at once.",
+    "watchkeeper.cli.keys:rotate": "Make a key like another, which ends after an overlap.",
+    "watchkeeper.cli.users:add": "Add a user.",
+    "watchkeeper.cli.users:list_": "List the users.",
+    "watchkeeper.cli.users:link": "Make a link that signs in once.",
+    "watchkeeper.cli.tokens:create": "Make a token; it is printed once, as the last line.",
+    "watchkeeper.cli.tokens:list_": "List the tokens.",
+    "watchkeeper.cli.tokens:revoke": "End a token at once.",
+    "watchkeeper.cli.config:schema": "Print its JSON schema.",
+    "watchkeeper.cli.config:explain": "Show every value in force and where it comes from.",
+}
+
+
+def build() -> App:
+    """Build the table of commands."""
+    app = App(
+        name="watchkeeper",
+        version=__version__,
+        help="What an LLM feature needs in production beyond the model.",
+        help_epilogue=EXIT_CODES,
+        help_format="plaintext",
+        result_action="return_value",
+    )
+    for path, about in _COMMANDS.items():
+        app.command(path, name=path.rpartition(":")[2], help=about)
+    groups = {
+        noun: App(name=noun, help=about, help_format="plaintext", result_action="return_value")
+        for noun, about in _NOUNS.items()
+    }
+    for path, about in _VERBS.items():
+        module, _, function = path.rpartition(":")
+        groups[module.rpartition(".")[2]].command(path, name=function.rstrip("_"), help=about)
+    for group in groups.values():
+        app.command(group)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    from watchkeeper.cli.outcome import run  # the imports behind it are not needed to print help
+
+    sys.exit(run(build(), arguments))

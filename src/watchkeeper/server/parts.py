@@ -1,0 +1,70 @@
+"""The stores and services of one data folder, put together alike for the keeper and for a command without one."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from watchkeeper.access.keys import KeyHasher
+from watchkeeper.access.node import NodeSecrets
+from watchkeeper.access.subjects import Pseudonyms
+from watchkeeper.access.tokens import TokenHasher
+from watchkeeper.api.services import Services
+from watchkeeper.config.schema import Config
+from watchkeeper.core.clock import Clock
+from watchkeeper.server.desired import DesiredState
+from watchkeeper.server.folder import DataFolder
+from watchkeeper.store.analytics import AnalyticsStore
+from watchkeeper.store.control import ControlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The two databases of a data folder."""
+
+    control: ControlStore
+    analytics: AnalyticsStore
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, folder: DataFolder, clock: Clock, config: Config) -> "AsyncIterator[Stores]":
+        """Open both where the configuration says, else in the data folder, and close them again."""
+        control = await ControlStore.open(config.stores.control or f"sqlite:///{folder.control_db}", clock)
+        try:
+            analytics = AnalyticsStore.open(config.stores.analytics or f"chdb://{folder.analytics}")
+            try:
+                yield cls(control, analytics)
+            finally:
+                analytics.close()
+        finally:
+            await control.close()
+
+
+def build_services(
+    stores: Stores,
+    secrets: NodeSecrets,
+    clock: Clock,
+    *,
+    desired: DesiredState | None,
+    gateway_url: str,
+    ingest_status: Callable[[], dict[str, Any]] | None = None,
+) -> Services:
+    """Put the services together; without a keeper nobody takes events in, and a change waits for the next start."""
+
+    def health() -> dict[str, Any]:
+        found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
+        return found | ({"ingest": ingest_status()} if ingest_status is not None else {})
+
+    return Services(
+        control=stores.control,
+        analytics=stores.analytics,
+        key_hasher=KeyHasher(secrets.derive("keys")),
+        token_hasher=TokenHasher(secrets.derive("sessions")),
+        pseudonyms=Pseudonyms(secrets.derive("subjects")),
+        clock=clock,
+        on_control_change=desired.recompile_soon if desired is not None else lambda: None,
+        health=health,
+        declared_features=lambda: frozenset(desired.loaded.config.features) if desired is not None else frozenset(),
+        gateway_url=gateway_url,
+        first_model=lambda: next(iter(desired.loaded.config.routes), "") if desired is not None else "",
+    )

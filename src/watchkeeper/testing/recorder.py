@@ -1,0 +1,20 @@
+"""A recorder that keeps what it is given."""
+
+from watchkeeper.core.call import Call
+
+
+class MemoryRecorder:
+    """A `gateway.recorder.Recorder` for tests: recorded calls are in `calls`, in the order they came."""
+
+    must_commit = False
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def append(self, call: Call) -> None:
+        """Keep a call."""
+        self.calls.append(call)
+
+    async def commit(self, call: Call) -> None:
+        """Keep a call."""
+        self.calls.append(call)

@@ -1,0 +1,157 @@
+"""The whole data plane in a thread, between real clients and scripted upstreams; what it records is kept in a list."""
+
+import asyncio
+import threading
+
+import uvloop
+
+from watchkeeper.access.keys import KeyHasher, NewKey, make_key
+from watchkeeper.access.subjects import Pseudonyms
+from watchkeeper.core.call import Call
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.gateway.admit import Admission
+from watchkeeper.gateway.app import App
+from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.pipeline import Parts, Pipeline
+from watchkeeper.gateway.plan import prepare
+from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target
+from watchkeeper.gateway.watchdog import Watchdog
+from watchkeeper.gateway.wire.client import Pool, PoolLimits
+from watchkeeper.gateway.wire.server import Server, ServerLimits
+from watchkeeper.money.book import PriceBook
+from watchkeeper.testing import MemoryRecorder, wait_until
+
+PROVIDER_KEY = "sk-fake-of-the-provider"
+BODY_BYTES_MAX = 1024 * 1024
+SUBJECTS = Pseudonyms(b"s" * 32)
+
+
+class ShiftedClock(SystemClock):
+    """The host's clock, to which a test can add time."""
+
+    def __init__(self) -> None:
+        self.added_s = 0.0
+
+    def monotonic(self) -> float:
+        return SystemClock.monotonic() + self.added_s
+
+
+class Gateway:
+    """A running data plane and what it has recorded."""
+
+    def __init__(self, scripted: str, spare: str) -> None:
+        self.recorder = MemoryRecorder()
+        self.clock = ShiftedClock()
+        self.pseudonym = SUBJECTS.of
+        self._hasher = KeyHasher(b"k" * 32)
+        self._providers = {
+            name: ProviderEntry(name, "openai", address, PROVIDER_KEY, price_list)
+            for name, address, price_list in (
+                ("scripted", scripted, "openai"),
+                ("spare", spare, "openai"),
+                ("dead", "http://127.0.0.1:1/v1", "openai"),
+                ("unpriced", scripted, ""),
+                ("free", scripted, "free"),
+            )
+        }
+        self._price_lists = {name: PriceBook().price_list(name) for name in ("openai", "free")}
+        self.keys = {name: make_key() for name in ("plain", "acme", "expired", "revoked")}
+        self.port = 0
+        self._loop = uvloop.new_event_loop()
+        self._stop: asyncio.Event | None = None
+        self._is_up = threading.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), name="gateway")
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def key(self) -> str:
+        return self.keys["plain"].key
+
+    def call(self, call_id: str | None) -> Call:
+        """Return the record of a call, which may come a moment after its answer."""
+        return wait_until(lambda: next((call for call in self.recorder.calls if call.id == call_id), None))
+
+    def last_call(self) -> Call:
+        """Return the newest record of this test, which may come a moment after its answer."""
+        return wait_until(lambda: self.recorder.calls[-1:])[0]
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._is_up.wait(10)
+
+    def stop(self) -> None:
+        assert self._stop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        watchdog, pool = Watchdog(loop, self.clock), Pool(loop, PoolLimits(), clock=self.clock.monotonic)
+        admission = Admission(self._hasher, SUBJECTS, self.clock)
+        parts = Parts(
+            loop=loop,
+            clock=self.clock,
+            worker="worker-0",
+            admission=admission,
+            pool=pool,
+            recorder=self.recorder,
+            meters=Meters("worker-0"),
+            watchdog=watchdog,
+        )
+        pipeline = Pipeline(parts, plan=prepare(self._snapshot()))
+        app = App(pipeline, admission, self.clock, metrics=lambda: b"", why_not_ready=lambda: "")
+        limits = ServerLimits(body_bytes_max=BODY_BYTES_MAX)
+        server = Server(app.handle, limits, loop=loop, clock=self.clock.monotonic)
+        watchdog.start()
+        self.port = await server.start("127.0.0.1", 0)
+        self._is_up.set()
+        await self._stop.wait()
+        await server.drained(0)
+        watchdog.stop()
+        await pool.close()
+
+    def _snapshot(self) -> Snapshot:
+        routes = {
+            "gpt-4o-mini": ["scripted/gpt-4o-mini"],
+            "alias": ["scripted/gpt-4o-mini"],
+            "text-embedding-3-small": ["scripted/text-embedding-3-small"],
+            "backed-up": ["scripted/gpt-4o-mini", "spare/gpt-4o-mini"],
+            "after-the-dead": ["dead/gpt-4o-mini", "spare/gpt-4o-mini"],
+        }
+        return Snapshot(
+            version="contract",
+            durability="interval",
+            providers=self._providers,
+            routes={name: RouteEntry(name, tuple(map(_target, targets))) for name, targets in routes.items()},
+            features=frozenset({"support"}),
+            keys={
+                entry.public_id: entry
+                for entry in (
+                    self._entry(self.keys["plain"]),
+                    self._entry(self.keys["acme"], tenant="acme"),
+                    self._entry(self.keys["expired"], expires_ns=1),
+                )
+            },
+            price_lists=self._price_lists,
+        )
+
+    def _entry(self, key: NewKey, *, tenant: str = "", expires_ns: int | None = None) -> KeyEntry:
+        return KeyEntry(
+            public_id=key.public_id,
+            secret_hash=self._hasher.hash(key.key),
+            name="test",
+            feature="support",
+            tenant=tenant,
+            environment="production",
+            expires_ns=expires_ns,
+        )
+
+
+def _target(text: str) -> Target:
+    provider, _, model = text.partition("/")
+    return Target(provider, model)

@@ -1,0 +1,126 @@
+"""A client that goes away: the upstream is let go at once, and what was relayed is recorded and priced."""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import pytest
+from tests.contract.gateway.data_plane import Gateway
+
+from watchkeeper.testing import Delivery, Reply, Silence, Stall, Upstream, eventually
+
+ASKED: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "one two three"}]}
+STREAMED = {**ASKED, "stream": True}
+WITHIN_S = 1.0
+
+
+@pytest.fixture
+def headers(gateway: Gateway) -> dict[str, str]:
+    return {"authorization": f"Bearer {gateway.key}"}
+
+
+async def left_after(upstream: Upstream, left_at: float) -> float:
+    """Wait until the upstream has seen its client go; return how long after the given time that was."""
+    await eventually(lambda: upstream.received and upstream.received[0].ended_at)
+    received = upstream.received[0]
+    assert received.outcome == "client_left"
+    assert received.ended_at is not None
+    return received.ended_at - left_at
+
+
+async def test_a_stream_left_in_the_middle_is_cancelled_and_charged_for_what_was_relayed(
+    gateway: Gateway, upstream: Upstream, headers: dict[str, str]
+) -> None:
+    upstream.plays(Reply("one two three four five " * 100, delivery=Delivery(pace_s=0.02)))
+    async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers) as http:
+        async with http.stream("POST", "/chat/completions", json=STREAMED) as reply:
+            received = b""
+            async for part in reply.aiter_raw():
+                received += part
+                if b" three" in received:
+                    break
+        left_at = time.monotonic()
+    assert await left_after(upstream, left_at) < WITHIN_S
+    call = gateway.call(reply.headers["x-wk-call-id"])
+    assert (call.status, call.error_class, call.http_status) == ("cancelled", "", 200)
+    assert (call.usage_status, call.cost_status) == ("estimated", "estimated")
+    assert call.usage is not None
+    assert call.usage.output_text >= 4
+    assert call.response_body.startswith(received[:-1])
+    assert call.delivered_bytes >= len(received)
+
+
+@pytest.mark.parametrize("asked", [ASKED, STREAMED], ids=["plain", "stream"])
+async def test_a_call_left_before_its_first_byte_is_cancelled(
+    gateway: Gateway, upstream: Upstream, headers: dict[str, str], asked: dict[str, Any]
+) -> None:
+    upstream.plays(Silence())
+    async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=0.2) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post("/chat/completions", json=asked)
+        left_at = time.monotonic()
+    assert await left_after(upstream, left_at) < WITHIN_S
+    call = await asyncio.to_thread(gateway.last_call)
+    assert (call.status, call.http_status, call.usage_status) == ("cancelled", 0, "estimated")
+    assert call.cost_nusd == 4 * 150
+
+
+async def test_a_plain_reply_left_in_the_middle_is_cancelled(
+    gateway: Gateway, upstream: Upstream, headers: dict[str, str]
+) -> None:
+    upstream.plays(Stall(after_tokens=1))
+    async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=0.2) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post("/chat/completions", json=ASKED)
+        left_at = time.monotonic()
+    assert await left_after(upstream, left_at) < WITHIN_S
+    assert (await asyncio.to_thread(gateway.last_call)).status == "cancelled"
+
+
+async def test_a_call_that_is_left_does_not_go_to_the_next_target(
+    gateway: Gateway, upstream: Upstream, spare: Upstream, headers: dict[str, str]
+) -> None:
+    upstream.plays(Silence())
+    async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=0.2) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post("/chat/completions", json={**ASKED, "model": "backed-up"})
+    call = await asyncio.to_thread(gateway.last_call)
+    assert len(call.attempts) == 1
+    assert not spare.received
+
+
+async def test_a_hundred_clients_that_leave_at_once_are_all_recorded(
+    gateway: Gateway, upstream: Upstream, headers: dict[str, str]
+) -> None:
+    upstream.always(Stall(after_tokens=2))
+
+    async def ask_and_leave(http: httpx.AsyncClient) -> None:
+        async with http.stream("POST", "/chat/completions", json=STREAMED) as reply:
+            async for _ in reply.aiter_raw():
+                break
+
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, limits=limits) as http:
+        await asyncio.gather(*(ask_and_leave(http) for _ in range(100)))
+    await eventually(lambda: len(gateway.recorder.calls) == 100)
+    assert {call.status for call in gateway.recorder.calls} == {"cancelled"}
+    await eventually(lambda: all(received.outcome == "client_left" for received in upstream.received))
+
+
+async def test_a_client_that_reads_slowly_holds_the_upstream_back(
+    gateway: Gateway, upstream: Upstream, headers: dict[str, str]
+) -> None:
+    upstream.plays(Reply(" ".join(["x" * 65_536] * 600)))  # 38 MB, far more than sockets and buffers hold
+    async with (
+        httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=30) as http,
+        http.stream("POST", "/chat/completions", json=STREAMED) as reply,
+    ):
+        parts = reply.aiter_raw()
+        received = len(await anext(parts))
+        await asyncio.sleep(0.5)
+        assert upstream.received[0].outcome == "answering"
+        async for part in parts:
+            received += len(part)
+    assert received > 600 * 65_536
+    assert gateway.call(reply.headers["x-wk-call-id"]).status == "ok"

@@ -1,0 +1,244 @@
+"""Every event reaches the store exactly once, whatever dies in between; nothing disappears without a name."""
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from watchkeeper.core.call import Attempt, Call
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.ids import CallIds
+from watchkeeper.core.usage import Usage
+from watchkeeper.ingest.drain import CALL_RECORD, Drain
+from watchkeeper.ingest.pricing import BookPricer
+from watchkeeper.money.book import PriceBook
+from watchkeeper.spool.reader import segments_of
+from watchkeeper.spool.writer import SpoolWriter
+from watchkeeper.store.analytics import AnalyticsStore
+from watchkeeper.store.batch import CallBatch
+from watchkeeper.store.rows import CallDetail, CallFilter
+
+KEY = b"k" * 32
+CLOCK = SystemClock()
+IDS = CallIds(CLOCK)
+QUESTION = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Where is my Refund, please?"}]}'
+ANSWER = (
+    b'{"choices":[{"index":0,"message":{"role":"assistant","content":"On its way."},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":1000,"completion_tokens":100}}'
+)
+
+
+def _call(**fields: object) -> Call:
+    attempt = Attempt(
+        number=1, provider="openai", model="gpt-4o-mini", dialect="openai", started_ms=0.1, http_status=200
+    )
+    values: dict[str, object] = {
+        "id": IDS.next(),
+        "started_ns": CLOCK.unix_ns(),
+        "worker": "w0",
+        "feature": "support",
+        "route": "gpt-4o-mini",
+        "http_status": 200,
+        "attempts": [attempt],
+        "usage": Usage(1000, output_text=100),
+        "usage_status": "measured",
+        "request_body": QUESTION,
+        "request_bytes": len(QUESTION),
+        "response_body": ANSWER,
+        "response_bytes": len(ANSWER),
+        "request_headers": [(b"user-agent", b"test")],
+    }
+    return Call(**(values | fields))  # type: ignore[arg-type]  # a table of fields
+
+
+async def _write(folder: Path, payloads: list[bytes], *, kind: int = CALL_RECORD, frames: int = 1) -> None:
+    spool = SpoolWriter(folder, KEY, loop=asyncio.get_running_loop())
+    await spool.start()
+    spool.durability = "disk"
+    for part in range(frames):
+        numbers = [spool.append(kind, payload) for payload in payloads[part::frames]]
+        if numbers:
+            await spool.committed(numbers[-1])
+    await spool.close()
+
+
+def _drain(spool: Path, store: object) -> Drain:
+    pricer = BookPricer(PriceBook())
+    pricer.list_of_provider = {"openai": "openai"}
+    return Drain(spool, KEY, store, pricer, clock=CLOCK)  # type: ignore[arg-type]  # fakes have what is used
+
+
+async def _stored(tmp_path: Path, calls: list[Call]) -> list[CallDetail]:
+    await _write(tmp_path / "spool" / "w0", [msgspec.msgpack.encode(call) for call in calls])
+    store = AnalyticsStore.open(f"chdb://{tmp_path}/analytics")
+    drain = _drain(tmp_path / "spool", store)
+    while drain.step():
+        pass
+    found = [await store.call(call.id) for call in calls]
+    store.close()
+    return [detail for detail in found if detail is not None]
+
+
+async def test_a_call_is_priced_read_and_found_by_its_words(tmp_path: Path) -> None:
+    call = _call(tags=["beta"], metadata={"plan": "gold"}, chunk_offsets_us=b"")
+    (found,) = await _stored(tmp_path, [call])
+    assert (found.row.cost_nusd, found.row.cost_status) == (210_000, "measured")
+    assert [(line.bucket, line.units, line.amount_nusd) for line in found.cost_lines] == [
+        ("input_uncached", 1000, 150_000),
+        ("output_text", 100, 60_000),
+    ]
+    assert found.price_source.endswith("openai/gpt-4o-mini")
+    assert (found.row.input_preview, found.row.output_preview) == ("Where is my Refund, please?", "On its way.")
+    assert (found.row.finish_reason, found.row.tags, found.metadata) == ("stop", ("beta",), {"plan": "gold"})
+    assert (found.request_body, found.response_body) == (QUESTION, ANSWER)
+    assert found.user_agent == "test"
+    assert found.row.started_at.tzinfo is not None
+    assert segments_of(tmp_path / "spool" / "w0") == []
+
+    store = AnalyticsStore.open(f"chdb://{tmp_path}/analytics")
+    for search, count in (
+        ("refund", 1),
+        ("REFUND way", 1),
+        ("ref", 0),
+        ("refund nothing", 0),
+        ("' OR 1=1 --", 0),
+        ("?", 0),
+    ):
+        assert await store.count(CallFilter(search=search)) == count, search
+    store.close()
+
+
+async def test_what_cannot_be_priced_is_unpriced_and_never_free(tmp_path: Path) -> None:
+    unknown = Attempt(number=1, provider="nobody", model="m", dialect="openai", started_ms=0.0, http_status=200)
+    model = Attempt(
+        number=1, provider="openai", model="no-such-model", dialect="openai", started_ms=0.0, http_status=200
+    )
+    found = await _stored(tmp_path, [_call(attempts=[unknown]), _call(attempts=[model])])
+    assert [(detail.row.cost_nusd, detail.row.cost_status) for detail in found] == [(None, "unpriced")] * 2
+
+
+async def test_bodies_that_are_not_text_come_back_byte_for_byte(tmp_path: Path) -> None:
+    hostile = bytes(range(256)) * 3
+    (found,) = await _stored(tmp_path, [_call(request_body=hostile, response_body=hostile, sent_body=hostile)])
+    assert (found.request_body, found.response_body, found.sent_body) == (hostile, hostile, hostile)
+
+
+async def test_what_cannot_be_read_is_counted_and_the_rest_is_stored(tmp_path: Path) -> None:
+    call = _call()
+    spool = tmp_path / "spool"
+    await _write(spool / "w0", [b"\xc1 not a call", msgspec.msgpack.encode(call)])
+    await _write(spool / "w0", [b"of the future"], kind=200)
+    store = AnalyticsStore.open(f"chdb://{tmp_path}/analytics")
+    drain = _drain(spool, store)
+    while drain.step():
+        pass
+    assert dict(drain.ledger.rejected) == {"undecodable": 1, "unknown_kind": 1}
+    assert drain.ledger.stored == 1
+    assert await store.call(call.id) is not None
+    store.close()
+
+
+@pytest.mark.parametrize("at", [lambda size: size // 2, lambda size: size * 2 // 3, lambda size: size - 30])
+async def test_a_damaged_segment_is_put_aside_and_the_others_go_on(tmp_path: Path, at: Callable[[int], int]) -> None:
+    spool = tmp_path / "spool"
+    calls = [_call() for _ in range(6)]
+    payloads = [msgspec.msgpack.encode(call) for call in calls]
+    await _write(spool / "w0", payloads[:4], frames=4)
+    await _write(spool / "w0", payloads[4:])
+    first = segments_of(spool / "w0")[0]
+    damaged = bytearray(first.read_bytes())
+    damaged[at(len(damaged))] ^= 1
+    first.write_bytes(damaged)
+    store = AnalyticsStore.open(f"chdb://{tmp_path}/analytics")
+    drain = _drain(spool, store)
+    while drain.step():
+        pass
+    assert sum(drain.ledger.rejected.values()) == 1
+    assert len(list((spool / "rejected").iterdir())) == 1
+    assert await store.call(calls[0].id) is not None
+    assert await store.call(calls[5].id) is not None
+    store.close()
+
+
+class _Forgetful:
+    """A store that fails on command, before or after it has taken the batch in."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, list[str]] = {}
+        self.plan: list[str] = []
+
+    def insert_calls(self, batch: CallBatch, *, token: str) -> None:
+        fate = self.plan.pop(0) if self.plan else "takes"
+        if fate == "fails before":
+            raise OSError("away")
+        self.taken.setdefault(token, [row[0] for row in batch.calls])
+        if fate == "fails after":
+            raise OSError("gone before it could say so")
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_a_store_that_comes_and_goes_gets_every_call_once(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    calls = [_call() for _ in range(60)]
+    spool = tmp_path / "spool"
+    await _write(spool / "w0", [msgspec.msgpack.encode(call) for call in calls], frames=12)
+    store = _Forgetful()
+    store.plan = [chance.choice(["fails before", "fails after", "takes"]) for _ in range(20)]
+    for _ in range(60):
+        try:
+            if not _drain(spool, store).step():  # each step by a new process, as after a crash
+                break
+        except OSError:
+            continue
+    taken = [call_id for ids in store.taken.values() for call_id in ids]
+    assert sorted(taken) == sorted(call.id for call in calls)
+
+
+_KEEPER = """
+import sys
+from pathlib import Path
+from tests.integration.ingest.test_drain import _drain
+from watchkeeper.ingest import drain as ingest
+from watchkeeper.store.analytics import AnalyticsStore
+ingest.BATCH_RECORDS = 40
+drain = _drain(Path(sys.argv[1]) / "spool", AnalyticsStore.open(f"chdb://{sys.argv[1]}/analytics"))
+print("begun", flush=True)
+while drain.step():
+    pass
+"""
+
+
+async def test_a_keeper_that_is_killed_again_and_again_stores_every_call_once(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    calls = [_call() for _ in range(1_000)]
+    await _write(tmp_path / "spool" / "w0", [msgspec.msgpack.encode(call) for call in calls], frames=50)
+    for _ in range(6):
+        keeper = subprocess.Popen([sys.executable, "-c", _KEEPER, str(tmp_path)], stdout=subprocess.PIPE)
+        assert keeper.stdout is not None
+        keeper.stdout.readline()
+        time.sleep(chance.random() * 0.15)
+        keeper.send_signal(signal.SIGKILL)
+        keeper.wait()
+        keeper.stdout.close()
+    subprocess.run([sys.executable, "-c", _KEEPER, str(tmp_path)], check=True, stdout=subprocess.DEVNULL)
+    counted = "SELECT uniqExact({0}), count() FROM {1}"
+    script = (
+        "import sys, clickhouse_connect as c; k = c.get_client(dsn='chdb://' + sys.argv[1]);"
+        "print([k.query(q).result_rows[0] for q in sys.argv[2:]])"
+    )
+    queries = [
+        counted.format("id", "calls"),
+        counted.format("call_id", "attempts"),
+        counted.format("call_id", "bodies"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", script, f"{tmp_path}/analytics", *queries], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[(1000, 1000), (1000, 1000), (1000, 1000)]"
