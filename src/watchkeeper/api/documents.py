@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from watchkeeper.core.money import usd
+from watchkeeper.core.usage import Usage
 from watchkeeper.store.keys import KeyRow
 from watchkeeper.store.rows import AttemptRow, Bucket, CallDetail, CallRow, Overview
 
 Document = dict[str, Any]
+_NO_TOKENS = {field: 0 for field in Usage.__struct_fields__}
 
 
 def call_summary(row: CallRow) -> Document:
@@ -71,7 +73,7 @@ def call_document(call: CallDetail) -> Document:
         else None,
         "attempts": [attempt_document(attempt) for attempt in call.attempts],
         "timing": summary["timing"] | {"chunk_offsets_ms": [offset / 1000 for offset in call.chunk_offsets_us]},
-        "usage": summary["usage"] | {"buckets": call.usage, "reported": _json(call.usage_raw)},
+        "usage": summary["usage"] | _NO_TOKENS | call.usage,
         "cost": summary["cost"]
         | {
             "lines": [

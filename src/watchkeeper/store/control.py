@@ -6,7 +6,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, make_url, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -50,25 +51,49 @@ class ControlStore:
         engine = create_async_engine(f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}")
         if scheme == "sqlite":
             event.listen(engine.sync_engine, "connect", _tune_sqlite)
+            event.listen(engine.sync_engine, "begin", _begin_sqlite)
         try:
             async with engine.begin() as connection:
                 await connection.run_sync(_migrate)
         except (SQLAlchemyError, OSError) as error:
             await engine.dispose()
-            raise ControlUnusable(f"The control database cannot be opened: {error}") from error
+            where = make_url(url).render_as_string(hide_password=True)
+            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            raise ControlUnusable(
+                f"The control database {where} cannot be opened: {reason}. "
+                "See that it is there and may be written to; nothing was changed."
+            ) from error
+        except ControlUnusable:
+            await engine.dispose()
+            raise
         return cls(engine, clock)
+
+    async def answers(self) -> bool:
+        """Tell whether the database can be read now."""
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execute(select(1))
+        except SQLAlchemyError:
+            return False
+        return True
 
     async def close(self) -> None:
         """Let go of the database."""
         await self._engine.dispose()
 
 
-def _tune_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's connection, which SQLAlchemy leaves untyped
+def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver would begin transactions by itself, but not before DDL: a migration that fails would stay half done.
+    connection.isolation_level = None
+    cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _migrate(connection: Connection) -> None:

@@ -1,10 +1,10 @@
 """Virtual keys as the control database keeps them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Row, case, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from watchkeeper.access.keys import KeyHasher, make_key
 from watchkeeper.core.clock import Clock
@@ -82,39 +82,25 @@ class Keys:
         self._engine = engine
         self._clock = clock
 
-    async def create(
-        self,
-        hasher: KeyHasher,
-        draft: KeyDraft,
-        *,
-        actor: str,
-        replaces: str | None = None,
-        overlap: timedelta = timedelta(0),
-    ) -> NewKeyRow:
-        """Make a key; when it replaces another, that one ends after the overlap, in the same transaction."""
+    async def create(self, hasher: KeyHasher, draft: KeyDraft, *, actor: str) -> NewKeyRow:
+        """Make a key."""
         made = make_key()
-        now = moments.now(self._clock)
-        values = {
-            "public_id": made.public_id,
-            "secret_hash": hasher.hash(made.key),
-            "name": draft.name,
-            "feature": draft.feature,
-            "tenant": draft.tenant,
-            "environment": draft.environment,
-            "created_at": now,
-            "created_by": actor,
-            "expires_at": moments.stored(draft.expires_at),
-        }
+        row = KeyRow(
+            public_id=made.public_id,
+            name=draft.name,
+            feature=draft.feature,
+            tenant=draft.tenant,
+            environment=draft.environment,
+            created_at=moments.read_known(moments.now(self._clock)),
+            created_by=actor,
+            expires_at=draft.expires_at,
+            revoked_at=None,
+            replaced_by=None,
+        )
         async with self._engine.begin() as connection:
-            await connection.execute(insert(keys).values(**values))
-            if replaces is not None:
-                ending = {"expires_at": now + overlap} if overlap else {"revoked_at": now}
-                await connection.execute(
-                    update(keys).where(keys.c.public_id == replaces).values(replaced_by=made.public_id, **ending)
-                )
-            verb = f"replaced {replaces} by" if replaces else "made"
-            await note(connection, self._clock, "key", f"{verb} key {made.public_id} for {draft.feature}", actor=actor)
-        return NewKeyRow(row=await self.get(made.public_id), key=made.key)
+            await connection.execute(insert(keys).values(**_stored(row), secret_hash=hasher.hash(made.key)))
+            await note(connection, self._clock, "key", f"made key {row.public_id} for {row.feature}", actor=actor)
+        return NewKeyRow(row=row, key=made.key)
 
     async def get(self, public_id: str) -> KeyRow:
         """Return one key.
@@ -150,33 +136,57 @@ class Keys:
             KeyOver: it has been revoked before.
         """
         found = await self.get(public_id)
-        if found.revoked_at is not None:
-            raise KeyOver(f"The key {public_id} was revoked at {found.revoked_at:%Y-%m-%d %H:%M} UTC already.")
+        is_open = (keys.c.public_id == public_id) & keys.c.revoked_at.is_(None)
         async with self._engine.begin() as connection:
-            ending = update(keys).where(keys.c.public_id == public_id).values(revoked_at=moments.now(self._clock))
-            await connection.execute(ending)
+            done = await connection.execute(update(keys).where(is_open).values(revoked_at=moments.now(self._clock)))
+            if not done.rowcount:
+                raise KeyOver(f"The key {public_id} was revoked already. It stays so; nothing was changed.")
             await note(connection, self._clock, "key", f"revoked key {public_id} of {found.feature}", actor=actor)
         return await self.get(public_id)
 
     async def rotate(self, hasher: KeyHasher, public_id: str, *, overlap: timedelta, actor: str) -> NewKeyRow:
-        """Make a key like another, which ends after the overlap.
+        """Make a key like another, which ends after the overlap, or at its own time if that is earlier.
+
+        The new key ends when the old one would have ended: rotation does not prolong anything.
 
         Raises:
             KeyUnknown: there is none of this id.
-            KeyOver: it is not valid any more.
+            KeyOver: it is not valid any more, or has been replaced before.
         """
         found = await self.get(public_id)
-        now = moments.read_known(moments.now(self._clock))
-        if not found.is_valid_at(now):
-            raise KeyOver(f"The key {public_id} is not valid any more. Make a new one with `watchkeeper keys create`.")
-        draft = KeyDraft(
-            feature=found.feature,
-            tenant=found.tenant,
-            name=found.name,
-            environment=found.environment,
-            expires_at=found.expires_at,
+        made = make_key()
+        now = moments.now(self._clock)
+        row = replace(found, public_id=made.public_id, created_at=moments.read_known(now), created_by=actor)
+        async with self._engine.begin() as connection:
+            await self._end_replaced(connection, public_id, by=made.public_id, now=now, overlap=overlap)
+            await connection.execute(insert(keys).values(**_stored(row), secret_hash=hasher.hash(made.key)))
+            summary = f"replaced key {public_id} of {found.feature} by {made.public_id}"
+            await note(connection, self._clock, "key", summary, actor=actor)
+        return NewKeyRow(row=row, key=made.key)
+
+    async def _end_replaced(
+        self, connection: AsyncConnection, public_id: str, *, by: str, now: datetime, overlap: timedelta
+    ) -> None:
+        """One statement decides, so that of two who rotate at once only one succeeds."""
+        is_valid = (
+            (keys.c.public_id == public_id)
+            & keys.c.replaced_by.is_(None)
+            & keys.c.revoked_at.is_(None)
+            & (keys.c.expires_at.is_(None) | (keys.c.expires_at > now))
         )
-        return await self.create(hasher, draft, actor=actor, replaces=public_id, overlap=overlap)
+        end = now + overlap
+        ends_at = case((keys.c.expires_at < end, keys.c.expires_at), else_=end)
+        done = await connection.execute(update(keys).where(is_valid).values(replaced_by=by, expires_at=ends_at))
+        if not done.rowcount:
+            raise KeyOver(
+                f"The key {public_id} is not valid any more or has been replaced; nothing was changed. "
+                "Make a new one with `watchkeeper keys create`."
+            )
+
+
+def _stored(row: KeyRow) -> dict[str, object]:
+    moment_names = ("created_at", "expires_at", "revoked_at")
+    return asdict(row) | {name: moments.stored(getattr(row, name)) for name in moment_names}
 
 
 def _read(row: Row[tuple[object, ...]]) -> KeyRow:

@@ -23,6 +23,13 @@ class UserTaken(CallerError):
     http_status = 409
 
 
+class UserUnknown(CallerError):
+    """There is no user of this name."""
+
+    code = "user_not_found"
+    http_status = 404
+
+
 class TokenUnknown(CallerError):
     """There is no API token with this id."""
 
@@ -70,36 +77,53 @@ class People:
             rows = (await connection.execute(select(users).order_by(users.c.name))).all()
         return [_user(row) for row in rows]
 
-    async def add_user(self, name: str, password_hash: str, *, actor: str) -> None:
+    async def add_user(self, name: str, password_hash: str, *, actor: str) -> UserRow:
         """Add a user.
 
         Raises:
             UserTaken: one of this name exists.
         """
-        values = {
-            "name": name,
-            "password_hash": password_hash,
-            "created_at": moments.now(self._clock),
-            "is_disabled": False,
-        }
+        now = moments.now(self._clock)
+        values = {"name": name, "password_hash": password_hash, "created_at": now, "is_disabled": False}
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(insert(users).values(**values))
                 await note(connection, self._clock, "user", f"added user {name}", actor=actor)
         except IntegrityError:
             raise UserTaken(f"There is a user {name!r} already. Choose another name.") from None
+        return UserRow(name=name, password_hash=password_hash, created_at=moments.read_known(now), is_disabled=False)
 
-    async def set_password(self, name: str, password_hash: str, *, actor: str) -> bool:
-        """Change a user's password and end their sessions; False when there is no such user."""
+    async def set_password(self, name: str, password_hash: str, *, actor: str) -> None:
+        """Change a user's password and end their sessions.
+
+        Raises:
+            UserUnknown: there is none of this name.
+        """
+        await self._change_user(name, {"password_hash": password_hash}, f"changed the password of {name}", actor)
+
+    async def disable(self, name: str, *, actor: str) -> None:
+        """Keep a user out from now on and end their sessions.
+
+        Raises:
+            UserUnknown: there is none of this name.
+        """
+        await self._change_user(name, {"is_disabled": True}, f"disabled user {name}", actor)
+
+    async def enable(self, name: str, *, actor: str) -> None:
+        """Let a user in again.
+
+        Raises:
+            UserUnknown: there is none of this name.
+        """
+        await self._change_user(name, {"is_disabled": False}, f"enabled user {name}", actor)
+
+    async def _change_user(self, name: str, values: dict[str, object], summary: str, actor: str) -> None:
         async with self._engine.begin() as connection:
-            done = await connection.execute(
-                update(users).where(users.c.name == name).values(password_hash=password_hash)
-            )
+            done = await connection.execute(update(users).where(users.c.name == name).values(**values))
             if not done.rowcount:
-                return False
+                raise UserUnknown(f"There is no user {name[:100]!r}. `watchkeeper users list` shows them.")
             await connection.execute(delete(sessions).where(sessions.c.user_name == name))
-            await note(connection, self._clock, "user", f"changed the password of {name}", actor=actor)
-        return True
+            await note(connection, self._clock, "user", summary, actor=actor)
 
     async def begin_session(self, token_hash: str, user_name: str) -> datetime:
         """Keep a session and return when it ends; sessions that have ended are forgotten."""
@@ -124,13 +148,15 @@ class People:
         async with self._engine.begin() as connection:
             await connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
 
-    async def add_link(self, token_hash: str) -> None:
-        """Keep a sign-in link that can be used once; links that have ended are forgotten."""
+    async def add_link(self, token_hash: str) -> datetime:
+        """Keep a sign-in link that can be used once and return when it ends; links that have ended are forgotten."""
         now = moments.now(self._clock)
-        values = {"token_hash": token_hash, "created_at": now, "expires_at": now + timedelta(minutes=LINK_MINUTES)}
+        ends = now + timedelta(minutes=LINK_MINUTES)
+        values = {"token_hash": token_hash, "created_at": now, "expires_at": ends}
         async with self._engine.begin() as connection:
             await connection.execute(delete(links).where(links.c.expires_at <= now))
             await connection.execute(insert(links).values(**values))
+        return moments.read_known(ends)
 
     async def is_link_good(self, token_hash: str) -> bool:
         """Tell whether a link could be used now."""
