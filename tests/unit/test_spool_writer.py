@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.spool.reader import SegmentReader
 from watchkeeper.spool.segment import Record
 from watchkeeper.spool.writer import SpoolLimits, SpoolWriter
@@ -11,7 +12,7 @@ KEY = bytes(range(32))
 
 
 def _writer(folder: Path, **limits: float) -> SpoolWriter:
-    return SpoolWriter(folder, KEY, loop=asyncio.get_running_loop(), limits=SpoolLimits(**limits))  # type: ignore[arg-type]
+    return SpoolWriter(folder, KEY, loop=asyncio.get_running_loop(), clock=SystemClock(), limits=SpoolLimits(**limits))  # type: ignore[arg-type]
 
 
 def _records(folder: Path) -> list[Record]:

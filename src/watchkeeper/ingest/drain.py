@@ -27,7 +27,7 @@ class Drain:
     def __init__(self, spool: Path, key: bytes, store: Store, pricer: Pricer, *, clock: Clock) -> None:
         self._spool = spool
         self._clock = clock
-        self._rejected = RejectedRecords(spool, key)
+        self._rejected = RejectedRecords(spool, key, clock)
         self._parts = Parts(key=key, store=store, pricer=pricer, rejected=self._rejected, clock=clock)
         self._intakes: dict[str, Intake] = {}
         self._trouble = ""
@@ -96,7 +96,7 @@ class Drain:
                 count = self.step()
                 pause_s = 0.0 if any(intake.has_more for intake in self._intakes.values()) else PAUSE_S
                 self._trouble = ""
-            except Exception as error:  # noqa: BLE001  the store may be away for any reason; records wait in the spool
+            except Exception as error:  # the store may be away for any reason; records wait in the spool
                 self._note_trouble(error)
                 count, pause_s = 0, RETRY_S
             if is_last and not count:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from pathlib import Path
 
+from watchkeeper.core.clock import Clock
 from watchkeeper.spool.log import SegmentLog
 from watchkeeper.spool.segment import SUFFIX, Record
 
@@ -11,6 +12,7 @@ NAME = "rejected"
 """Folder beside those of the workers."""
 BYTES_MAX = 1 << 30
 """Kept at most; what comes later is counted and forgotten."""
+SEGMENT_BYTES_MAX = 16 << 20
 DAMAGED_FRAME = 255
 """Kind under which the bytes of a frame that cannot be opened are kept."""
 
@@ -20,9 +22,15 @@ _log = logging.getLogger("watchkeeper.ingest")
 class RejectedRecords:
     """A spool of its own for records that were refused, and a place for segments that cannot be read at all."""
 
-    def __init__(self, spool: Path, spool_key: bytes) -> None:
+    def __init__(self, spool: Path, spool_key: bytes, clock: Clock) -> None:
         self._folder = spool / NAME
-        self._log = SegmentLog(self._folder, spool_key, segment_bytes_max=16 << 20, folder_bytes_max=BYTES_MAX)
+        self._log = SegmentLog(
+            self._folder,
+            spool_key,
+            segment_bytes_max=SEGMENT_BYTES_MAX,
+            folder_bytes_max=BYTES_MAX,
+            unix_ns=clock.unix_ns,
+        )
         self._is_prepared = False
 
     def keep(self, records: list[Record]) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,7 +28,7 @@ class SegmentLog:
         *,
         segment_bytes_max: int,
         folder_bytes_max: int,
-        unix_ns: Callable[[], int] = time.time_ns,
+        unix_ns: Callable[[], int],
     ) -> None:
         self._folder = folder
         self._spool_key = spool_key

@@ -11,7 +11,6 @@ is room it notes on the spool how many records were lost.
 
 import asyncio
 import logging
-import time
 from asyncio import AbstractEventLoop, Future, Task, TimerHandle
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from watchkeeper.core.clock import Clock
 from watchkeeper.spool.log import SegmentLog
 from watchkeeper.spool.loss import Loss
 from watchkeeper.spool.segment import LOSS_RECORD, Record
@@ -92,18 +92,18 @@ class SpoolWriter:
         spool_key: bytes,
         *,
         loop: AbstractEventLoop,
+        clock: Clock,
         limits: SpoolLimits | None = None,
-        unix_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._limits = limits or SpoolLimits()
         self._loop = loop
-        self._unix_ns = unix_ns
+        self._unix_ns = clock.unix_ns
         self._log = SegmentLog(
             folder,
             spool_key,
             segment_bytes_max=self._limits.segment_bytes_max,
             folder_bytes_max=self._limits.folder_bytes_max,
-            unix_ns=unix_ns,
+            unix_ns=clock.unix_ns,
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._gathering = _Batch()
