@@ -9,6 +9,7 @@ import msgspec
 
 from bench import machine
 from watchkeeper.access.node import NodeSecrets
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
@@ -34,7 +35,7 @@ def drain(data: DataFolder) -> Drained:
     store = AnalyticsStore.open(f"chdb://{data.analytics}")
     pricer = BookPricer(PriceBook())
     pricer.list_of_provider = {"openai": "openai"}
-    drain = Drain(data.spool, NodeSecrets.load(data.node_key).derive("spool"), store, pricer)
+    drain = Drain(data.spool, NodeSecrets.load(data.node_key).derive("spool"), store, pricer, clock=SystemClock())
     rates: list[float] = []
     stored, cpu_before, started = 0, machine.cpu_seconds(os.getpid()), time.perf_counter()
     before = started

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from openai import OpenAI
+from tests.e2e.load import BODY
 
 from watchkeeper.testing import Upstream
 from watchkeeper.testing.harness import Installation, free_port
@@ -26,6 +28,16 @@ routes:
 {routes}
 durability: {durability}
 """
+
+
+def ask(installation: Installation, *, key: str = "", model: str = "gpt-4o-mini") -> httpx.Response:
+    """Make one plain call."""
+    return httpx.post(
+        f"{installation.base_url}/chat/completions",
+        content=BODY.replace(b"gpt-4o-mini", model.encode()),
+        headers={"authorization": f"Bearer {key or installation.key}"},
+        timeout=20,
+    )
 
 
 @pytest.fixture(scope="session")

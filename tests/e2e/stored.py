@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import clickhouse_connect
 
@@ -23,8 +24,8 @@ def stored(data: Path) -> dict[str, dict[str, int]]:
 
 if __name__ == "__main__":
     client = clickhouse_connect.get_client(dsn=f"chdb://{sys.argv[1]}")
-    counts = {
-        table: dict(client.query(f"SELECT {column}, count() FROM {table} GROUP BY {column}").result_rows)
+    counts: dict[str, dict[Any, Any]] = {
+        table: dict(client.query(f"SELECT {column}, count() FROM {table} GROUP BY {column}").result_rows)  # type: ignore[arg-type]
         for table, column in TABLES.items()
     }
     json.dump(counts, sys.stdout)

@@ -42,9 +42,8 @@ def test_a_plain_call_is_answered_and_found_again(with_model: Installation, clie
     assert call["request"]["messages"][0]["content"] == ASK[0]["content"]
     assert call["response"]["choices"][0]["message"]["content"] == text
     assert [attempt["provider"] for attempt in call["attempts"]] == ["local"]
-    assert call["usage"]["output_text"] == reply.usage.completion_tokens
-    assert call["cost"] == {"amount_usd": "0", "status": "measured"} | call["cost"]
-    assert Decimal(call["cost"]["amount_usd"]) == 0
+    assert call["usage"]["output_tokens"] == reply.usage.completion_tokens
+    assert (call["cost"]["amount_usd"], call["cost"]["status"]) == ("0", "measured")
     assert call["timing"]["duration_ms"] > 0
 
 
@@ -58,7 +57,7 @@ def test_a_streamed_call_is_answered_and_its_timing_kept(with_model: Installatio
     call = with_model.call(raw.headers["x-wk-call-id"])
     assert call["status"] == "ok"
     assert 0 < call["timing"]["first_token_ms"] <= call["timing"]["duration_ms"]
-    assert call["usage"]["output_text"] > 1
+    assert call["usage"]["output_tokens"] > 1
 
 
 async def test_asynchronous_calls_run_side_by_side(with_model: Installation) -> None:
@@ -104,17 +103,12 @@ def test_the_models_are_the_routes(client: OpenAI) -> None:
 def test_curl_needs_no_more_than_the_printed_line(with_model: Installation, is_stream: bool) -> None:
     body = json.dumps({"model": MODEL, "messages": ASK, "max_tokens": 8, "stream": is_stream})
     address = f"{with_model.base_url}/chat/completions"
-    done = subprocess.run(
-        ["curl", "-sS", "-N", "-D", "-", address, "-H", f"Authorization: Bearer {with_model.key}", "-d", body],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    head, _, answer = done.stdout.partition("\r\n\r\n")
-    assert head.startswith("HTTP/1.1 200")
-    assert "x-wk-call-id: " in head
-    assert answer.rstrip().endswith("data: [DONE]") if is_stream else json.loads(answer)["choices"]
+    command = ["curl", "-sS", "-N", "-D", "-", address, "-H", f"Authorization: Bearer {with_model.key}", "-d", body]
+    said = subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
+    head, _, answer = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"x-wk-call-id: " in head
+    assert answer.endswith(b"data: [DONE]\n\n") if is_stream else json.loads(answer)["choices"]
 
 
 def test_a_scripted_call_has_its_cost(with_model: Installation, client: OpenAI) -> None:

@@ -58,7 +58,7 @@ def _page(document: Schema) -> Iterator[str]:
 
 def _operation(verb: str, path: str, operation: Schema) -> Iterator[str]:
     yield f'<h3><span class="verb">{verb.upper()}</span> <span class="path">{escape(path)}</span></h3>'
-    yield f"<p>{_marked(operation.get('description', operation.get('summary', '')))}</p>"
+    yield f"<p>{_about(operation)}</p>"
     parameters = [
         (found["name"], _limits(found["schema"], is_required=found["required"]), _about(found))
         for found in operation.get("parameters", [])
@@ -120,8 +120,8 @@ def _is_mapping(field: Schema) -> bool:
     return isinstance(field.get("additionalProperties"), dict)
 
 
-def _about(field: Schema) -> str:
-    return _marked(field.get("description", ""))
+def _about(described: Schema) -> str:
+    return _marked(described.get("description", ""))
 
 
 def _marked(text: str) -> str:

@@ -8,6 +8,8 @@ import httpx
 
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.cli.outcome import FAILED, NOT_FOUND, SET_UP, CommandFailed
+from watchkeeper.config.load import ConfigError, load
+from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.server.folder import DataFolder, FolderLock
 
@@ -60,11 +62,19 @@ async def _request_here(
 
     clock = SystemClock()
     with FolderLock(folder):
-        async with Stores.opened(folder, clock) as stores:
+        async with Stores.opened(folder, clock, _config_of(folder)) as stores:
             services = build_services(stores, NodeSecrets.load(folder.node_key), clock, desired=None, gateway_url="")
             transport = httpx.ASGITransport(LocalDoor(build_api(services)))
             async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT_S) as client:
                 return _read(await client.request(method, _BASE + path, params=query, json=body))
+
+
+def _config_of(folder: DataFolder) -> Config:
+    """The configuration of the latest start; one that cannot be read any more says nothing of where the stores are."""
+    try:
+        return load(Path(folder.last_config.read_text())).config
+    except (OSError, ConfigError):
+        return Config()
 
 
 def _read(response: httpx.Response) -> dict[str, Any]:

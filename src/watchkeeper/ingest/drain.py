@@ -131,8 +131,8 @@ class Drain:
         if is_finished:
             path.unlink()
         elif has_successor and not frames:
-            # Left by a killed writer, as a later one shows. What stands behind the last whole frame was never acknowledged,
-            # unless the disk has lost it: it is put aside and counted.
+            # Left by a killed writer, as a later one shows. What stands behind the last whole frame was never
+            # acknowledged, unless the disk has lost it: it is put aside and counted.
             if path.stat().st_size > cursor.offset:
                 self._put_aside(folder, reader, "torn_tail")
             else:

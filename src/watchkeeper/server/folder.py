@@ -70,6 +70,11 @@ class DataFolder:
         """The configuration written at the first start when none was named."""
         return self.root / "watchkeeper.yaml"
 
+    @property
+    def last_config(self) -> Path:
+        """Holds the path of the configuration that the latest start was given."""
+        return self.root / "last-config"
+
     def create(self) -> None:
         """Make the folder ready, or check that this version can use what is there.
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.api.app import build_api
 from watchkeeper.api.auth import LocalDoor
+from watchkeeper.config.load import load
 from watchkeeper.console.app import mount
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import Drain
@@ -61,7 +62,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
     clock = SystemClock()
     book = PriceBook()
     pricer = BookPricer(book)
-    async with Stores.opened(folder, clock) as stores:
+    async with Stores.opened(folder, clock, load(Path(options.config)).config) as stores:
         file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
         desired = DesiredState(Path(options.config), stores.control, book, pricer, file)
         drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer, clock=clock)

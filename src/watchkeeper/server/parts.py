@@ -10,6 +10,7 @@ from watchkeeper.access.node import NodeSecrets
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.api.services import Services
+from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import Clock
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder
@@ -26,11 +27,11 @@ class Stores:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, folder: DataFolder, clock: Clock) -> "AsyncIterator[Stores]":
-        """Open both and close them again."""
-        control = await ControlStore.open(f"sqlite:///{folder.control_db}", clock)
+    async def opened(cls, folder: DataFolder, clock: Clock, config: Config) -> "AsyncIterator[Stores]":
+        """Open both where the configuration says, else in the data folder, and close them again."""
+        control = await ControlStore.open(config.stores.control or f"sqlite:///{folder.control_db}", clock)
         try:
-            analytics = AnalyticsStore.open(f"chdb://{folder.analytics}")
+            analytics = AnalyticsStore.open(config.stores.analytics or f"chdb://{folder.analytics}")
             try:
                 yield cls(control, analytics)
             finally:

@@ -55,6 +55,7 @@ def run(options: UpOptions) -> None:
         NodeSecrets.load_or_create(folder.node_key)
         config_path = _config_path(options.config, folder)
         loaded = load(config_path)
+        folder.last_config.write_text(str(config_path))
         require_free(options.host, options.port, flag="--port")
         require_free(options.host, options.console_port, flag="--console-port")
         asyncio.run(_Tree(options, folder, config_path, loaded).run())

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import httpx
+
 from watchkeeper.testing.waiting import wait_until
 
 COMMAND = (sys.executable, "-c", "from watchkeeper.cli.main import main; main()")
@@ -55,8 +57,8 @@ class Installation:
         self.sign_in_url = ""
         """The one-time link of the latest start; empty when none was printed."""
         self._workers = workers
-        self._command = tuple(command)
-        self._environment = {**os.environ, **(environment or {}), "WATCHKEEPER_DATA": str(self.data)}
+        variables = {"WATCHKEEPER_DATA": str(self.data), **(environment or {})}
+        self._command = ("env", *(f"{name}={value}" for name, value in variables.items()), *command)
         self._output = folder / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,9 +90,7 @@ class Installation:
         ports = ["--port", str(self.port), "--console-port", str(self.console_port)]
         command = [*self._command, "up", *place, *ports, "--workers", str(self._workers)]
         with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=self._environment
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:
             wait_until(self._is_ready, within_s=START_WITHIN_S, every_s=0.02)
         except TimeoutError:
@@ -152,9 +152,7 @@ class Installation:
     def cli(self, *arguments: str, within_s: float = COMMAND_WITHIN_S) -> subprocess.CompletedProcess[str]:
         """Run `watchkeeper ARGUMENTS` on this data folder; the exit code is the caller's to judge."""
         command = [*self._command, *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=within_s, check=False, env=self._environment
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
 
     def cli_json(self, *arguments: str) -> Any:
         """Run `watchkeeper ARGUMENTS --json` and return the document it prints.
@@ -173,7 +171,19 @@ class Installation:
         Raises:
             TimeoutError: it is not there in time.
         """
-        found: dict[str, Any] = json.loads(wait_until(lambda: self._stored(call_id), within_s=within_s, every_s=0.1))
+        return wait_until(lambda: self.ask(f"/api/v1/calls/{call_id}"), within_s=within_s, every_s=0.05)
+
+    def ask(self, path: str) -> dict[str, Any] | None:
+        """Ask the control API over the data folder's socket; None when nobody answers or it knows no such thing."""
+        transport = httpx.HTTPTransport(uds=str(self.data / "run" / "keeper.sock"))
+        with httpx.Client(transport=transport, base_url="http://watchkeeper", timeout=COMMAND_WITHIN_S) as client:
+            try:
+                reply = client.get(path)
+            except httpx.TransportError:
+                return None
+        if reply.status_code == 404:
+            return None
+        found: dict[str, Any] = reply.json()
         return found
 
     def make_key(self, *arguments: str) -> str:
@@ -186,10 +196,6 @@ class Installation:
         if done.returncode:
             raise RuntimeError(f"no key was made: {done.stderr}")
         return done.stdout.strip().splitlines()[-1]
-
-    def _stored(self, call_id: str) -> str:
-        done = self.cli("call", call_id, "--json")
-        return done.stdout if done.returncode == 0 else ""
 
     def _is_ready(self) -> bool:
         assert self._process is not None

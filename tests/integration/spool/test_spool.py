@@ -194,7 +194,7 @@ async def test_a_spool_that_nobody_takes_in_stops_growing(tmp_path: Path, monkey
     monkeypatch.setattr(spool_writer, "SEGMENT_BYTES_MAX", 1_000)
     spool = await _writer(tmp_path, spool_bytes_max=3_000)
     spool.durability = "disk"
-    for _ in range(12):
+    for _ in range(9):
         await spool.committed(spool.append(1, bytes(300)))
     with pytest.raises(SpoolError, match="which is the limit"):
         await spool.committed(spool.append(1, bytes(300)))
