@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -157,7 +156,7 @@ class Intake:
         upto = reader.position
         try:
             batch, rejected = self._batch(found)
-            if batch.calls:
+            if len(batch):
                 self._parts.store.insert_calls(batch, token=self._declare(upto))
                 self.stored_ns = self._parts.clock.unix_ns()
         except BaseException:  # whatever happened, the range must be read again
@@ -188,7 +187,7 @@ class Intake:
     def _batch(self, found: _Range) -> tuple[CallBatch, Counter[str]]:
         batch = CallBatch()
         rejected: Counter[str] = Counter()
-        stored_at = datetime.fromtimestamp(self._parts.clock.unix_ns() / 1e9, UTC)
+        stored_us = self._parts.clock.unix_ns() // 1000
         for frame in found.frames:
             kept: list[Record] = []
             if frame.damage:
@@ -203,19 +202,19 @@ class Intake:
                 rejected["damaged_record"] += 1
                 kept.append(record)
             for record in frame.records:
-                if reason := self._take(record, batch, rejected, stored_at):
+                if reason := self._take(record, batch, rejected, stored_us):
                     rejected[reason] += 1
                     kept.append(record)
             if kept:
                 self._parts.rejected.keep(kept)
         return batch, rejected
 
-    def _take(self, record: Record, batch: CallBatch, rejected: Counter[str], stored_at: datetime) -> str:
+    def _take(self, record: Record, batch: CallBatch, rejected: Counter[str], stored_us: int) -> str:
         """Put a record where it belongs; return why that cannot be done, or nothing."""
         try:
             if record.kind == CALL_RECORD:
                 call = self._decode_call(record.payload)
-                add_call(batch, call, self._parts.pricer, stored_at=stored_at)
+                add_call(batch, call, self._parts.pricer, stored_us=stored_us)
                 self.newest_ns = max(self.newest_ns, call.started_ns + int(call.duration_ms * 1e6))
             elif record.kind == LOSS_RECORD:
                 loss = self._decode_loss(record.payload)

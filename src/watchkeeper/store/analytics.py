@@ -1,6 +1,7 @@
 """The analytics store: ClickHouse SQL, in this process through chDB or on a server, by the same questions."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.core.ids import CallId, is_call_id, made_at_ms
 from watchkeeper.store import overview
-from watchkeeper.store.batch import ATTEMPT_COLUMNS, BODY_COLUMNS, CALL_COLUMNS, CallBatch, Row, columns
+from watchkeeper.store.batch import CallBatch, Row, Rows
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
 from watchkeeper.store.questions import migrations, sql, where
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
@@ -25,6 +26,7 @@ READERS = 4
 MEMORY_BYTES_MAX = 2 * 1024**3
 """Of one question; a larger one fails instead of taking the keeper with it."""
 SECONDS_MAX = 30
+HAS_MEMORY_FILES = hasattr(os, "memfd_create")
 FACET_FIELDS = ("feature", "tenant", "provider", "model", "status", "error_class", "key_id")
 FACET_VALUES = 12
 ID_SLACK = timedelta(hours=3)
@@ -42,6 +44,7 @@ class AnalyticsStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._is_embedded = urlsplit(url).scheme == "chdb"
         self._local = threading.local()
         self._clients: list[Any] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="analytics")
@@ -76,9 +79,9 @@ class AnalyticsStore:
 
     def insert_calls(self, batch: CallBatch, *, token: str) -> None:
         """Insert a batch; a second time under the same token adds nothing."""
-        self._insert("calls", CALL_COLUMNS, batch.calls, token)
-        self._insert("attempts", ATTEMPT_COLUMNS, batch.attempts, token)
-        self._insert("bodies", BODY_COLUMNS, batch.bodies, token)
+        self._insert("calls", batch.calls, token)
+        self._insert("attempts", batch.attempts, token)
+        self._insert("bodies", batch.bodies, token)
 
     async def calls(self, chosen: CallFilter, *, before: str | None = None, limit: int = 50) -> CallPage:
         """Return a page of calls, newest first."""
@@ -154,15 +157,25 @@ class AnalyticsStore:
         rows: Sequence[Row] = found.result_rows
         return rows
 
-    def _insert(self, table: str, names: Sequence[str], rows: Sequence[Row], token: str) -> None:
-        if rows:
-            self._client().insert(
-                table,
-                columns(rows),
-                column_names=names,
-                column_oriented=True,
-                settings={"insert_deduplication_token": f"{token}:{table}", "insert_deduplicate": 1},
+    def _insert(self, table: str, rows: Rows, token: str) -> None:
+        if not rows.count:
+            return
+        settings = {"insert_deduplication_token": f"{token}:{table}", "insert_deduplicate": 1}
+        if not (self._is_embedded and HAS_MEMORY_FILES):
+            self._client().raw_insert(table, rows.names, bytes(rows.payload), fmt="MsgPack", settings=settings)
+            return
+        # The driver would hand bodies in clear to the embedded engine in a file in the system's folder for such.
+        handle = os.memfd_create(table)
+        try:
+            written = 0
+            while written < len(rows.payload):
+                written += os.write(handle, memoryview(rows.payload)[written:])
+            self._client().command(
+                f"INSERT INTO {table} ({', '.join(rows.names)}) FROM INFILE '/proc/self/fd/{handle}' FORMAT MsgPack",
+                settings=settings,
             )
+        finally:
+            os.close(handle)
 
     def _migrate(self) -> None:
         client = self._client()

@@ -1,5 +1,6 @@
 """Turns the store's rows into the frozen types it answers with."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import fields
 from decimal import Decimal
@@ -12,7 +13,6 @@ ROW_COLUMNS = ", ".join(_NAMES)
 """What to select for a `CallRow`, in its order."""
 _INPUT, _OUTPUT, _USAGE = (_NAMES.index(name) for name in ("input_tokens", "output_tokens", "usage_status"))
 _TOOLS, _TAGS = _NAMES.index("tool_names"), _NAMES.index("tags")
-_MILLISECONDS = tuple(_NAMES.index(name) for name in ("duration_ms", "first_token_ms", "overhead_ms"))
 _BUCKETS = (
     "input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in",
     "audio_out",
@@ -25,23 +25,13 @@ def call_row(row: Sequence[Any]) -> CallRow:
     values = list(row)
     if values[_USAGE] == "missing":
         values[_INPUT] = values[_OUTPUT] = None
-    for place in _MILLISECONDS:
-        values[place] = rounded_ms(values[place])
     values[_TOOLS], values[_TAGS] = tuple(values[_TOOLS]), tuple(values[_TAGS])
     return CallRow(**dict(zip(_NAMES, values, strict=True)))
 
 
 def attempt_row(row: Sequence[Any]) -> AttemptRow:
     """Read a row of `attempts.sql`."""
-    values = dict(zip(_ATTEMPT_NAMES, row, strict=True))
-    for name in ("started_ms", "connect_ms", "first_byte_ms", "ended_ms"):
-        values[name] = rounded_ms(values[name])
-    return AttemptRow(**values)
-
-
-def rounded_ms(stored: float | None) -> float | None:
-    """Give back the microseconds that a 32-bit float kept, without the digits it made up."""
-    return None if stored is None else round(stored, 3)
+    return AttemptRow(**dict(zip(_ATTEMPT_NAMES, row, strict=True)))
 
 
 def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequence[Any] | None) -> CallDetail:
@@ -74,7 +64,7 @@ def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequ
         response_body=response_body,
         response_bytes=response_bytes,
         delivered_bytes=delivered_bytes,
-        chunk_offsets_us=tuple(offsets),
+        chunk_offsets_us=struct.unpack(f"<{len(offsets) // 4}I", offsets),
         usage={name: int(count) for name, count in zip(_BUCKETS, buckets, strict=True) if count},
         usage_raw=usage_raw,
         cost_lines=tuple(
@@ -88,7 +78,7 @@ def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequ
 
 
 _NO_BODY: tuple[Any, ...] = (
-    [], [], "", "", "", "", "", "", [], [], b"", 0, None, [], [], b"", 0, 0, [], b"", [], [], [], [], "", None,
+    [], [], "", "", "", "", "", "", [], [], b"", 0, None, [], [], b"", 0, 0, b"", b"", [], [], [], [], "", None,
 )  # fmt: skip
 
 

@@ -179,7 +179,7 @@ class _Forgetful:
         fate = self.plan.pop(0) if self.plan else "takes"
         if fate == "fails before":
             raise OSError("away")
-        self.taken.setdefault(token, [row[0] for row in batch.calls])
+        self.taken.setdefault(token, batch.ids)
         if fate == "fails after":
             raise OSError("gone before it could say so")
 
