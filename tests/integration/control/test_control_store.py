@@ -247,6 +247,15 @@ async def test_a_server_that_is_away_is_named_without_its_password() -> None:
     assert "hush" not in str(caught.value)
 
 
+async def test_a_database_that_goes_away_answers_no_more(tmp_path: Path) -> None:
+    store = await ControlStore.open(f"sqlite:///{tmp_path}/control.db", SystemClock())
+    assert await store.answers()
+    await store.close()
+    (tmp_path / "control.db").write_bytes(b"this is not a database" * 100)
+    assert not await store.answers()
+    await store.close()
+
+
 async def test_a_migration_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "control.db"
     with sqlite3.connect(path) as connection:
