@@ -1,5 +1,9 @@
 """The control database: keys, users, and what has been changed; SQLite here or PostgreSQL by URL."""
 
+import asyncio
+import contextlib
+import os
+import sqlite3
 from typing import Self
 
 from alembic import command
@@ -53,12 +57,14 @@ class ControlStore:
             event.listen(engine.sync_engine, "connect", _tune_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
         try:
+            if scheme == "sqlite":
+                await asyncio.to_thread(_touch_sqlite, make_url(url).database or "")
             async with engine.begin() as connection:
                 await connection.run_sync(_migrate)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             await engine.dispose()
             where = make_url(url).render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).partition("\n")[0]
             raise ControlUnusable(
                 f"The control database {where} cannot be opened: {reason}. "
                 "See that it is there and may be written to; nothing was changed."
@@ -82,14 +88,29 @@ class ControlStore:
         await self._engine.dispose()
 
 
+def _touch_sqlite(path: str) -> None:
+    """Look whether the file can be used, or make it, for its owner only.
+
+    When aiosqlite cannot open a file, it leaves a thread behind that fails later.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
 def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # The driver would begin transactions by itself, but not before DDL: a migration that fails would stay half done.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.close()
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+    except sqlite3.Error:
+        # The pool does not know this connection yet and would leave its thread behind.
+        connection.close()
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -245,6 +246,17 @@ async def test_a_server_that_is_away_is_named_without_its_password() -> None:
         await ControlStore.open("postgresql://watchkeeper:hush@127.0.0.1:1/watchkeeper", SystemClock())
     assert "127.0.0.1" in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+async def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
+    store = await ControlStore.open(f"sqlite:///{tmp_path}/control.db", SystemClock())
+    await make_key(store)
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {
+        "control.db": 0o600,
+        "control.db-shm": 0o600,
+        "control.db-wal": 0o600,
+    }
+    await store.close()
 
 
 async def test_a_database_that_goes_away_answers_no_more(tmp_path: Path) -> None:
