@@ -45,8 +45,9 @@ def drain(data: DataFolder) -> Drained:
         stored, before = stored + count, now
     seconds, cpu_s = before - started, machine.cpu_seconds(os.getpid()) - cpu_before
     resident_mib = machine.rss_bytes(os.getpid()) / 2**20
+    drain.close()
     store.close()
-    return Drained(drain.ledger.stored, seconds, cpu_s, resident_mib, rates)
+    return Drained(drain.status()["stored"], seconds, cpu_s, resident_mib, rates)
 
 
 if __name__ == "__main__":

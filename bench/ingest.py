@@ -12,8 +12,9 @@ from bench.drainer import WORKER, Drained
 from bench.events import BODY_BYTES, events
 from bench.figure import Figure, Settings, Target
 from watchkeeper.access.node import NodeSecrets
-from watchkeeper.gateway.recorder import CALL_RECORD
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.server.folder import DataFolder
+from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolWriter
 
 CHUNK = 1_000
@@ -51,11 +52,12 @@ def measure(settings: Settings) -> list[Figure]:
 
 async def _fill(folder: Path, key: bytes, count: int) -> None:
     """Write events as a worker does; wait for the disk now and then, so that none is dropped."""
-    spool = SpoolWriter(folder, key, loop=asyncio.get_running_loop())
+    spool = SpoolWriter(folder, key, loop=asyncio.get_running_loop(), clock=SystemClock())
     await spool.start()
     encode = msgspec.msgpack.Encoder().encode
     for number, event in enumerate(events(count, seed=count)):
-        sequence = spool.append(CALL_RECORD, encode(event))
         if number % CHUNK == CHUNK - 1:
-            await spool.committed(sequence)
+            await spool.commit(CALL_RECORD, encode(event))
+        else:
+            spool.append(CALL_RECORD, encode(event))
     await spool.close()

@@ -7,6 +7,7 @@ import msgspec
 from watchkeeper.core.call import Call
 from watchkeeper.gateway.refusals import NotRecorded
 from watchkeeper.gateway.snapshot import Durability
+from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolError, SpoolWriter
 
 
@@ -48,7 +49,7 @@ class SpoolRecorder:
     async def commit(self, call: Call) -> None:
         """Take a call and return once it is on disk; see `Recorder.commit`."""
         try:
-            await self._spool.committed(self._spool.append(CALL_RECORD, self._encode(call)))
+            await self._spool.commit(CALL_RECORD, self._encode(call))
         except SpoolError as error:
             raise NotRecorded(
                 "The call was not recorded, and `durability: disk` promises a record before an answer. "
@@ -66,7 +67,3 @@ class NoRecorder:
 
     async def commit(self, call: Call) -> None:
         """Forget the call."""
-
-
-CALL_RECORD = 1
-"""Kind of a spool record that holds a `core.call.Call`."""

@@ -15,12 +15,19 @@ _NO_ATTEMPT = Attempt(number=0, provider="", model="", dialect="", started_ms=0.
 
 
 def add_call(batch: CallBatch, call: Call, pricer: Pricer, *, stored_at: datetime) -> None:
-    """Add a call's rows to a batch."""
+    """Add a call's rows to a batch.
+
+    Raises:
+        ValueError: a field of the call is outside what the store can hold; nothing was added.
+    """
     started_at = _EPOCH + timedelta(microseconds=call.started_ns // 1000)
     priced = pricer.price(call)
-    batch.calls.append(_call(call, digest(call), priced, started_at, stored_at))
-    batch.attempts += [_attempt(call.id, started_at, attempt) for attempt in call.attempts]
-    batch.bodies.append(_body(call, priced, started_at))
+    row = _call(call, digest(call), priced, started_at, stored_at)
+    attempts = [_attempt(call.id, started_at, attempt) for attempt in call.attempts]
+    body = _body(call, priced, started_at)
+    batch.calls.append(row)
+    batch.attempts += attempts
+    batch.bodies.append(body)
 
 
 def _call(call: Call, seen: Digest, priced: Priced, started_at: datetime, stored_at: datetime) -> Row:

@@ -69,7 +69,7 @@ class Worker:
         self._snapshot_file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
         self._snapshot_stamp: tuple[int, int] = (0, 0)
         self._ticks = 0
-        self.spool = SpoolWriter(folder.spool / options.name, secrets.derive("spool"), loop=loop)
+        self.spool = SpoolWriter(folder.spool / options.name, secrets.derive("spool"), loop=loop, clock=clock)
         self._recorder = SpoolRecorder(self.spool)
         self.meters = Meters(options.name)
         self.watchdog = Watchdog(loop, clock)
@@ -130,7 +130,6 @@ class Worker:
         self._snapshot_stamp = stamp
         self.pipeline.plan = prepare(snapshot)
         self._recorder.follow(snapshot.durability)
-        self.spool.durability = snapshot.durability
 
     def _why_not_ready(self) -> str:
         if self.pipeline.plan is None:

@@ -1,76 +1,168 @@
-"""Reads segments: also one that is still being written, and one whose writer was killed."""
+"""The keeper's end of the spool: reads whole frames of a segment, also while it is being written."""
 
-from collections.abc import Iterator
+import fcntl
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from watchkeeper.spool.segment import HEADER_BYTES, Frame, FrameCodec, salt_of
-
-SUFFIX = ".seg"
-READ_BYTES_MAX = 64 * 1024 * 1024
-"""Of one segment in one step; a longer frame is read whole all the same."""
+from watchkeeper.spool.segment import (
+    FRAME_HEAD_BYTES,
+    HEADER_BYTES,
+    SUFFIX,
+    FrameHead,
+    Record,
+    SegmentCipher,
+    SegmentDamaged,
+    pack_head,
+    unpack_head,
+)
 
 
 class Position(NamedTuple):
     """How far a segment has been read."""
 
-    offset: int
+    offset: int = HEADER_BYTES
     """Of the next frame."""
-    frame: int
+    frame: int = 0
     """Its number."""
-
-
-START = Position(HEADER_BYTES, 0)
+    records: int = 0
+    """How many stand before it."""
 
 
 def segments_of(folder: Path) -> list[Path]:
     """List a worker's segments, oldest first."""
-    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: int(path.stem))
+    return sorted(folder.glob(f"[0-9]*{SUFFIX}"), key=lambda path: int(path.stem))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One frame as it was read."""
+
+    number: int
+    after: Position
+    """Where to read on."""
+    records: tuple[Record, ...] = ()
+    damaged_records: tuple[Record, ...] = ()
+    """Records whose checksum fails."""
+    damage: str = ""
+    """What is wrong with the frame; its records are then missing from `records`."""
+    lost_records: int | None = 0
+    """How many records are missing from it; None when nobody can tell."""
+    raw: bytes = b""
+    """The damaged bytes."""
 
 
 class SegmentReader:
-    """Reads one segment from a position on."""
+    """Reads one segment from any position on. Not for use by two threads at once.
+
+    Raises:
+        SegmentDamaged: it is not a segment of this worker, or was written under another key.
+        FileNotFoundError: there is no such file.
+    """
 
     def __init__(self, path: Path, spool_key: bytes) -> None:
         self.path = path
-        self._spool_key = spool_key
-        self._codec: FrameCodec | None = None
-        self.salt = b""
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            header = os.pread(self._handle, HEADER_BYTES, 0)
+            self._cipher = SegmentCipher.of_header(
+                header, spool_key, worker=path.parent.name, number=int(path.name.removesuffix(SUFFIX))
+            )
+        except BaseException:  # whatever happened, nobody else can close it
+            os.close(self._handle)
+            raise
+        self.position = Position()
+        """Where the next frame is read."""
+        self.is_finished = False
+        """Whether the footer has been read."""
 
-    def is_begun(self) -> bool:
-        """Tell whether the header is on disk: a writer may be killed before.
+    @property
+    def salt(self) -> bytes:
+        """What makes this segment different from every other that ever had its name."""
+        return self._cipher.salt
 
-        Raises:
-            SegmentDamaged: what is there is not a segment's header.
-        """
-        if self._codec is None:
-            with self.path.open("rb") as file:
-                head = file.read(HEADER_BYTES)
-            if len(head) < HEADER_BYTES:
-                return False
-            self.salt = salt_of(head)
-            self._codec = FrameCodec(self._spool_key, self.salt)
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._handle)
+
+    def seek(self, position: Position) -> None:
+        """Go to the beginning, or behind a frame that was read before."""
+        self.position = position
+        self.is_finished = False
+
+    def size(self) -> int:
+        """Bytes in the file at present."""
+        return os.fstat(self._handle).st_size
+
+    def is_abandoned(self) -> bool:
+        """Tell whether nobody will write to it any more: its writer has finished, moved on, or died."""
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(self._handle, fcntl.LOCK_UN)
         return True
 
-    def frames(self, position: Position) -> Iterator[Frame]:
-        """Read whole frames from a position to the end of what is on disk; a torn one at the end is left out.
+    def read(self) -> Frame | None:
+        """Return the next frame; None when there is no whole one (yet), or the segment is finished.
 
-        Raises:
-            SegmentDamaged: a frame is there and is not what was written.
+        A frame that is damaged is returned with what is wrong with it, and reading goes on behind it. Where its head
+        is damaged the next one cannot be found: all that is left of the segment is returned as one damaged frame.
         """
-        if not self.is_begun():
-            return
-        assert self._codec is not None
-        offset, number = position
-        size = READ_BYTES_MAX
-        with self.path.open("rb") as file:
-            while True:
-                file.seek(offset)
-                data = memoryview(file.read(size))
-                at = 0
-                while (frame := self._codec.open(data, at, number)) is not None:
-                    yield Frame(frame.number, frame.records, offset + frame.end)
-                    at, number = frame.end, number + 1
-                if len(data) < size:
-                    return
-                offset, size = offset + at, READ_BYTES_MAX if at else size * 2
+        if self.is_finished:
+            return None
+        try:
+            head = self._head()
+        except SegmentDamaged as error:
+            return self._give_up(str(error))
+        if head is None:
+            return None
+        offset, expected, passed = self.position
+        if head.number > expected:
+            missing = f"frames {expected} to {head.number - 1} are missing"
+            self.position = Position(offset, head.number, passed)
+            return Frame(number=head.number, after=self.position, damage=missing, lost_records=None)
+        sealed = os.pread(self._handle, head.sealed_bytes, offset + FRAME_HEAD_BYTES)
+        if len(sealed) < head.sealed_bytes:
+            return None
+        self.position = Position(
+            offset + FRAME_HEAD_BYTES + head.sealed_bytes, max(expected, head.number + 1), passed + head.records
+        )
+        return self._opened(head, sealed, is_repeated=head.number < expected)
+
+    def _head(self) -> FrameHead | None:
+        data = os.pread(self._handle, FRAME_HEAD_BYTES, self.position.offset)
+        return unpack_head(data) if len(data) == FRAME_HEAD_BYTES else None
+
+    def _opened(self, head: FrameHead, sealed: bytes, *, is_repeated: bool) -> Frame:
+        try:
+            if is_repeated:
+                raise SegmentDamaged(f"frame {head.number} stands where a later one belongs")
+            if head.records == 0:
+                return self._closed(head, self._cipher.open_footer(head, sealed))
+            contents = self._cipher.open(head, sealed)
+        except SegmentDamaged as error:
+            return Frame(
+                number=head.number,
+                after=self.position,
+                damage=str(error),
+                lost_records=head.records,
+                raw=pack_head(head) + sealed,
+            )
+        return Frame(
+            number=head.number, after=self.position, records=contents.records, damaged_records=contents.damaged
+        )
+
+    def _closed(self, head: FrameHead, records: int) -> Frame:
+        self.is_finished = True
+        missing = records - self.position.records
+        damage = f"the footer counts {missing} records more than were found" if missing else ""
+        return Frame(number=head.number, after=self.position, damage=damage, lost_records=max(0, missing))
+
+    def _give_up(self, reason: str) -> Frame:
+        offset, expected, passed = self.position
+        raw = os.pread(self._handle, self.size() - offset, offset)
+        self.position = Position(offset + len(raw), expected, passed)
+        self.is_finished = True
+        return Frame(number=expected, after=self.position, damage=reason, lost_records=None, raw=raw)

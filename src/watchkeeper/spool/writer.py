@@ -1,271 +1,301 @@
-"""Writes a worker's events to its segments: group commit, no waiting on the event loop, bounded memory."""
+"""The gateway's end of the spool: takes records on the event loop and writes them in a thread of its own.
+
+`append` costs the loop a list append. Every 20 ms, or at once when somebody waits for the disk, what has gathered goes
+to the thread as one frame; checksums, encryption, write and fsync happen there. While a frame is under way the next one
+gathers, so one fsync serves every record that came in the meantime.
+
+When the disk is full, records that nobody waits for stay in memory up to a limit, then the newest are dropped and
+counted; records that somebody waits for fail at once and are not kept. The writer tries again by itself, and once there
+is room it notes on the spool how many records were lost.
+"""
 
 import asyncio
 import logging
-import os
-from asyncio import AbstractEventLoop, Future, TimerHandle
-from collections import Counter
+from asyncio import AbstractEventLoop, Future, Task, TimerHandle
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
 
-from watchkeeper.core.errors import InternalError
-from watchkeeper.spool.reader import SUFFIX, segments_of
-from watchkeeper.spool.segment import HEADER_BYTES, SALT_BYTES, FrameCodec, Record, header
+import msgspec
 
-Durability = Literal["interval", "disk"]
+from watchkeeper.core.clock import Clock
+from watchkeeper.spool.log import SegmentLog
+from watchkeeper.spool.loss import Loss
+from watchkeeper.spool.segment import LOSS_RECORD, Record
 
-COMMIT_INTERVAL_S = 0.02
-"""The longest that an event waits in memory when the disk keeps up; what `durability: interval` may lose in a crash."""
+FLUSH_S = 0.02
+"""How long a record waits in memory for others to share its frame."""
+FRAME_BYTES = 1 << 20
+"""A batch that has gathered this much is written at once."""
 RETRY_S = 0.5
 """Pause after a failed write."""
-FRAME_BYTES_TARGET = 1024 * 1024
-"""As much waiting is written at once."""
-SEGMENT_BYTES_MAX = 16 * 1024 * 1024
-SEGMENT_AGE_S = 60.0
-"""A segment is finished at this size or age, so that what is stored can be deleted."""
-WAITING_BYTES_MAX = 64 * 1024 * 1024
-"""Events held in memory while the disk is full; with `interval` further ones are dropped and counted."""
-SPOOL_BYTES_MAX = 20 * 1024 * 1024 * 1024
-"""Segments that nobody takes in; at the limit the disk counts as full."""
+RECORD_OVERHEAD_BYTES = 128
+"""What a waiting record takes in memory beside its payload."""
 
 _log = logging.getLogger("watchkeeper.spool")
 
 
-class SpoolError(InternalError):
-    """An event could not be written and will not be."""
+class SpoolError(Exception):
+    """A record is not on disk and will not be."""
 
-    code = "spool"
+
+class SpoolFull(SpoolError):
+    """There is no room: on the disk, within the folder's limit, or in memory."""
+
+
+class SpoolClosed(SpoolError):
+    """The writer has been closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolLimits:
+    """What one writer may take up."""
+
+    waiting_bytes_max: int = 32 << 20
+    """In memory; room for one call with the largest bodies that are recorded."""
+    segment_bytes_max: int = 16 << 20
+    segment_age_s: float = 60.0
+    """A segment is finished at this age even if small, so that the keeper may delete what it has stored."""
+    folder_bytes_max: int = 8 << 30
+    """On disk, while the keeper is away."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Records that become one frame, and who waits for which of them."""
+
+    records: list[Record] = field(default_factory=list[Record])
+    waiters: dict[int, Future[None]] = field(default_factory=dict[int, "Future[None]"])
+    size: int = 0
+
+    def fail(self, error: SpoolError) -> int:
+        """Take out the records that somebody waits for; return how many."""
+        failed = len(self.waiters)
+        for waiter in self.waiters.values():
+            if not waiter.done():
+                waiter.set_exception(error)
+        self.records = [record for index, record in enumerate(self.records) if index not in self.waiters]
+        self.waiters = {}
+        self.size = sum(len(record.payload) + RECORD_OVERHEAD_BYTES for record in self.records)
+        return failed
 
 
 class SpoolWriter:
-    """One worker's spool. `append` never waits; a thread seals, writes and syncs one frame after the other."""
+    """Writes one worker's records; every method is for the event loop's thread."""
 
     def __init__(
         self,
         folder: Path,
-        key: bytes,
+        spool_key: bytes,
         *,
         loop: AbstractEventLoop,
-        waiting_bytes_max: int = WAITING_BYTES_MAX,
-        spool_bytes_max: int = SPOOL_BYTES_MAX,
+        clock: Clock,
+        limits: SpoolLimits | None = None,
     ) -> None:
-        self.durability: Durability = "interval"
-        self.trouble = ""
-        """Why events cannot be written at present; empty while they can."""
-        self.counters: Counter[str] = Counter(appended=0, written=0, dropped=0, refused=0, failed_writes=0)
-        self.waiting_bytes = 0
+        self._limits = limits or SpoolLimits()
         self._loop = loop
-        self._waiting_bytes_max = waiting_bytes_max
-        self._file = SegmentFile(folder, key, spool_bytes_max=spool_bytes_max)
+        self._unix_ns = clock.unix_ns
+        self._log = SegmentLog(
+            folder,
+            spool_key,
+            segment_bytes_max=self._limits.segment_bytes_max,
+            folder_bytes_max=self._limits.folder_bytes_max,
+            unix_ns=clock.unix_ns,
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
-        self._waiting: list[Record] = []
-        self._sequence = 0
-        self._durable = 0
-        """Sequence number up to which every event is on disk, dropped or refused."""
-        self._commits: list[tuple[int, Future[None]]] = []
-        self._timer: TimerHandle | None = None
-        self._flight: Future[None] | None = None
+        self._gathering = _Batch()
+        self._full: deque[_Batch] = deque()
+        self._is_due = asyncio.Event()
+        self._timers: dict[str, TimerHandle] = {}
+        self._must_finish = self._is_closing = False
+        self._task: Task[None] | None = None
+        self._losses: dict[str, Loss] = {}
+        self.waiting_bytes = 0
+        """What the records in memory weigh, those under way to the disk included."""
+        self.trouble = ""
+        """Why nothing can be written at present; empty when all is well."""
+        self.counters = {"accepted": 0, "written": 0, "written_bytes": 0, "frames": 0, "failed_writes": 0}
+        """Since the start. accepted = written + waiting + the sum of `dropped_<reason>`."""
 
     async def start(self) -> None:
-        """Begin a new segment behind those that are there; an old one is never appended to."""
-        await self._loop.run_in_executor(self._thread, self._file.prepare)
-
-    def append(self, kind: int, payload: bytes) -> int:
-        """Take an event and return its sequence number; see the class for when it is on disk."""
-        self._sequence += 1
-        size = len(payload)
-        if self.waiting_bytes + size > self._waiting_bytes_max and self.durability == "interval":
-            self.counters["dropped"] += 1
-            return self._sequence
-        self.counters["appended"] += 1
-        self._waiting.append(Record(kind, payload))
-        self.waiting_bytes += size
-        if self._timer is None and self._flight is None:
-            self._timer = self._loop.call_later(COMMIT_INTERVAL_S, self._flush)
-        elif self._timer is not None and self.waiting_bytes > FRAME_BYTES_TARGET and not self.trouble:
-            self._timer.cancel()
-            self._flush()
-        return self._sequence
-
-    async def committed(self, sequence: int) -> None:
-        """Return once the event is on disk. The commit begins at once, or when the one under way has ended.
+        """Make the folder ready and begin to write.
 
         Raises:
-            SpoolError: it could not be written.
+            OSError: the folder cannot be made or read.
         """
-        if self._durable >= sequence:
-            return
-        commit: Future[None] = self._loop.create_future()
-        self._commits.append((sequence, commit))
-        if self._flight is None:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_later(0, self._flush)
-        await commit
+        await self._in_thread(self._log.prepare)
+        self._task = self._loop.create_task(self._write_on())
+
+    def append(self, kind: int, payload: bytes) -> None:
+        """Take a record: it is on disk in about 20 ms, or counted as dropped with a reason."""
+        self.counters["accepted"] += 1
+        if self._is_closing:
+            self._drop("closed")
+        elif self.waiting_bytes + len(payload) > self._limits.waiting_bytes_max:
+            self._drop("spool_full")
+        else:
+            self._gather(kind, payload)
+
+    async def commit(self, kind: int, payload: bytes) -> None:
+        """Take a record and return once it survives a loss of power.
+
+        Raises:
+            SpoolError: it is not on disk and will not be.
+        """
+        self.counters["accepted"] += 1
+        if self._is_closing:
+            self._drop("closed")
+            raise SpoolClosed("the spool is closed")
+        if self.trouble or self.waiting_bytes + len(payload) > self._limits.waiting_bytes_max:
+            self._drop("spool_full")
+            raise SpoolFull(self.trouble or "too many records wait to be written")
+        batch = self._gather(kind, payload)
+        waiter = self._loop.create_future()
+        batch.waiters[len(batch.records) - 1] = waiter
+        self._is_due.set()
+        await waiter
 
     async def close(self) -> None:
-        """Write what waits, finish the segment, and end the thread."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._flight is not None:
-            await asyncio.wait([self._flight])
-            await asyncio.sleep(0)
-        if self._waiting:
-            self._flush()
-            while self._flight is not None:
-                await asyncio.wait([self._flight])
-                await asyncio.sleep(0)
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._waiting:
-            self.counters["dropped"] += len(self._waiting)
-            _log.error("%d events could not be written and are lost: %s", len(self._waiting), self.trouble)
-        await self._loop.run_in_executor(self._thread, self._file.finish)
+        """Write what is waiting, finish the segment and stop; what cannot be written is counted as dropped."""
+        self._is_closing = True
+        self._is_due.set()
+        if self._task is not None:
+            await self._task
+        for timer in self._timers.values():
+            timer.cancel()
         self._thread.shutdown()
 
-    def _flush(self) -> None:
-        self._timer = None
-        if self._flight is not None or not self._waiting:
-            return
-        records, self._waiting = self._waiting, []
-        upto, held_bytes = self._sequence, self.waiting_bytes
-        flight = self._flight = self._loop.run_in_executor(self._thread, self._file.write, records)
-        flight.add_done_callback(lambda done: self._landed(done, records, upto, held_bytes))
+    def _gather(self, kind: int, payload: bytes) -> _Batch:
+        batch = self._gathering
+        if not batch.records:
+            self._after(FLUSH_S, "flush")
+        batch.records.append(Record(kind, payload))
+        weight = len(payload) + RECORD_OVERHEAD_BYTES
+        batch.size += weight
+        self.waiting_bytes += weight
+        if batch.size >= FRAME_BYTES:
+            self._full.append(batch)
+            self._gathering = _Batch()
+            self._is_due.set()
+        return batch
 
-    def _landed(self, flight: Future[None], records: list[Record], upto: int, held_bytes: int) -> None:
-        self._flight = None
-        error = flight.exception()
-        if error is None:
-            if self.trouble:
-                _log.warning("events are written again")
-            self.trouble = ""
-            self.counters["written"] += len(records)
-            self.waiting_bytes -= held_bytes
-            self._resolve(upto, None)
-        else:
-            self._fail(records, upto, held_bytes, error)
-        if self._waiting and self._timer is None:
-            if error is not None:
-                delay_s = RETRY_S
-            else:
-                delay_s = 0.0 if self._commits or self.waiting_bytes > FRAME_BYTES_TARGET else COMMIT_INTERVAL_S
-            self._timer = self._loop.call_later(delay_s, self._flush)
+    def _drop(self, reason: str, records: int = 1) -> None:
+        now_ns = self._unix_ns()
+        counter = f"dropped_{reason}"
+        self.counters[counter] = self.counters.get(counter, 0) + records
+        known = self._losses.get(reason)
+        self._losses[reason] = Loss(
+            reason, records + (known.records if known else 0), known.first_ns if known else now_ns, now_ns
+        )
 
-    def _fail(self, records: list[Record], upto: int, held_bytes: int, error: BaseException) -> None:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        self.counters["failed_writes"] += 1
-        if not self.trouble:
-            _log.error("events cannot be written: %s", why)
-        self.trouble = f"the spool cannot be written: {why}"
-        if self._commits:
-            # Their callers are told that nothing was recorded, so nothing of it may be recorded later.
-            self.counters["refused"] += len(records)
-            self.waiting_bytes -= held_bytes
-            self._resolve(upto, SpoolError(self.trouble))
-        else:
-            self._waiting = records + self._waiting
+    def _after(self, delay_s: float, what: str) -> None:
+        """See to it that the writing task wakes up for something, once."""
+        if what not in self._timers:
+            self._timers[what] = self._loop.call_later(delay_s, self._wake, what)
 
-    def _resolve(self, upto: int, error: SpoolError | None) -> None:
-        self._durable = upto
-        still: list[tuple[int, Future[None]]] = []
-        for sequence, commit in self._commits:
-            if sequence > upto:
-                still.append((sequence, commit))
-            elif not commit.done():
-                if error is None:
-                    commit.set_result(None)
-                else:
-                    commit.set_exception(error)
-        self._commits = still
+    def _wake(self, what: str) -> None:
+        del self._timers[what]
+        self._must_finish |= what == "finish"
+        self._is_due.set()
 
-
-class SegmentFile:
-    """The segment that is being written; used by the writer's thread only."""
-
-    def __init__(self, folder: Path, key: bytes, *, spool_bytes_max: int) -> None:
-        self._folder = folder
-        self._key = key
-        self._spool_bytes_max = spool_bytes_max
-        self._next_segment = 0
-        self._file: BinaryIO | None = None
-        self._codec: FrameCodec | None = None
-        self._frame = 0
-        self._size = 0
-        self._begun_at = 0.0
-
-    def prepare(self) -> None:
-        """Find the number of the first segment."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        there = segments_of(self._folder)
-        self._next_segment = int(there[-1].stem) + 1 if there else 1
-
-    def write(self, records: list[Record]) -> None:
-        """Write one frame and sync it; after an error the file ends where it ended before.
-
-        Raises:
-            OSError: it could not be written.
-        """
-        if self._file is not None and self._is_full():
-            self.finish()
-        if self._file is None:
-            self._begin()
-        assert self._file is not None and self._codec is not None
-        self._put(self._file, self._codec.seal(self._frame, records))
-
-    def finish(self) -> None:
-        """Mark the segment as complete; without the mark it is complete when a later one exists."""
-        if self._file is None or self._codec is None:
-            return
+    async def _write_on(self) -> None:
+        """Write whatever is due until the writer is closed."""
         try:
-            self._put(self._file, self._codec.seal(self._frame, []))
+            while not self._is_closing:
+                await self._is_due.wait()
+                self._is_due.clear()
+                await self._write_due()
+                while self.trouble and not self._is_closing:
+                    await asyncio.sleep(RETRY_S)
+                    await self._try_again()
+            await self._write_the_rest()
+        finally:
+            # Also when a fault of ours ends the task: nobody may wait for a writer that is gone.
+            self._is_closing = True
+            self._fail_waiters(SpoolClosed("the spool is closed"), reason="closed")
+
+    async def _write_due(self) -> None:
+        """Write every batch that is due, then finish the segment if it is old enough."""
+        self._note_losses()
+        while batch := self._next_batch():
+            if not await self._write(batch):
+                return
+        if self._must_finish:
+            self._must_finish = False
+            try:
+                await self._in_thread(self._log.finish)
+            except OSError as error:
+                self._note_trouble(error)
+
+    async def _write(self, batch: _Batch) -> bool:
+        try:
+            await self._in_thread(partial(self._log.append, batch.records))
         except OSError as error:
-            _log.warning("a segment could not be marked as complete: %s", error)
-        self._close()
+            self._full.appendleft(batch)
+            self._note_trouble(error)
+            return False
+        self.waiting_bytes -= batch.size
+        self.counters["written"] += sum(1 for record in batch.records if record.kind != LOSS_RECORD)
+        self.counters["written_bytes"] += sum(len(record.payload) for record in batch.records)
+        self.counters["frames"] += 1
+        for waiter in batch.waiters.values():
+            if not waiter.done():
+                waiter.set_result(None)
+        self._after(self._limits.segment_age_s, "finish")
+        return True
 
-    def _is_full(self) -> bool:
-        return self._size >= SEGMENT_BYTES_MAX or os.times().elapsed - self._begun_at >= SEGMENT_AGE_S
-
-    def _begin(self) -> None:
-        held_bytes = sum(path.stat().st_size for path in segments_of(self._folder))
-        if held_bytes >= self._spool_bytes_max:
-            raise OSError(f"{held_bytes} bytes of events wait to be stored, which is the limit")
-        salt = os.urandom(SALT_BYTES)
-        path = self._folder / f"{self._next_segment:012}{SUFFIX}"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        file = os.fdopen(handle, "wb", buffering=0)
-        self._next_segment += 1
+    async def _try_again(self) -> None:
         try:
-            file.write(header(salt))
-        except OSError:
-            file.close()
-            path.unlink(missing_ok=True)
-            raise
-        self._file, self._codec = file, FrameCodec(self._key, salt)
-        self._frame, self._size, self._begun_at = 0, HEADER_BYTES, os.times().elapsed
+            await self._in_thread(self._log.probe)
+        except OSError as error:
+            self._note_trouble(error)
+            return
+        _log.warning("the spool can be written again")
+        self.trouble = ""
+        self._is_due.set()
 
-    def _put(self, file: BinaryIO, frame: bytes) -> None:
-        try:
-            view = memoryview(frame)
-            while view:
-                view = view[file.write(view) :]
-            os.fsync(file.fileno())
-        except OSError:
-            self._take_back(file)
-            raise
-        self._frame += 1
-        self._size += len(frame)
+    async def _write_the_rest(self) -> None:
+        """Write what is left at the end; what cannot be written is lost, and said so."""
+        self.trouble = ""
+        self._must_finish = True
+        await self._write_due()
+        left = sum(len(batch.records) for batch in (*self._full, self._gathering))
+        if left:
+            self._drop("closed", left)
+            _log.error("%d records could not be written before the end and are lost: %s", left, self.trouble)
 
-    def _take_back(self, file: BinaryIO) -> None:
-        """Cut off what a failed write left; a file that cannot be cut is left as it is, its tail being torn."""
-        try:
-            file.truncate(self._size)
-            file.seek(self._size)
-        except OSError:
-            self._close()
+    def _next_batch(self) -> _Batch | None:
+        """Take the next batch; one that is still gathering only if somebody waits for it or its time has come."""
+        if self._full:
+            return self._full.popleft()
+        batch = self._gathering
+        if batch.records and (batch.waiters or "flush" not in self._timers or self._is_closing):
+            self._gathering = _Batch()
+            return batch
+        return None
 
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = self._codec = None
+    def _note_losses(self) -> None:
+        losses, self._losses = self._losses, {}
+        for loss in losses.values():
+            self._gather(LOSS_RECORD, msgspec.msgpack.encode(loss))
+
+    def _note_trouble(self, error: OSError) -> None:
+        trouble = f"the spool cannot be written: {error.strerror or error}"
+        if trouble != self.trouble:
+            _log.error("%s; trying again every %s s", trouble, RETRY_S)
+        self.trouble = trouble
+        self.counters["failed_writes"] += 1
+        self._fail_waiters(SpoolFull(trouble), reason="spool_full")
+
+    def _fail_waiters(self, error: SpoolError, *, reason: str) -> None:
+        for batch in (*self._full, self._gathering):
+            before = batch.size
+            if failed := batch.fail(error):
+                self.waiting_bytes += batch.size - before
+                self._drop(reason, failed)
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        await self._loop.run_in_executor(self._thread, work)

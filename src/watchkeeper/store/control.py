@@ -1,7 +1,6 @@
 """The control database: keys, users, and what has been changed; SQLite here or PostgreSQL by URL."""
 
 import asyncio
-import contextlib
 import os
 import sqlite3
 from typing import Self
@@ -10,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, event, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -51,27 +50,11 @@ class ControlStore:
         Raises:
             ControlUnusable: it cannot be opened, or a newer version has written it.
         """
+        await asyncio.to_thread(_bring_up_to_date, url)
         scheme, separator, rest = url.partition("://")
         engine = create_async_engine(f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}")
         if scheme == "sqlite":
-            event.listen(engine.sync_engine, "connect", _tune_sqlite)
-            event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        try:
-            if scheme == "sqlite":
-                await asyncio.to_thread(_touch_sqlite, make_url(url).database or "")
-            async with engine.begin() as connection:
-                await connection.run_sync(_migrate)
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            await engine.dispose()
-            where = make_url(url).render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).partition("\n")[0]
-            raise ControlUnusable(
-                f"The control database {where} cannot be opened: {reason}. "
-                "See that it is there and may be written to; nothing was changed."
-            ) from error
-        except ControlUnusable:
-            await engine.dispose()
-            raise
+            _listen(engine.sync_engine)
         return cls(engine, clock)
 
     async def answers(self) -> bool:
@@ -88,14 +71,35 @@ class ControlStore:
         await self._engine.dispose()
 
 
-def _touch_sqlite(path: str) -> None:
-    """Look whether the file can be used, or make it, for its owner only.
+def _bring_up_to_date(url: str) -> None:
+    """Migrate on a connection without a loop: one that fails then leaves no thread of a driver behind."""
+    scheme, separator, rest = url.partition("://")
+    engine = create_engine(f"{'postgresql+psycopg' if scheme == 'postgresql' else scheme}{separator}{rest}")
+    try:
+        if scheme == "sqlite":
+            _listen(engine)
+            _make_for_owner(make_url(url).database or "")
+        with engine.begin() as connection:
+            _migrate(connection)
+    except (SQLAlchemyError, OSError) as error:
+        where = make_url(url).render_as_string(hide_password=True)
+        reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).partition("\n")[0]
+        raise ControlUnusable(
+            f"The control database {where} cannot be opened: {reason}. "
+            "See that it is there and may be written to; nothing was changed."
+        ) from error
+    finally:
+        engine.dispose()
 
-    When aiosqlite cannot open a file, it leaves a thread behind that fails later.
-    """
+
+def _make_for_owner(path: str) -> None:
+    """Make the file, where there is none, for its owner only; SQLite gives the files beside it the same mode."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA schema_version")
+
+
+def _listen(engine: Engine) -> None:
+    event.listen(engine, "connect", _tune_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
 
 
 def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

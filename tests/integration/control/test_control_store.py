@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -248,10 +247,14 @@ async def test_a_server_that_is_away_is_named_without_its_password() -> None:
     assert "hush" not in str(caught.value)
 
 
+def modes_in(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode for path in folder.iterdir()}
+
+
 async def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     store = await ControlStore.open(f"sqlite:///{tmp_path}/control.db", SystemClock())
     await make_key(store)
-    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {
+    assert {name: mode & 0o777 for name, mode in modes_in(tmp_path).items()} == {
         "control.db": 0o600,
         "control.db-shm": 0o600,
         "control.db-wal": 0o600,

@@ -16,10 +16,11 @@ from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.ids import CallIds
 from watchkeeper.core.usage import Usage
-from watchkeeper.ingest.drain import CALL_RECORD, Drain
+from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
 from watchkeeper.spool.reader import segments_of
+from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolWriter
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.batch import CallBatch
@@ -59,13 +60,13 @@ def _call(**fields: object) -> Call:
 
 
 async def _write(folder: Path, payloads: list[bytes], *, kind: int = CALL_RECORD, frames: int = 1) -> None:
-    spool = SpoolWriter(folder, KEY, loop=asyncio.get_running_loop())
+    spool = SpoolWriter(folder, KEY, loop=asyncio.get_running_loop(), clock=CLOCK)
     await spool.start()
-    spool.durability = "disk"
     for part in range(frames):
-        numbers = [spool.append(kind, payload) for payload in payloads[part::frames]]
-        if numbers:
-            await spool.committed(numbers[-1])
+        *others, last = payloads[part::frames]
+        for payload in others:
+            spool.append(kind, payload)
+        await spool.commit(kind, last)
     await spool.close()
 
 
@@ -139,8 +140,8 @@ async def test_what_cannot_be_read_is_counted_and_the_rest_is_stored(tmp_path: P
     drain = _drain(spool, store)
     while drain.step():
         pass
-    assert dict(drain.ledger.rejected) == {"undecodable": 1, "unknown_kind": 1}
-    assert drain.ledger.stored == 1
+    assert drain.status()["rejected"] == {"undecodable": 1, "unknown_kind": 1}
+    assert drain.status()["stored"] == 1
     assert await store.call(call.id) is not None
     store.close()
 
@@ -160,7 +161,7 @@ async def test_a_damaged_segment_is_put_aside_and_the_others_go_on(tmp_path: Pat
     drain = _drain(spool, store)
     while drain.step():
         pass
-    assert sum(drain.ledger.rejected.values()) == 1
+    assert sum(drain.status()["rejected"].values()) == 1
     assert len(list((spool / "rejected").iterdir())) == 1
     assert await store.call(calls[0].id) is not None
     assert await store.call(calls[5].id) is not None
@@ -205,9 +206,9 @@ _KEEPER = """
 import sys
 from pathlib import Path
 from tests.integration.ingest.test_drain import _drain
-from watchkeeper.ingest import drain as ingest
+from watchkeeper.ingest import intake
 from watchkeeper.store.analytics import AnalyticsStore
-ingest.BATCH_RECORDS = 40
+intake.BATCH_RECORDS = 40
 drain = _drain(Path(sys.argv[1]) / "spool", AnalyticsStore.open(f"chdb://{sys.argv[1]}/analytics"))
 print("begun", flush=True)
 while drain.step():
