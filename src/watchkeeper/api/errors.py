@@ -4,7 +4,6 @@
 """
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -54,7 +53,7 @@ async def _our_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _refused_values(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    named = "; ".join(_refusal(found["loc"], found["msg"]) for found in error.errors())
+    named = "; ".join(_refusal(found) for found in error.errors())
     return error_response(422, "invalid_request", f"{named}. Nothing was done; /api/docs says what may be asked.")
 
 
@@ -77,10 +76,13 @@ async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     return error_response(500, "internal", message)
 
 
-def _refusal(location: Sequence[Any], message: str) -> str:
-    """Say which value was refused and why; the first step of a location is only `query`, `path` or `body`."""
-    where = ".".join(str(step) for step in location[1:])
+def _refusal(found: dict[str, Any]) -> str:
+    """Say which value was refused and why; the first step of its place is only `query`, `path` or `body`."""
+    if found["type"] == "json_invalid":
+        return f"The body is not JSON: {found['ctx']['error']} at place {found['loc'][-1]}"
+    where = ".".join(str(step) for step in found["loc"][1:])
+    message: str = found["msg"]
     if message.startswith(_PREFIX):
         reason = message.removeprefix(_PREFIX)
         return f"`{where}`: {reason}" if where else reason
-    return f"`{where or location[0]}`: {message[:1].lower()}{message[1:]}"
+    return f"`{where or found['loc'][0]}`: {message[:1].lower()}{message[1:]}"
