@@ -1,7 +1,5 @@
 """Calls as ingest leaves them in the store, for what asks about them."""
 
-from datetime import UTC, datetime, timedelta
-
 from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
@@ -72,8 +70,7 @@ def record(store: AnalyticsStore, calls: list[Call], *, token: str) -> None:
     pricer.list_of_provider = {"openai": "openai"}
     batch = CallBatch()
     for call in calls:
-        stored_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=call.started_ns // 1000, seconds=1)
-        add_call(batch, call, pricer, stored_at=stored_at)
+        add_call(batch, call, pricer, stored_us=call.started_ns // 1000 + 1_000_000)
     store.insert_calls(batch, token=token)
 
 
