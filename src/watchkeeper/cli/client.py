@@ -9,14 +9,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from watchkeeper.cli.outcome import FAILED, NOT_FOUND, SET_UP, CommandFailed
 from watchkeeper.server.folder import DataFolder, FolderError, FolderLock
-
-if TYPE_CHECKING:
-    from watchkeeper.config.schema import Config
 
 TIMEOUT_S = 60.0
 HELD_S = 15.0
@@ -137,38 +134,10 @@ def _in_this_process(folder: DataFolder, request: _Request) -> dict[str, Any] | 
             stack.enter_context(FolderLock(folder))
         except FolderError:
             return None
-        return asyncio.run(_answer_here(folder, request))
+        # It loads the engines of both databases, which a command that reaches a running keeper does not need.
+        from watchkeeper.cli.hosting import answer
 
-
-async def _answer_here(folder: DataFolder, request: _Request) -> dict[str, Any]:
-    # These load the engines of both databases, which a command that reaches a running keeper does not need.
-    import httpx
-
-    from watchkeeper.access.node import NodeSecrets
-    from watchkeeper.api.app import build_api  # as above
-    from watchkeeper.api.auth import LocalDoor  # as above
-    from watchkeeper.core.clock import SystemClock  # as above
-    from watchkeeper.server.parts import Stores, build_services  # as above
-
-    clock = SystemClock()
-    async with Stores.opened(folder, clock, _config_of(folder)) as stores:
-        services = build_services(stores, NodeSecrets.load(folder.node_key), clock, desired=None, gateway_url="")
-        transport = httpx.ASGITransport(LocalDoor(build_api(services)))
-        async with httpx.AsyncClient(transport=transport, base_url="http://watchkeeper") as client:
-            headers = {"content-type": "application/json"}
-            response = await client.request(request.method, request.path, content=request.body, headers=headers)
-            return _read(response.status_code, response.content)
-
-
-def _config_of(folder: DataFolder) -> "Config":
-    """The configuration of the latest start; one that cannot be read any more says nothing of where the stores are."""
-    from watchkeeper.config.load import ConfigError, load  # pydantic: only where there is no keeper to ask
-    from watchkeeper.config.schema import Config  # as above
-
-    try:
-        return load(Path(folder.last_config.read_text())).config
-    except (OSError, ConfigError):
-        return Config()
+        return _read(*asyncio.run(answer(folder, request.method, request.path, request.body)))
 
 
 def _read(status: int, content: bytes) -> dict[str, Any]:
