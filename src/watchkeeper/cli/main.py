@@ -13,7 +13,7 @@ EXIT_CODES = (
 )
 
 
-_COMMANDS = {
+COMMANDS = {
     "watchkeeper.cli.up:up": "Start gateway, console and the bundled model; Ctrl-C stops them.",
     "watchkeeper.cli.check:check": "Read a configuration file and name every mistake with its line.",
     "watchkeeper.cli.calls:calls": "List calls, the newest first; --follow goes on with those that arrive.",
@@ -21,13 +21,13 @@ _COMMANDS = {
     "watchkeeper.cli.changes:changes": "List what was changed in the set-up, when and by whom.",
     "watchkeeper.cli.health:health": "Ask every part whether it works.",
 }
-_NOUNS = {
+NOUNS = {
     "keys": "Virtual keys.",
     "users": "Who may sign in to the console.",
     "tokens": "API tokens for programs.",
     "config": "The configuration.",
 }
-_VERBS = {
+VERBS = {
     "watchkeeper.cli.keys:create": "Make a key; it is printed once, as the last line.",
     "watchkeeper.cli.keys:list_": "List the keys without their secrets.",
     "watchkeeper.cli.keys:revoke": "End a key at once.",
@@ -57,13 +57,13 @@ def build() -> App:
         result_action="return_value",
         default_parameter=Parameter(show_default=_shown),
     )
-    for path, about in _COMMANDS.items():
+    for path, about in COMMANDS.items():
         app.command(path, name=path.rpartition(":")[2], help=about)
     groups = {
         noun: App(name=noun, help=about, help_format="plaintext", result_action="return_value")
-        for noun, about in _NOUNS.items()
+        for noun, about in NOUNS.items()
     }
-    for path, about in _VERBS.items():
+    for path, about in VERBS.items():
         module, _, function = path.rpartition(":")
         groups[module.rpartition(".")[2]].command(path, name=function.rstrip("_"), help=about)
     for group in groups.values():
