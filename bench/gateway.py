@@ -19,6 +19,7 @@ from watchkeeper.money.book import PriceBook
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.worker import WorkerOptions
+from watchkeeper.testing.harness import free_port
 
 WORKER = "worker-0"
 SWEEP_EVERY_S = 0.2
@@ -41,7 +42,7 @@ def gateway(folder: Path, upstream_port: int, *, records: bool, core: int | None
     data = DataFolder(folder)
     data.create()
     key = _prepare(data, upstream_port)
-    port = machine.free_port()
+    port = free_port()
     options = WorkerOptions(data=str(folder), name=WORKER, host="127.0.0.1", port=port, records=records)
     affinity = machine.pinned(core) if core is not None else []
     command = [*affinity, sys.executable, "-m", "watchkeeper.server.worker", msgspec.json.encode(options).decode()]

@@ -79,13 +79,6 @@ def watch_cores() -> Iterator[CoreUse]:
         use.busy[core] = (busy - busy_before) / max(1, whole - whole_before)
 
 
-def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_listening(port: int, *, within_s: float = 10.0) -> None:
     """Return once something listens on a loopback port.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import machine
+from watchkeeper.testing.harness import free_port
 
 _FRAME = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
@@ -30,7 +31,7 @@ _PROXY = """
 @contextlib.contextmanager
 def static_reply(folder: Path, body: bytes, *, core: int) -> Iterator[int]:
     """Answer every request with one body; yield the port."""
-    port = machine.free_port()
+    port = free_port()
     with _running(folder, _STATIC.format(port=port, body=body.decode()), port=port, core=core):
         yield port
 
@@ -38,7 +39,7 @@ def static_reply(folder: Path, body: bytes, *, core: int) -> Iterator[int]:
 @contextlib.contextmanager
 def reverse_proxy(folder: Path, upstream_port: int, *, core: int) -> Iterator[int]:
     """Pass every request on over pooled connections; yield the port."""
-    port = machine.free_port()
+    port = free_port()
     with _running(folder, _PROXY.format(port=port, upstream=upstream_port), port=port, core=core):
         yield port
 

@@ -13,6 +13,7 @@ from bench.figure import Figure, Settings, Target, percentile
 from bench.gateway import gateway, swept_spool
 from bench.listeners import GRACE_S, OPENED_PER_S, Heard
 from bench.pacer import INTERVAL_MS
+from watchkeeper.testing.harness import free_port
 
 LATE_MS = 50.0
 REQUIRED = 1000
@@ -83,7 +84,7 @@ def _thinned(samples: list[float], keep: int = 10_000) -> list[float]:
 
 @contextlib.contextmanager
 def _pacer(chunks: int) -> Iterator[int]:
-    port = machine.free_port()
+    port = free_port()
     command = [*machine.pinned(machine.LOAD_CORE), sys.executable, "-m", "bench.pacer", str(port), str(chunks)]
     process = subprocess.Popen(command)
     try:

@@ -11,7 +11,7 @@ from bench.wrk import Load, run_wrk
 
 CONNECTIONS = 64
 SATURATED = 0.98
-"""Above this the load side, not the server, sets the pace."""
+"""Above this the load side may set the pace, not the server."""
 
 
 def measure(settings: Settings) -> list[Figure]:
@@ -56,7 +56,7 @@ def _figures(found: dict[str, list[Load]]) -> list[Figure]:
 
 def _note(loads: Sequence[Load]) -> str:
     busy = median([load.load_core_busy for load in loads])
-    limit = "; the load side was saturated: a lower bound" if busy > SATURATED else ""
+    limit = ", which may be what limits it" if busy > SATURATED else ""
     trouble = next((load.trouble for load in loads if load.trouble), "")
     served = median([load.served_core_busy for load in loads])
-    return f"Served core {served:.0%} busy, load core {busy:.0%}{limit}. {trouble}".strip()
+    return f"Served core {served:.0%} busy, core of load and upstream {busy:.0%}{limit}. {trouble}".strip()

@@ -28,8 +28,6 @@ class ConsoleAssets(BuildHookInterface):  # type: ignore[type-arg]  # hatchling'
         root = Path(self.root)
         lock = (root / "package-lock.json").read_bytes()
         stamp = root / STAMP
-        if not (root / "src/watchkeeper/console/assets.py").exists():
-            return
         if stamp.is_file() and stamp.read_bytes() == lock:
             return
         # Nothing that npm fetches is run: the two packages are files to be served.

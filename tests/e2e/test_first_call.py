@@ -1,7 +1,9 @@
 """The main road: a client that knows only OpenAI's API, a real model, and the call found again by its id."""
 
+import contextlib
 import json
 import subprocess
+from collections import Counter
 from decimal import Decimal
 
 import httpx
@@ -9,6 +11,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
 from watchkeeper.testing.harness import Installation
@@ -134,3 +137,24 @@ def test_the_health_pages_answer(with_model: Installation) -> None:
     assert httpx.get(f"{root}/readyz").json() == {"status": "ready"}
     metrics = httpx.get(f"{root}/metrics").text
     assert "watchkeeper_calls_total{" in metrics
+
+
+def test_the_metrics_count_what_happened(with_model: Installation, client: OpenAI) -> None:
+    before = calls_counted(with_model)
+    for model in ("gpt-4o-mini", "gpt-4o-mini", "scripted/context-length"):
+        with contextlib.suppress(openai.BadRequestError):
+            client.chat.completions.create(model=model, messages=ASK)
+    counted = calls_counted(with_model)
+    assert counted["ok"] - before["ok"] == 2
+    assert counted["error"] - before["error"] == 1
+
+
+def calls_counted(installation: Installation) -> Counter[str]:
+    """Finished calls by status, as /metrics tells them."""
+    metrics = httpx.get(f"http://127.0.0.1:{installation.port}/metrics").text
+    counted: Counter[str] = Counter()
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name == "watchkeeper_calls_total":
+                counted[sample.labels["status"]] += int(sample.value)
+    return counted

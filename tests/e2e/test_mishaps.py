@@ -71,7 +71,6 @@ def set_file_size_limit(pid: int, size: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
-@pytest.mark.xfail(reason="a worker that cannot write its counters ends")
 def test_with_disk_durability_a_full_disk_refuses_calls_until_there_is_room(install: Install) -> None:
     installation = install(durability="disk")
     [worker] = installation.pids("worker")

@@ -16,7 +16,14 @@ MACHINE_PATHS = re.compile(rb"(?:^|[\s\"'=(:])(?:/(?:home|Users|root|work|mnt)/[
 HASH_LENGTH = 64
 
 RUN_BY_NAME = frozenset(
-    {"watchkeeper.cli.main", "watchkeeper.config.reference", "watchkeeper.config.explain", "watchkeeper.console.assets"}
+    {
+        "watchkeeper.cli.main",
+        "watchkeeper.config.explain",
+        "watchkeeper.config.reference",
+        "watchkeeper.console.assets",
+        "watchkeeper.store.migrations.env",
+        "watchkeeper.store.migrations.versions.v0001_first",
+    }
 )
 """Modules that are started by name, and are imported by nothing."""
 

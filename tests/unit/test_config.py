@@ -39,7 +39,7 @@ def test_the_configuration_of_a_first_start_is_valid_and_leaves_no_doubt(file: P
 
 
 def test_what_is_absent_has_its_default(file: Path) -> None:
-    config = _load(file, "").config
+    config = _load(file, "routes: {}\n").config
     assert (config.durability, config.providers, config.stores.control) == ("interval", {}, None)
 
 

@@ -127,3 +127,13 @@ def test_tiny_chunks_are_joined_as_they_come() -> None:
     request = reader.arrived[0]
     assert isinstance(request, Request)
     assert request.body == b"x" * 20_000
+
+
+def test_read_full_of_tiny_requests_is_taken_a_slice_at_a_time() -> None:
+    reader = RequestReader(ServerLimits())
+    raw = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n" * 10_000
+    reader.feed(raw, 0.0)
+    assert 0 < len(reader.arrived) < 400
+    assert reader.held_bytes == len(reader.unread)
+    assert len(take(reader)) == 10_000
+    assert reader.held_bytes == 0

@@ -1,8 +1,9 @@
 """Who is asking: the machine's own operator over the socket, a program with a token, or a person who has signed in."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from watchkeeper.access.tokens import API_TOKEN_PREFIX
@@ -10,6 +11,9 @@ from watchkeeper.api.services import Services
 from watchkeeper.core.errors import CallerError
 
 SESSION_COOKIE = "wk_session"
+LOCAL_OPERATOR = "local"
+"""Whoever holds the machine: may open the socket in the data folder, or has a one-time link. No user has this name."""
+READING = frozenset({"GET", "HEAD"})
 _LOCAL = "watchkeeper.local"
 
 
@@ -20,11 +24,21 @@ class NotSignedIn(CallerError):
     http_status = 401
 
 
+class CookieIsNotEnough(CallerError):
+    """A change was asked for with nothing but a browser's session."""
+
+    code = "token_needed"
+    http_status = 403
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """Somebody who may see and change everything."""
 
     name: str
+    """As the list of changes names them: a user, `token:NAME`, or `local`."""
+    is_by_cookie: bool = False
+    """Known by nothing but a browser's session, which a page of another site may make use of."""
 
 
 class LocalDoor:
@@ -34,7 +48,7 @@ class LocalDoor:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request as the machine's own operator."""
+        """Serve one request as the machine's own operator; nothing that a request can say sets this mark."""
         await self._app({**scope, _LOCAL: True}, receive, send)
 
 
@@ -47,17 +61,17 @@ def services_of(request: Request) -> Services:
 async def operator_of(request: Request) -> Operator | None:
     """Find out who is asking; None when nobody is known."""
     if request.scope.get(_LOCAL):
-        return Operator("local")
+        return Operator(LOCAL_OPERATOR)
     services = services_of(request)
     people, hasher = services.control.people, services.token_hasher
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credential.startswith(API_TOKEN_PREFIX):
+    if scheme.lower() == "bearer" and credential.strip().startswith(API_TOKEN_PREFIX):
         name = await people.token_name(hasher.hash(credential.strip()))
         return Operator(f"token:{name}") if name is not None else None
     session = request.cookies.get(SESSION_COOKIE)
     if session:
         user = await people.session_user(hasher.hash(session))
-        return Operator(user) if user is not None else None
+        return Operator(user, is_by_cookie=True) if user is not None else None
     return None
 
 
@@ -70,8 +84,8 @@ async def require_operator(request: Request) -> Operator:
     operator = await operator_of(request)
     if operator is None:
         raise NotSignedIn(
-            "Sign in at the console, or send `Authorization: Bearer wk-api-...`; "
-            "make a token with `watchkeeper tokens create`."
+            "Nobody is signed in, or no longer; nothing was done. Sign in at the console, or send "
+            "`Authorization: Bearer wk-api-...` with a token from `watchkeeper tokens create`."
         )
     return operator
 
@@ -80,10 +94,17 @@ async def require_api_operator(request: Request) -> Operator:
     """Return who is asking; a session's cookie alone may read but not change, so that no other site can use it.
 
     Raises:
-        NotSignedIn: nobody who may, or a change that was asked for with nothing but a cookie.
+        NotSignedIn: nobody who may.
+        CookieIsNotEnough: a change was asked for with nothing but a cookie.
     """
     operator = await require_operator(request)
-    by_cookie = not request.scope.get(_LOCAL) and "authorization" not in request.headers
-    if by_cookie and request.method not in ("GET", "HEAD"):
-        raise NotSignedIn("Changes over the API need an API token; a browser's session is not enough.")
+    if operator.is_by_cookie and request.method not in READING:
+        raise CookieIsNotEnough(
+            "A browser's session may read over the API but not change anything; nothing was done. "
+            "Send an API token, or use the console."
+        )
     return operator
+
+
+By = Annotated[Operator, Depends(require_api_operator)]
+Parts = Annotated[Services, Depends(services_of)]

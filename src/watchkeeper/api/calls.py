@@ -1,22 +1,24 @@
 """Calls: lists, one by its id, facets, the overview, and those that arrive."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 
-from watchkeeper.api.auth import services_of
-from watchkeeper.api.documents import call_document, call_summary, overview_document
-from watchkeeper.api.filters import FilterFault, call_filter
+from watchkeeper.api.auth import Parts
+from watchkeeper.api.documents import Arrivals, CallDocument, CallList, call_document, call_summary
+from watchkeeper.api.figures import FacetValue, OverviewDocument, facet_values, overview_document
+from watchkeeper.api.filters import CallQuery, FollowQuery, ListQuery, OverviewQuery
+from watchkeeper.api.services import Services
 from watchkeeper.core.errors import CallerError
 from watchkeeper.core.ids import is_call_id
-from watchkeeper.store.rows import CallFilter
+from watchkeeper.store.rows import CallDetail
 
-PAGE_MAX = 1_000
-STEPS_MAX = 1_000
+WINDOW = timedelta(hours=1)
+"""What the overview looks at when nothing is said."""
 
 router = APIRouter(prefix="/api/v1", tags=["calls"])
-Chosen = Annotated[CallFilter, Depends(call_filter)]
 
 
 class CallUnknown(CallerError):
@@ -26,65 +28,90 @@ class CallUnknown(CallerError):
     http_status = 404
 
 
+class WindowEmpty(CallerError):
+    """A window ends before it begins."""
+
+    code = "window_empty"
+    http_status = 422
+
+
+class Count(BaseModel):
+    """How many calls."""
+
+    count: int
+
+
 @router.get("/calls", summary="List calls, newest first")
-async def list_calls(
-    request: Request,
-    chosen: Chosen,
-    before: Annotated[str | None, Query(description="Id of the last call of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
-) -> dict[str, Any]:
-    """Return a page of calls and the id to pass as `before` for the next one, null on the last."""
-    page = await services_of(request).analytics.calls(chosen, before=before, limit=limit)
-    return {"calls": [call_summary(row) for row in page.rows], "next_before": page.next_before}
+async def list_calls(query: Annotated[ListQuery, Query()], parts: Parts) -> CallList:
+    """Return a page of calls and the id to pass as `before` for the next one."""
+    page = await parts.analytics.calls(query.call_filter(parts), before=query.before or None, limit=query.limit)
+    return CallList(calls=[call_summary(row) for row in page.rows], next_before=page.next_before)
 
 
 @router.get("/calls/count", summary="Count calls")
-async def count_calls(request: Request, chosen: Chosen) -> dict[str, int]:
+async def count_calls(query: Annotated[CallQuery, Query()], parts: Parts) -> Count:
     """Return how many calls match."""
-    return {"count": await services_of(request).analytics.count(chosen)}
+    return Count(count=await parts.analytics.count(query.call_filter(parts)))
 
 
 @router.get("/calls/follow", summary="Calls stored since a cursor")
-async def follow_calls(
-    request: Request,
-    chosen: Chosen,
-    after: Annotated[str | None, Query(description="Cursor of the answer before; without one, begin now.")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 200,
-) -> dict[str, Any]:
+async def follow_calls(query: Annotated[FollowQuery, Query()], parts: Parts) -> Arrivals:
     """Return the calls stored behind a cursor, oldest first, and the next cursor; who asks again misses none."""
-    cursor, rows = await services_of(request).analytics.follow(after, chosen, limit)
-    return {"calls": [call_summary(row) for row in rows], "after": cursor}
+    cursor, rows = await parts.analytics.follow(query.after or None, query.call_filter(parts), query.limit)
+    return Arrivals(calls=[call_summary(row) for row in rows], after=cursor)
 
 
 @router.get("/calls/{call_id}", summary="One call, whole")
-async def get_call(request: Request, call_id: str) -> dict[str, Any]:
+async def get_call(call_id: str, parts: Parts) -> CallDocument:
     """Return everything known of a call."""
+    return call_document(await _found(call_id, parts))
+
+
+@router.get("/calls/{call_id}/request", summary="A call's request, byte for byte", response_class=Response)
+async def get_request_body(call_id: str, parts: Parts) -> Response:
+    """Return the body as the client sent it."""
+    return _bytes((await _found(call_id, parts)).request_body, f"{call_id}-request")
+
+
+@router.get("/calls/{call_id}/response", summary="A call's response, byte for byte", response_class=Response)
+async def get_response_body(call_id: str, parts: Parts) -> Response:
+    """Return the body as the upstream sent it at the last attempt."""
+    return _bytes((await _found(call_id, parts)).response_body, f"{call_id}-response")
+
+
+@router.get("/facets", summary="Values of the filter's fields, with counts")
+async def facets(query: Annotated[CallQuery, Query()], parts: Parts) -> dict[str, list[FacetValue]]:
+    """Return for each field its most frequent values among the matching calls."""
+    found = await parts.analytics.facets(query.call_filter(parts))
+    return {facet.field: facet_values(facet) for facet in found}
+
+
+@router.get("/overview", summary="Volume, errors, latency and cost of a window")
+async def overview(query: Annotated[OverviewQuery, Query()], parts: Parts) -> OverviewDocument:
+    """Return a window in equal steps, its totals, and the window before it; without `since` the last hour."""
+    where = query.call_filter(parts)
+    until = where.until or datetime.fromtimestamp(parts.clock.unix_ns() / 1e9, UTC)
+    since = where.since or until - WINDOW
+    if since >= until:
+        raise WindowEmpty("The window ends before it begins; nothing was counted. Let `since` lie before `until`.")
+    return overview_document(await parts.analytics.overview(since, until, steps=query.steps, where=where))
+
+
+async def _found(call_id: str, parts: Services) -> CallDetail:
     if not is_call_id(call_id):
-        raise CallUnknown(f"{call_id[:50]!r} is not a call id: they have 26 letters and digits, as in `x-wk-call-id`.")
-    found = await services_of(request).analytics.call(call_id)
+        raise CallUnknown(
+            f"{call_id[:50]!r} is not a call id. An id has 26 digits and capital letters, as in `x-wk-call-id`."
+        )
+    found = await parts.analytics.call(call_id)
     if found is None:
         raise CallUnknown(
             f"There is no call {call_id}. A call can be found about a second after it has ended; "
             "it may also belong to another installation, or be older than what is kept."
         )
-    return call_document(found)
+    return found
 
 
-@router.get("/facets", summary="Values of the filter's fields, with counts")
-async def facets(request: Request, chosen: Chosen) -> dict[str, list[dict[str, Any]]]:
-    """Return for each field its most frequent values among the matching calls."""
-    found = await services_of(request).analytics.facets(chosen)
-    return {facet.field: [{"value": value, "calls": count} for value, count in facet.values] for facet in found}
-
-
-@router.get("/overview", summary="Volume, errors, latency and cost of a window")
-async def overview(
-    request: Request, chosen: Chosen, steps: Annotated[int, Query(ge=1, le=STEPS_MAX)] = 60
-) -> dict[str, Any]:
-    """Return a window in equal steps, its totals, and the window before it; without `since` the last hour."""
-    services = services_of(request)
-    until = chosen.until or datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
-    since = chosen.since or until - timedelta(hours=1)
-    if since >= until:
-        raise FilterFault("`since` must lie before `until`.")
-    return overview_document(await services.analytics.overview(since, until, steps=steps, where=chosen))
+def _bytes(body: bytes, name: str) -> Response:
+    # What clients and upstreams have sent must never be shown as a page of ours.
+    headers = {"content-disposition": f'attachment; filename="{name}"', "x-content-type-options": "nosniff"}
+    return Response(body, media_type="application/octet-stream", headers=headers)

@@ -2,118 +2,141 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
-from fastapi import Query, Request
+from pydantic import AfterValidator, Field
 
 from watchkeeper.access.subjects import is_pseudonym
-from watchkeeper.api.auth import services_of
-from watchkeeper.core.errors import CallerError
+from watchkeeper.api.services import Services
+from watchkeeper.api.strict import Strict
+from watchkeeper.core.ids import is_call_id
 from watchkeeper.core.money import nusd
 from watchkeeper.store.rows import CallFilter
 
-_SPAN = re.compile(r"(\d+)(s|m|h|d|w)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SPAN_DAYS_MAX = 36_500
-STATUSES = ("ok", "error", "cancelled")
+SPAN_MAX = timedelta(days=36_500)
+DOLLARS_MAX = 1_000_000
+PAGE_MAX = 1_000
+STEPS_MAX = 1_000
+_SPAN = re.compile(r"(\d{1,9})(s|m|h|d|w)")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
-class FilterFault(CallerError):
-    """A filter's value cannot be understood."""
-
-    code = "bad_filter"
-    http_status = 422
+def _moment(text: str) -> str:
+    read_moment(text, datetime(2000, 1, 1, tzinfo=UTC))
+    return text
 
 
-def call_filter(
-    request: Request,
-    since: Annotated[str, Query(description="ISO 8601 time, or a span back from now: 90s, 15m, 1h, 7d, 2w.")] = "",
-    until: Annotated[str, Query(description="As `since`; the end is not included.")] = "",
-    feature: str = "",
-    tenant: str = "",
+def _call_id(text: str) -> str:
+    if text and not is_call_id(text):
+        raise ValueError(f"{text[:40]!r} is not the id of a call: 26 digits and capital letters")
+    return text
+
+
+def _status(text: str) -> str:
+    if text not in ("", "ok", "error", "cancelled"):
+        raise ValueError(f"{text[:40]!r} is no status; it may be ok, error or cancelled")
+    return text
+
+
+Word = Annotated[str, Field(max_length=200)]
+Moment = Annotated[str, AfterValidator(_moment), Field(max_length=40)]
+Status = Annotated[str, AfterValidator(_status)]
+CallIdText = Annotated[str, AfterValidator(_call_id)]
+
+
+class CallQuery(Strict):
+    """Which calls: an empty value does not restrict, and all that are set must hold."""
+
+    since: Annotated[Moment, Field(description="ISO 8601 time, or a span back from now: 90s, 15m, 1h, 7d, 2w.")] = ""
+    until: Annotated[Moment, Field(description="As `since`; the end is not included.")] = ""
+    feature: Word = ""
+    tenant: Word = ""
     subject: Annotated[
-        str, Query(description="A person as the client named them, with the tenant, or a pseudonym.")
-    ] = "",
-    session: str = "",
-    key: str = "",
-    environment: str = "",
-    route: str = "",
-    provider: str = "",
-    model: str = "",
-    status: Annotated[str, Query(description="ok, error or cancelled.")] = "",
-    error_class: str = "",
-    tag: str = "",
-    trace: str = "",
-    is_stream: bool | None = None,
-    min_cost: Annotated[str, Query(description="US dollars, a decimal.")] = "",
-    min_duration_ms: float | None = None,
-    search: Annotated[str, Query(description="Words of the question or the answer; all must occur.")] = "",
-) -> CallFilter:
-    """Read a filter from a request's query.
+        Word, Field(description="A pseudonym, or a person as the client named them, together with the tenant.")
+    ] = ""
+    session: Word = ""
+    key: Annotated[Word, Field(description="The public part of a key.")] = ""
+    environment: Word = ""
+    route: Word = ""
+    provider: Word = ""
+    model: Annotated[Word, Field(description="As sent upstream.")] = ""
+    status: Annotated[Status, Field(description="ok, error or cancelled.")] = ""
+    error_class: Word = ""
+    tag: Word = ""
+    trace: Annotated[Word, Field(description="Trace id, 32 hex digits.")] = ""
+    is_stream: bool | None = None
+    min_cost: Annotated[Decimal | None, Field(ge=0, le=DOLLARS_MAX, description="US dollars.")] = None
+    min_duration_ms: Annotated[float | None, Field(ge=0, le=1e9)] = None
+    search: Annotated[Word, Field(description="Words of the question or the answer; all must occur.")] = ""
+
+    def call_filter(self, services: Services) -> CallFilter:
+        """Return the store's form; a person's name becomes the pseudonym under which the gateway recorded it."""
+        now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
+        subject = self.subject
+        if subject and not is_pseudonym(subject):
+            subject = services.pseudonyms.of(self.tenant, subject)
+        return CallFilter(
+            since=read_moment(self.since, now),
+            until=read_moment(self.until, now),
+            feature=self.feature,
+            tenant=self.tenant,
+            subject=subject,
+            session=self.session,
+            key_id=self.key,
+            environment=self.environment,
+            route=self.route,
+            provider=self.provider,
+            model=self.model,
+            status=self.status,
+            error_class=self.error_class,
+            tag=self.tag,
+            trace_id=self.trace.lower(),
+            is_stream=self.is_stream,
+            min_cost_nusd=nusd(self.min_cost) if self.min_cost is not None else None,
+            min_duration_ms=self.min_duration_ms,
+            search=self.search,
+        )
+
+
+class ListQuery(CallQuery):
+    """Which calls, and which page of them."""
+
+    before: Annotated[CallIdText, Field(description="`next_before` of the page before.")] = ""
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 50
+
+
+class FollowQuery(CallQuery):
+    """Which calls, and from where on."""
+
+    after: Annotated[Word, Field(description="`after` of the answer before; without one, begin now.")] = ""
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 200
+
+
+class OverviewQuery(CallQuery):
+    """Which calls, and into how many steps their window is cut."""
+
+    steps: Annotated[int, Field(ge=1, le=STEPS_MAX)] = 60
+
+
+def read_moment(text: str, now: datetime) -> datetime | None:
+    """Read a time, or a span back from now; a time without a zone is UTC, and nothing is None.
 
     Raises:
-        FilterFault: a value cannot be understood; the message says which and what it may be.
+        ValueError: it is neither; the message says what it may be.
     """
-    services = services_of(request)
-    now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
-    if status and status not in STATUSES:
-        raise FilterFault(f"`status` is {status[:50]!r}; it may be {', '.join(STATUSES)}.")
-    if subject and not is_pseudonym(subject):
-        subject = services.pseudonyms.of(tenant, subject)
-    return CallFilter(
-        since=moment("since", since, now),
-        until=moment("until", until, now),
-        feature=feature,
-        tenant=tenant,
-        subject=subject,
-        session=session,
-        key_id=key,
-        environment=environment,
-        route=route,
-        provider=provider,
-        model=model,
-        status=status,
-        error_class=error_class,
-        tag=tag,
-        trace_id=trace.lower(),
-        is_stream=is_stream,
-        min_cost_nusd=_amount(min_cost),
-        min_duration_ms=min_duration_ms,
-        search=search,
-    )
-
-
-def moment(name: str, text: str, now: datetime) -> datetime | None:
-    """Read a time, or a span back from now; a time without a zone is UTC.
-
-    Raises:
-        FilterFault: it is neither.
-    """
+    text = text.strip()
     if not text:
         return None
-    span = _SPAN.fullmatch(text.strip())
+    span = _SPAN.fullmatch(text)
     if span:
-        length = timedelta(**{_UNITS[span[2]]: min(int(span[1]), 10**9)}) if int(span[1]) < 10**9 else None
-        if length is not None and length.days <= _SPAN_DAYS_MAX:
-            return now - length
+        length = timedelta(seconds=min(int(span[1]) * _SECONDS[span[2]], SPAN_MAX.total_seconds()))
+        return now - length
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        raise FilterFault(
-            f"`{name}` is {text[:50]!r}; it may be a span back from now such as 90s, 15m, 1h or 7d, "
-            "or a time such as 2026-11-03T14:05."
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text[:40]!r} is not a time; write a span back from now such as 90s, 15m, 1h or 7d, "
+            "or a time such as 2026-11-03T14:05"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _amount(text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        amount = Decimal(text)
-        if not amount.is_finite():
-            raise InvalidOperation
-        return nusd(amount)
-    except InvalidOperation:
-        raise FilterFault(f"`min_cost` is {text[:50]!r}; it must be an amount in US dollars such as 0.01.") from None

@@ -3,54 +3,77 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
-from watchkeeper.api.auth import Operator, require_api_operator, services_of
-from watchkeeper.api.documents import key_document
-from watchkeeper.store.keys import KeyDraft
+from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.services import Services
+from watchkeeper.api.strict import Strict
+from watchkeeper.store.keys import KeyDraft, KeyRow
 
 NAME_MAX = 200
+EXPIRES_IN_S_MAX = 10 * 366 * 86_400
 OVERLAP_S_MAX = 90 * 86_400
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
-By = Annotated[Operator, Depends(require_api_operator)]
 
 
-class KeyWish(BaseModel):
+class KeyWish(Strict):
     """A key to be made."""
-
-    model_config = ConfigDict(extra="forbid")
 
     feature: str = Field(min_length=1, max_length=NAME_MAX, pattern=r"^[^\s/]+$", description="Whose calls it makes.")
     tenant: str = Field(default="", max_length=NAME_MAX, description="Binds the key to one tenant.")
-    name: str = Field(default="", max_length=NAME_MAX)
-    environment: str = Field(default="production", min_length=1, max_length=100)
-    expires_in_s: int | None = Field(default=None, ge=1, le=10 * 366 * 86_400)
+    name: str = Field(default="", max_length=NAME_MAX, description="For people; it need not be unique.")
+    environment: str = Field(default="production", min_length=1, max_length=100, pattern=r"^[^\s/]+$")
+    expires_in_s: int | None = Field(default=None, ge=1, le=EXPIRES_IN_S_MAX)
 
 
-class Rotation(BaseModel):
+class Rotation(Strict):
     """How a key is replaced."""
-
-    model_config = ConfigDict(extra="forbid")
 
     overlap_s: int = Field(default=3600, ge=0, le=OVERLAP_S_MAX, description="How long the old key is still accepted.")
 
 
+class KeyDocument(BaseModel):
+    """A key without its secret."""
+
+    public_id: Annotated[str, Field(description="The key begins with `sk-wk-` and this.")]
+    name: str
+    feature: str
+    tenant: str
+    environment: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    replaced_by: str | None
+    is_valid: Annotated[bool, Field(description="Whether the gateway accepts it now.")]
+
+
+class NewKeyDocument(KeyDocument):
+    """A key with its secret, at the only moment it can be seen."""
+
+    key: Annotated[str, Field(description="Keep it: it is not shown again.")]
+    replaces: str | None = None
+    note: Annotated[str | None, Field(description="What the operator may have overlooked.")] = None
+
+
+class KeyList(BaseModel):
+    """Keys, the newest first."""
+
+    keys: list[KeyDocument]
+
+
 @router.get("", summary="List keys")
-async def list_keys(request: Request) -> dict[str, Any]:
-    """Return all keys without their secrets, the newest first."""
-    services = services_of(request)
-    now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
-    return {"keys": [key_document(key, now) for key in await services.control.keys.all()]}
+async def list_keys(parts: Parts) -> KeyList:
+    """Return all keys without their secrets, those that have ended included."""
+    return KeyList(keys=[KeyDocument(**_facts(key, parts)) for key in await parts.control.keys.all()])
 
 
 @router.post("", status_code=201, summary="Make a key")
-async def create_key(request: Request, wish: KeyWish, by: By) -> dict[str, Any]:
-    """Make a key and return it whole; it cannot be shown again. `note` says what the operator may have overlooked."""
-    services = services_of(request)
-    now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
-    expires_at = now + timedelta(seconds=wish.expires_in_s) if wish.expires_in_s else None
+async def create_key(wish: KeyWish, parts: Parts, by: By) -> NewKeyDocument:
+    """Make a key and return it whole; it cannot be shown again."""
+    expires_at = _now(parts) + timedelta(seconds=wish.expires_in_s) if wish.expires_in_s else None
     draft = KeyDraft(
         feature=wish.feature,
         tenant=wish.tenant,
@@ -58,29 +81,39 @@ async def create_key(request: Request, wish: KeyWish, by: By) -> dict[str, Any]:
         environment=wish.environment,
         expires_at=expires_at,
     )
-    made = await services.control.keys.create(services.key_hasher, draft, actor=by.name)
-    services.on_control_change()
-    declared = services.declared_features()
-    undeclared = bool(declared) and wish.feature not in declared
-    note = f"The configuration does not declare the feature {wish.feature!r}; it has no owner." if undeclared else None
-    return {"key": made.key, "note": note, **key_document(made.row, now)}
+    made = await parts.control.keys.create(parts.key_hasher, draft, actor=by.name)
+    parts.on_control_change()
+    return NewKeyDocument(**_facts(made.row, parts), key=made.key, note=_doubt(wish.feature, parts))
 
 
 @router.post("/{public_id}/revoke", summary="Revoke a key")
-async def revoke_key(request: Request, public_id: str, by: By) -> dict[str, Any]:
+async def revoke_key(public_id: str, parts: Parts, by: By) -> KeyDocument:
     """End a key; the gateway refuses it within a second."""
-    services = services_of(request)
-    row = await services.control.keys.revoke(public_id, actor=by.name)
-    services.on_control_change()
-    return key_document(row, datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC))
+    row = await parts.control.keys.revoke(public_id, actor=by.name)
+    parts.on_control_change()
+    return KeyDocument(**_facts(row, parts))
 
 
 @router.post("/{public_id}/rotate", status_code=201, summary="Replace a key")
-async def rotate_key(request: Request, public_id: str, wish: Rotation, by: By) -> dict[str, Any]:
+async def rotate_key(public_id: str, wish: Rotation, parts: Parts, by: By) -> NewKeyDocument:
     """Make a key like another, which ends after the overlap; return the new one whole."""
-    services = services_of(request)
     overlap = timedelta(seconds=wish.overlap_s)
-    made = await services.control.keys.rotate(services.key_hasher, public_id, overlap=overlap, actor=by.name)
-    services.on_control_change()
-    now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
-    return {"key": made.key, "replaces": public_id, **key_document(made.row, now)}
+    made = await parts.control.keys.rotate(parts.key_hasher, public_id, overlap=overlap, actor=by.name)
+    parts.on_control_change()
+    return NewKeyDocument(**_facts(made.row, parts), key=made.key, replaces=public_id)
+
+
+def _facts(key: KeyRow, parts: Services) -> dict[str, Any]:
+    facts = {name: getattr(key, name) for name in KeyDocument.model_fields if name != "is_valid"}
+    return facts | {"is_valid": key.is_valid_at(_now(parts))}
+
+
+def _doubt(feature: str, parts: Services) -> str | None:
+    declared = parts.declared_features()
+    if not declared or feature in declared:
+        return None
+    return f"The configuration does not declare the feature {feature!r}; it has no owner."
+
+
+def _now(parts: Services) -> datetime:
+    return datetime.fromtimestamp(parts.clock.unix_ns() / 1e9, UTC)

@@ -1,98 +1,161 @@
 """Users, API tokens and sign-in links."""
 
-from typing import Annotated, Any
+import asyncio
+from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter
+from pydantic import AfterValidator, BaseModel, Field
 
 from watchkeeper.access.passwords import hash_password, password_fault
 from watchkeeper.access.tokens import API_TOKEN_PREFIX, make_token
-from watchkeeper.api.auth import Operator, require_api_operator, services_of
-from watchkeeper.core.errors import CallerError
+from watchkeeper.api.auth import LOCAL_OPERATOR, By, Parts
+from watchkeeper.api.signin import make_link
+from watchkeeper.api.strict import Strict
+from watchkeeper.store.people import TokenRow, UserRow
 
 router = APIRouter(prefix="/api/v1", tags=["people"])
-By = Annotated[Operator, Depends(require_api_operator)]
 
 
-class PasswordWeak(CallerError):
-    """The password is not acceptable."""
+def _free(name: str) -> str:
+    if name == LOCAL_OPERATOR:
+        raise ValueError(f"{name!r} stands for whoever holds the machine; choose another name")
+    return name
 
-    code = "password_weak"
-    http_status = 422
+
+def _good(password: str) -> str:
+    if fault := password_fault(password):
+        raise ValueError(fault.rstrip("."))
+    return password
 
 
-class UserWish(BaseModel):
+Password = Annotated[str, AfterValidator(_good)]
+
+
+class UserWish(Strict):
     """A local user to be added."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.@+-]+$")
-    password: str
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.@+-]+$"), AfterValidator(_free)]
+    password: Password
 
 
-class TokenWish(BaseModel):
+class PasswordWish(Strict):
+    """A new password."""
+
+    password: Password
+
+
+class TokenWish(Strict):
     """An API token to be made."""
 
-    model_config = ConfigDict(extra="forbid")
+    name: str = Field(min_length=1, max_length=200, description="Which program it is for.")
 
-    name: str = Field(min_length=1, max_length=200)
+
+class UserDocument(BaseModel):
+    """A local user."""
+
+    name: str
+    created_at: datetime
+    is_disabled: bool
+
+
+class UserList(BaseModel):
+    """Users by name."""
+
+    users: list[UserDocument]
+
+
+class TokenDocument(BaseModel):
+    """An API token without its secret."""
+
+    id: str
+    name: str
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+
+
+class NewTokenDocument(TokenDocument):
+    """An API token with its secret, at the only moment it can be seen."""
+
+    token: Annotated[str, Field(description="Keep it: it is not shown again.")]
+
+
+class TokenList(BaseModel):
+    """API tokens, the newest first."""
+
+    tokens: list[TokenDocument]
+
+
+class LinkDocument(BaseModel):
+    """A link that signs its holder in, once."""
+
+    path: Annotated[str, Field(description="Put the console's address in front of it.")]
+    expires_at: datetime
 
 
 @router.get("/users", summary="List users")
-async def list_users(request: Request) -> dict[str, Any]:
+async def list_users(parts: Parts) -> UserList:
     """Return the local users by name."""
-    found = await services_of(request).control.people.list_users()
-    return {"users": [{"name": user.name, "created_at": user.created_at.isoformat()} for user in found]}
+    return UserList(users=[_user(row) for row in await parts.control.people.list_users()])
 
 
 @router.post("/users", status_code=201, summary="Add a user")
-async def add_user(request: Request, wish: UserWish, by: By) -> dict[str, str]:
+async def add_user(wish: UserWish, parts: Parts, by: By) -> UserDocument:
     """Add a user who may sign in to the console."""
-    fault = password_fault(wish.password)
-    if fault:
-        raise PasswordWeak(fault)
-    await services_of(request).control.people.add_user(wish.name, hash_password(wish.password), actor=by.name)
-    return {"name": wish.name}
+    password_hash = await asyncio.to_thread(hash_password, wish.password)
+    return _user(await parts.control.people.add_user(wish.name, password_hash, actor=by.name))
+
+
+@router.post("/users/{name}/password", summary="Change a user's password")
+async def set_password(name: str, wish: PasswordWish, parts: Parts, by: By) -> UserDocument:
+    """Change a user's password; their sessions end."""
+    password_hash = await asyncio.to_thread(hash_password, wish.password)
+    return _user(await parts.control.people.set_password(name, password_hash, actor=by.name))
+
+
+@router.post("/users/{name}/disable", summary="Keep a user out")
+async def disable_user(name: str, parts: Parts, by: By) -> UserDocument:
+    """Keep a user out from now on; their sessions end."""
+    return _user(await parts.control.people.disable(name, actor=by.name))
+
+
+@router.post("/users/{name}/enable", summary="Let a user in again")
+async def enable_user(name: str, parts: Parts, by: By) -> UserDocument:
+    """Let a user in again."""
+    return _user(await parts.control.people.enable(name, actor=by.name))
 
 
 @router.post("/login-links", status_code=201, summary="Make a one-time sign-in link")
-async def make_link(request: Request, _: By) -> dict[str, str]:
-    """Return the path of a link that signs somebody in once, within 15 minutes."""
-    services = services_of(request)
-    token = make_token()
-    await services.control.people.add_link(services.token_hasher.hash(token))
-    return {"path": f"/login?token={token}"}
+async def create_link(parts: Parts, _: By) -> LinkDocument:
+    """Make a link that signs somebody in once, within 15 minutes."""
+    link = await make_link(parts)
+    return LinkDocument(path=link.path, expires_at=link.ends_at)
 
 
 @router.get("/tokens", summary="List API tokens")
-async def list_tokens(request: Request) -> dict[str, Any]:
+async def list_tokens(parts: Parts) -> TokenList:
     """Return the API tokens without their secrets."""
-    found = await services_of(request).control.people.list_tokens()
-    return {
-        "tokens": [
-            {
-                "id": token.id,
-                "name": token.name,
-                "created_at": token.created_at.isoformat(),
-                "created_by": token.created_by,
-                "revoked_at": token.revoked_at.isoformat() if token.revoked_at else None,
-            }
-            for token in found
-        ]
-    }
+    return TokenList(tokens=[_token(row) for row in await parts.control.people.list_tokens()])
 
 
 @router.post("/tokens", status_code=201, summary="Make an API token")
-async def add_token(request: Request, wish: TokenWish, by: By) -> dict[str, str]:
+async def add_token(wish: TokenWish, parts: Parts, by: By) -> NewTokenDocument:
     """Make a token for programs and return it whole; it cannot be shown again."""
-    services = services_of(request)
     token = make_token(API_TOKEN_PREFIX)
-    row = await services.control.people.add_token(services.token_hasher.hash(token), name=wish.name, actor=by.name)
-    return {"token": token, "id": row.id, "name": row.name}
+    row = await parts.control.people.add_token(parts.token_hasher.hash(token), name=wish.name, actor=by.name)
+    return NewTokenDocument(**_token(row).model_dump(), token=token)
 
 
 @router.post("/tokens/{token_id}/revoke", summary="Revoke an API token")
-async def revoke_token(request: Request, token_id: str, by: By) -> dict[str, str]:
+async def revoke_token(token_id: str, parts: Parts, by: By) -> TokenDocument:
     """End an API token at once."""
-    await services_of(request).control.people.revoke_token(token_id, actor=by.name)
-    return {"id": token_id}
+    return _token(await parts.control.people.revoke_token(token_id, actor=by.name))
+
+
+def _user(row: UserRow) -> UserDocument:
+    return UserDocument(name=row.name, created_at=row.created_at, is_disabled=row.is_disabled)
+
+
+def _token(row: TokenRow) -> TokenDocument:
+    return TokenDocument(**{name: getattr(row, name) for name in TokenDocument.model_fields})

@@ -53,6 +53,9 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Loaded:
     problems = [Problem(path, line, place, message) for line, place, message in found.faults]
     if found.data is None:
         raise ConfigError(problems or [Problem(path, None, (), "must be a mapping")])
+    if not found.data and not problems:
+        # Many editors empty a file for a moment while they save it; nobody means a gateway without providers.
+        problems.append(Problem(path, None, (), "is empty; it must name providers and routes"))
     expanded = references.expand(found.data, environment, path.parent, SECRET_KEYS)
     faults = [*expanded.faults, *checks.contradictions(expanded.data)]
     problems += [Problem(path, found.line(place), place, message) for place, message in faults]

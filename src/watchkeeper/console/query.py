@@ -1,6 +1,7 @@
 """The calls a page asks for, as they stand in the URL: every filter is one readable parameter."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
 

@@ -38,7 +38,7 @@ TICK_S = 0.25
 PUBLISH_TICKS = 4
 """Ticks between two publications of the meters."""
 YOUNG_OBJECTS_MAX = 20_000
-"""New objects between two looks for cycles; with Python's default the looks took 7 % of a worker's time."""
+"""New objects between two looks for cycles; with Python's default they took 7 % of a worker's time."""
 DRAIN_S = 30.0
 """How long calls under way may take after SIGTERM; then their connections are cut and recorded so."""
 
@@ -151,7 +151,11 @@ class Worker:
 
     def _publish(self) -> None:
         self._read_gauges()
-        _replace(self._folder.meters / f"{self._options.name}.mp", msgspec.msgpack.encode(self.meters))
+        try:
+            _replace(self._folder.meters / f"{self._options.name}.mp", msgspec.msgpack.encode(self.meters))
+        except OSError as error:
+            # A full disk; what was counted stays in memory and is published when there is room.
+            _log.warning("the meters cannot be published: %s", error.strerror)
 
 
 def _read_meters(path: Path) -> Meters | None:
@@ -182,7 +186,7 @@ async def serve(options: WorkerOptions, on_ready: Callable[[], None]) -> None:
 
 
 def _spare_the_collector() -> None:
-    """Leave what start-up made out of every collection, and collect less often: a finished call leaves no cycle behind."""
+    """Leave what start-up made out of every collection, and collect less often: finished calls leave no cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS_MAX, 20, 50)

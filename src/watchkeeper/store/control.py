@@ -1,12 +1,15 @@
 """The control database: keys, users, and what has been changed; SQLite here or PostgreSQL by URL."""
 
+import asyncio
+import os
+import sqlite3
 from typing import Self
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, event, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -47,25 +50,11 @@ class ControlStore:
         Raises:
             ControlUnusable: it cannot be opened, or a newer version has written it.
         """
+        await asyncio.to_thread(_bring_up_to_date, url)
         scheme, separator, rest = url.partition("://")
         engine = create_async_engine(f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}")
         if scheme == "sqlite":
-            event.listen(engine.sync_engine, "connect", _tune_sqlite)
-            event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        try:
-            async with engine.begin() as connection:
-                await connection.run_sync(_migrate)
-        except (SQLAlchemyError, OSError) as error:
-            await engine.dispose()
-            where = make_url(url).render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-            raise ControlUnusable(
-                f"The control database {where} cannot be opened: {reason}. "
-                "See that it is there and may be written to; nothing was changed."
-            ) from error
-        except ControlUnusable:
-            await engine.dispose()
-            raise
+            _listen(engine.sync_engine)
         return cls(engine, clock)
 
     async def answers(self) -> bool:
@@ -82,14 +71,50 @@ class ControlStore:
         await self._engine.dispose()
 
 
+def _bring_up_to_date(url: str) -> None:
+    """Migrate on a connection without a loop: one that fails then leaves no thread of a driver behind."""
+    scheme, separator, rest = url.partition("://")
+    engine = create_engine(f"{'postgresql+psycopg' if scheme == 'postgresql' else scheme}{separator}{rest}")
+    try:
+        if scheme == "sqlite":
+            _listen(engine)
+            _make_for_owner(make_url(url).database or "")
+        with engine.begin() as connection:
+            _migrate(connection)
+    except (SQLAlchemyError, OSError) as error:
+        where = make_url(url).render_as_string(hide_password=True)
+        reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).partition("\n")[0]
+        raise ControlUnusable(
+            f"The control database {where} cannot be opened: {reason}. "
+            "See that it is there and may be written to; nothing was changed."
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _make_for_owner(path: str) -> None:
+    """Make the file, where there is none, for its owner only; SQLite gives the files beside it the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _listen(engine: Engine) -> None:
+    event.listen(engine, "connect", _tune_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+
+
 def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # The driver would begin transactions by itself, but not before DDL: a migration that fails would stay half done.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.close()
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+    except sqlite3.Error:
+        # The pool does not know this connection yet and would leave its thread behind.
+        connection.close()
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -93,37 +93,39 @@ class People:
             raise UserTaken(f"There is a user {name!r} already. Choose another name.") from None
         return UserRow(name=name, password_hash=password_hash, created_at=moments.read_known(now), is_disabled=False)
 
-    async def set_password(self, name: str, password_hash: str, *, actor: str) -> None:
+    async def set_password(self, name: str, password_hash: str, *, actor: str) -> UserRow:
         """Change a user's password and end their sessions.
 
         Raises:
             UserUnknown: there is none of this name.
         """
-        await self._change_user(name, {"password_hash": password_hash}, f"changed the password of {name}", actor)
+        return await self._change_user(name, {"password_hash": password_hash}, f"changed the password of {name}", actor)
 
-    async def disable(self, name: str, *, actor: str) -> None:
+    async def disable(self, name: str, *, actor: str) -> UserRow:
         """Keep a user out from now on and end their sessions.
 
         Raises:
             UserUnknown: there is none of this name.
         """
-        await self._change_user(name, {"is_disabled": True}, f"disabled user {name}", actor)
+        return await self._change_user(name, {"is_disabled": True}, f"disabled user {name}", actor)
 
-    async def enable(self, name: str, *, actor: str) -> None:
+    async def enable(self, name: str, *, actor: str) -> UserRow:
         """Let a user in again.
 
         Raises:
             UserUnknown: there is none of this name.
         """
-        await self._change_user(name, {"is_disabled": False}, f"enabled user {name}", actor)
+        return await self._change_user(name, {"is_disabled": False}, f"enabled user {name}", actor)
 
-    async def _change_user(self, name: str, values: dict[str, object], summary: str, actor: str) -> None:
+    async def _change_user(self, name: str, values: dict[str, object], summary: str, actor: str) -> UserRow:
         async with self._engine.begin() as connection:
-            done = await connection.execute(update(users).where(users.c.name == name).values(**values))
-            if not done.rowcount:
+            changing = update(users).where(users.c.name == name).values(**values).returning(users)
+            row = (await connection.execute(changing)).one_or_none()
+            if row is None:
                 raise UserUnknown(f"There is no user {name[:100]!r}. `watchkeeper users list` shows them.")
             await connection.execute(delete(sessions).where(sessions.c.user_name == name))
             await note(connection, self._clock, "user", summary, actor=actor)
+        return _user(row)
 
     async def begin_session(self, token_hash: str, user_name: str) -> datetime:
         """Keep a session and return when it ends; sessions that have ended are forgotten."""
@@ -190,16 +192,7 @@ class People:
         """List the API tokens, the newest first."""
         async with self._engine.connect() as connection:
             rows = (await connection.execute(select(api_tokens).order_by(api_tokens.c.created_at.desc()))).all()
-        return [
-            TokenRow(
-                id=row.id,
-                name=row.name,
-                created_at=moments.read_known(row.created_at),
-                created_by=row.created_by,
-                revoked_at=moments.read(row.revoked_at),
-            )
-            for row in rows
-        ]
+        return [_token(row) for row in rows]
 
     async def token_name(self, token_hash: str) -> str | None:
         """Return the name of a valid API token."""
@@ -209,7 +202,7 @@ class People:
         async with self._engine.connect() as connection:
             return (await connection.execute(query)).scalar_one_or_none()
 
-    async def revoke_token(self, token_id: str, *, actor: str) -> None:
+    async def revoke_token(self, token_id: str, *, actor: str) -> TokenRow:
         """End an API token.
 
         Raises:
@@ -217,12 +210,14 @@ class People:
         """
         ending = update(api_tokens).where(api_tokens.c.id == token_id, api_tokens.c.revoked_at.is_(None))
         async with self._engine.begin() as connection:
-            done = await connection.execute(ending.values(revoked_at=moments.now(self._clock)))
-            if not done.rowcount:
+            changing = ending.values(revoked_at=moments.now(self._clock)).returning(api_tokens)
+            row = (await connection.execute(changing)).one_or_none()
+            if row is None:
                 raise TokenUnknown(
                     f"There is no valid API token {token_id[:50]!r}. `watchkeeper tokens list` shows them."
                 )
             await note(connection, self._clock, "token", f"revoked API token {token_id}", actor=actor)
+        return _token(row)
 
 
 def _is_good(token_hash: str, now: datetime) -> ColumnElement[bool]:
@@ -235,4 +230,14 @@ def _user(row: Row[tuple[object, ...]]) -> UserRow:
         password_hash=row.password_hash,
         created_at=moments.read_known(row.created_at),
         is_disabled=row.is_disabled,
+    )
+
+
+def _token(row: Row[tuple[object, ...]]) -> TokenRow:
+    return TokenRow(
+        id=row.id,
+        name=row.name,
+        created_at=moments.read_known(row.created_at),
+        created_by=row.created_by,
+        revoked_at=moments.read(row.revoked_at),
     )

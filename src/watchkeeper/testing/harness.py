@@ -57,8 +57,8 @@ class Installation:
         self.sign_in_url = ""
         """The one-time link of the latest start; empty when none was printed."""
         self._workers = workers
-        self._command = tuple(command)
-        self._environment = {**os.environ, **(environment or {}), "WATCHKEEPER_DATA": str(self.data)}
+        variables = {"WATCHKEEPER_DATA": str(self.data), **(environment or {})}
+        self._command = ("env", *(f"{name}={value}" for name, value in variables.items()), *command)
         self._output = folder / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,9 +90,7 @@ class Installation:
         ports = ["--port", str(self.port), "--console-port", str(self.console_port)]
         command = [*self._command, "up", *place, *ports, "--workers", str(self._workers)]
         with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=self._environment
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:
             wait_until(self._is_ready, within_s=START_WITHIN_S, every_s=0.02)
         except TimeoutError:
@@ -154,9 +152,7 @@ class Installation:
     def cli(self, *arguments: str, within_s: float = COMMAND_WITHIN_S) -> subprocess.CompletedProcess[str]:
         """Run `watchkeeper ARGUMENTS` on this data folder; the exit code is the caller's to judge."""
         command = [*self._command, *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=within_s, check=False, env=self._environment
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
 
     def cli_json(self, *arguments: str) -> Any:
         """Run `watchkeeper ARGUMENTS --json` and return the document it prints.

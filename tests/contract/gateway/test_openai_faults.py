@@ -213,7 +213,8 @@ def test_a_stream_that_is_cut_behind_its_terminator_is_whole(
     headers = [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]
     upstream.plays(Raw(head(200, headers) + chunk(event), end=Close()))
     with http.stream("POST", "/chat/completions", json=STREAMED) as reply:
-        received = next(reply.iter_raw())
+        parts = reply.iter_raw()
+        received = next(parts)
         call = gateway.call(reply.headers["x-wk-call-id"])
     assert received == event
     assert call.status == "ok"

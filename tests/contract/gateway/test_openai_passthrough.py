@@ -135,7 +135,8 @@ def test_events_are_passed_on_when_they_come(http: httpx.Client, upstream: Upstr
     upstream.plays(Reply("one two three", delivery=Delivery(pace_s=0.05)))
     asked = {"model": "gpt-4o-mini", "messages": MESSAGES, "stream": True}
     with http.stream("POST", "/chat/completions", json=asked) as answer:
-        first = next(answer.iter_raw())
+        parts = answer.iter_raw()
+        first = next(parts)
         assert upstream.received[0].outcome == "answering"
         assert first.count(b"data: ") == 1
 

@@ -23,6 +23,7 @@ from watchkeeper.testing import (
     context_length_exceeded,
     overloaded,
     rate_limited,
+    wait_until,
 )
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "one two three"}]
@@ -169,6 +170,7 @@ def test_refusals_have_the_clients_own_classes(
     ):
         client.chat.completions.create(**{"model": "gpt-4o-mini", "messages": ASK, **changes})
     assert caught.value.code == code
+    gateway.last_call()
     assert len(gateway.recorder.calls) == 1
 
 
@@ -187,6 +189,7 @@ def test_the_clients_own_retries_are_calls_of_their_own(gateway: Gateway, upstre
     with OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=2) as client:
         reply = client.chat.completions.create(model="gpt-4o-mini", messages=ASK)
     assert reply.choices[0].message.content == "at last"
+    wait_until(lambda: len(gateway.recorder.calls) == 3)
     assert [call.error_class for call in gateway.recorder.calls] == ["rate_limit", "capacity", ""]
 
 

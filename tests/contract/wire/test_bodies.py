@@ -5,6 +5,7 @@ import hashlib
 import resource
 from collections.abc import Awaitable, Callable
 
+import pytest
 from tests.contract.wire.rig import Hand, Raw, Remembered, Served, Upstream, until
 
 from watchkeeper.gateway.wire.client import Flight, Pool
@@ -100,6 +101,23 @@ async def test_upstream_reads_an_early_refusal_of_a_large_body(upstream: Start, 
     await until(lambda: one.open == 0)  # half of the request is still unsent: the connection is of no further use
 
 
+async def test_reply_that_ends_with_its_connection_ends_though_the_request_was_not_read(
+    upstream: Start, pool: Pool
+) -> None:
+    async def refuses(raw: Raw) -> None:
+        await raw.read_until(b"\r\n\r\n")
+        await raw.send(b"HTTP/1.1 413 Content Too Large\r\n\r\nno")
+        raw.half_close()
+        await asyncio.sleep(60)
+
+    one = await upstream(refuses)
+    sink = Remembered()
+    head = b"POST / HTTP/1.1\r\nhost: up\r\ncontent-length: %d\r\n\r\n" % LARGE
+    await pool.send(one.origin, head, b"a" * LARGE, sink, connect_timeout_s=5)
+    assert await sink.outcome() is None
+    assert (sink.status, sink.body) == (413, b"no")
+
+
 class PassingOn(Remembered):
     """A sink that hands everything to a client at once, as a relay does."""
 
@@ -164,16 +182,19 @@ async def test_client_that_does_not_read_stops_its_upstream(serve: Serve, upstre
     assert total == 4 * LARGE
 
 
-async def test_next_request_waits_until_the_client_has_taken_the_last_answer(serve: Serve) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+async def test_next_request_waits_until_the_client_has_taken_the_last_answer(serve: Serve, apart: bool) -> None:
     async def handle(exchange: Exchange) -> None:
         exchange.reply(200, b"", b"x" * (20 * MIB))
 
     served = await serve(handle)
     client = await served.connect()
     client.pause()
-    await client.send(GET * 3)
+    await client.send(GET)
     await until(lambda: served.server.requests == 1)
-    await asyncio.sleep(0.05)
+    for part in (GET[:5], GET[5:], GET) if apart else (GET + GET,):
+        await client.send(part)
+        await asyncio.sleep(0.02)
     assert served.server.requests == 1
     client.resume()
     for _ in range(3):

@@ -248,14 +248,15 @@ async def test_slow_handler_is_not_the_clients_fault(serve: Serve, hand: Hand) -
     assert (await client.answer()).status == 200
 
 
-async def test_client_that_takes_nothing_is_cut_off(serve: Serve, hand: Hand) -> None:
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
+async def test_client_that_takes_nothing_is_cut_off(serve: Serve, hand: Hand, last: bytes) -> None:
     async def handle(exchange: Exchange) -> None:
         exchange.reply(200, b"", b"a" * 20_000_000)
 
     served = await serve(handle)
     client = await served.connect()
     client.pause()
-    await client.send(GET)
+    await client.send(GET[:-2] + last + b"\r\n")
     await until(lambda: served.server.requests == 1)
     await settled(served)
     hand.move(61)
@@ -264,12 +265,18 @@ async def test_client_that_takes_nothing_is_cut_off(serve: Serve, hand: Hand) ->
     await until(lambda: served.server.open_connections == 0)
 
 
-async def test_client_that_takes_slowly_is_served(serve: Serve, hand: Hand) -> None:
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
+async def test_client_that_takes_slowly_is_served(serve: Serve, hand: Hand, last: bytes) -> None:
     async def handle(exchange: Exchange) -> None:
         exchange.reply(200, b"", b"a" * 20_000_000)
 
-    client = await (await serve(handle)).connect()
-    await client.send(GET)
+    served = await serve(handle)
+    client = await served.connect(receive_buffer=65536)
+    await client.send(GET[:-2] + last + b"\r\n")
+    await until(lambda: served.server.requests == 1)
+    await settled(served)
+    hand.move(40)
+    await settled(served)
     head = await client.read_until(b"\r\n\r\n")
     assert b"content-length: 20000000" in head
     for _ in range(20):

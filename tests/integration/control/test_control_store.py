@@ -247,6 +247,30 @@ async def test_a_server_that_is_away_is_named_without_its_password() -> None:
     assert "hush" not in str(caught.value)
 
 
+def modes_in(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode for path in folder.iterdir()}
+
+
+async def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
+    store = await ControlStore.open(f"sqlite:///{tmp_path}/control.db", SystemClock())
+    await make_key(store)
+    assert {name: mode & 0o777 for name, mode in modes_in(tmp_path).items()} == {
+        "control.db": 0o600,
+        "control.db-shm": 0o600,
+        "control.db-wal": 0o600,
+    }
+    await store.close()
+
+
+async def test_a_database_that_goes_away_answers_no_more(tmp_path: Path) -> None:
+    store = await ControlStore.open(f"sqlite:///{tmp_path}/control.db", SystemClock())
+    assert await store.answers()
+    await store.close()
+    (tmp_path / "control.db").write_bytes(b"this is not a database" * 100)
+    assert not await store.answers()
+    await store.close()
+
+
 async def test_a_migration_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "control.db"
     with sqlite3.connect(path) as connection:

@@ -216,10 +216,10 @@ while drain.step():
 """
 
 
-async def test_a_keeper_that_is_killed_again_and_again_stores_every_call_once(tmp_path: Path) -> None:
+def test_a_keeper_that_is_killed_again_and_again_stores_every_call_once(tmp_path: Path) -> None:
     chance = random.Random(7)
     calls = [_call() for _ in range(1_000)]
-    await _write(tmp_path / "spool" / "w0", [msgspec.msgpack.encode(call) for call in calls], frames=50)
+    asyncio.run(_write(tmp_path / "spool" / "w0", [msgspec.msgpack.encode(call) for call in calls], frames=50))
     for _ in range(6):
         keeper = subprocess.Popen([sys.executable, "-c", _KEEPER, str(tmp_path)], stdout=subprocess.PIPE)
         assert keeper.stdout is not None

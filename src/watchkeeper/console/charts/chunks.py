@@ -1,5 +1,6 @@
 """When the chunks of a stream arrived, and how long the gaps between them were."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def pace(offsets_us: Sequence[int]) -> Pace | None:
     """Measure a stream by its chunks' arrival, in microseconds from the call's start; None for fewer than two."""
     if len(offsets_us) < 2:
         return None
-    gaps = [(after - before) / 1_000 for before, after in zip(offsets_us, offsets_us[1:], strict=False)]
+    gaps = [(after - before) / 1_000 for before, after in itertools.pairwise(offsets_us)]
     ordered = sorted(gaps)
     longest = ordered[-1]
     return Pace(

@@ -35,6 +35,7 @@ class TopRow:
 
     name: str
     href: str
+    """The calls behind it; empty for calls that have no name, which cannot be asked for."""
     calls: str
     cost: str
     meter: Markup
@@ -145,7 +146,7 @@ def _top(rows: Sequence[tuple[str, int, int]], query: CallQuery, *, is_model: bo
         drawn.append(
             TopRow(
                 name=name or "(none)",
-                href=query.url("/calls", **filters),
+                href=query.url("/calls", **filters) if name else "",
                 calls=figures.count(calls),
                 cost=figures.amount(cost),
                 meter=meter(part),

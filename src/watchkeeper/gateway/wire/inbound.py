@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from asyncio import Future, Protocol, Transport
 from math import inf
 from typing import TYPE_CHECKING, cast
@@ -70,7 +73,7 @@ class Connection(Protocol):
         reader.feed(data, self._clock())
         if reader.held_bytes != self._held_bytes:
             self._account()
-        if self._exchange is not None:
+        if self._exchange is not None or self._is_write_paused:
             if reader.arrived or reader.unread or reader.phase in ("head", "body"):
                 self._transport.pause_reading()
         elif reader.arrived:
@@ -94,7 +97,7 @@ class Connection(Protocol):
 
     def pause_writing(self) -> None:
         self._is_write_paused = True
-        self._mark = self._transport.get_write_buffer_size()
+        self._mark = _untaken_bytes(self._transport)
         self.deadline = self._server.now + self._limits.write_stall_s
         if self._exchange is not None and self._exchange.on_pause is not None:
             self._exchange.on_pause()
@@ -165,26 +168,23 @@ class Connection(Protocol):
         """Act on a deadline that has passed."""
         limits = self._limits
         self.deadline = inf
-        if self._is_closing:
-            self._transport.abort()
-        elif self._is_write_paused:
+        if self._is_closing or self._is_write_paused:
             self._expire_write(now)
         elif self._reader.phase == "head":
             self._reject(RequestTimeout(f"The request's head was not complete after {limits.head_s:g} seconds."))
         elif self._reader.phase == "body":
             self._expire_body(now)
-        elif self._transport.get_write_buffer_size():
-            self._transport.abort()
         else:
             self._close()
 
     def _expire_write(self, now: float) -> None:
-        waiting_bytes = self._transport.get_write_buffer_size()
-        if waiting_bytes >= self._mark:
-            self._transport.abort()
-        else:
-            self._mark = waiting_bytes
+        """See whether the client still takes what was written before."""
+        untaken_bytes = _untaken_bytes(self._transport)
+        if 0 < untaken_bytes < self._mark:
+            self._mark = untaken_bytes
             self.deadline = now + self._limits.write_stall_s
+        else:
+            self._transport.abort()
 
     def _expire_body(self, now: float) -> None:
         limits = self._limits
@@ -221,6 +221,8 @@ class Connection(Protocol):
         if reader.unread and not reader.arrived:
             reader.read_on()
             self._account()
+        if self._is_closing:
+            return
         if reader.arrived:
             self._server.loop.call_soon(self._next_if_open)
             return
@@ -280,6 +282,7 @@ class Connection(Protocol):
         self._say(rejection)
         self._is_closing = True
         self._forget_bodies()
+        self._mark = 0
         self.deadline = self._server.now + self._limits.linger_s
         self._transport.resume_reading()
         self._transport.write_eof()
@@ -295,8 +298,11 @@ class Connection(Protocol):
         self._held_bytes = 0
 
     def _close(self) -> None:
+        """Close behind what was written."""
         self._is_closing = True
-        self.deadline = self._server.now + self._limits.linger_s
+        is_written = not self._transport.get_write_buffer_size()
+        self._mark = 0 if is_written else _untaken_bytes(self._transport)
+        self.deadline = self._server.now + (self._limits.linger_s if is_written else self._limits.write_stall_s)
         self._transport.close()
 
     def _lose(self) -> None:
@@ -310,6 +316,19 @@ class Connection(Protocol):
             if not self._writable.done():
                 self._writable.set_result(None)
             self._writable = None
+
+
+def _untaken_bytes(transport: Transport) -> int:
+    """Count what was written and the client's system has not confirmed, here and in the kernel.
+
+    The kernel alone takes megabytes, so that a slow client would seem to take nothing for minutes.
+    """
+    socket_number = transport.get_extra_info("socket").fileno()
+    try:
+        queued = fcntl.ioctl(socket_number, termios.TIOCOUTQ, bytes(4))
+    except OSError:  # the system cannot tell, or the socket is closed
+        queued = bytes(4)
+    return transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
 
 def _full() -> Overloaded:

@@ -195,6 +195,7 @@ class Upstream(TransportProtocol):
     def eof_received(self) -> bool:
         if self._phase == "idle":
             self._lane.withdraw(self)
+        self._transport.abort()  # a plain close would first wait for the rest of a request that nobody reads
         return False
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -1,1 +1,0 @@
-"""What the console asks of the rest of the keeper."""
