@@ -1,7 +1,7 @@
 """A keeper that kills itself at one point of its work: `python -m tests.integration.ingest.killed_keeper DATA POINT`.
 
 Points are counted over everything that touches the disk: each write of the cursor and each insert into a table, before
-it and after it. A keeper whose point is never reached stores all that there is and ends.
+it and after it. A keeper whose point is never reached, such as 0, stores all that there is and ends.
 """
 
 import os
@@ -52,6 +52,8 @@ def main(data: Path, point: int) -> None:
     AnalyticsStore._insert = points.around(AnalyticsStore._insert)  # type: ignore[method-assign]  # the seam of a test
     intake.BATCH_RECORDS = 40
     drain = Drain(data / "spool", KEY, store, BookPricer(PriceBook()), clock=SystemClock())
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
     while drain.step():
         pass
     drain.close()
