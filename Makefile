@@ -26,7 +26,7 @@ setup: $(INSTALLED)
 	@:
 
 test: setup $(DEV)
-	@scripts/need_chromium.sh
+	@scripts/need_chromium.sh $(BIN)/python
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: setup $(DEV)

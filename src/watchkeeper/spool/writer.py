@@ -262,7 +262,8 @@ class SpoolWriter:
         self.trouble = ""
         self._must_finish = True
         await self._write_due()
-        left = sum(len(batch.records) for batch in (*self._full, self._gathering))
+        batches = (*self._full, self._gathering)
+        left = sum(record.kind != LOSS_RECORD for batch in batches for record in batch.records)
         if left:
             self._drop("closed", left)
             _log.error("%d records could not be written before the end and are lost: %s", left, self.trouble)
@@ -296,6 +297,7 @@ class SpoolWriter:
             if failed := batch.fail(error):
                 self.waiting_bytes += batch.size - before
                 self._drop(reason, failed)
+        self._full = deque(batch for batch in self._full if batch.records)
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         await self._loop.run_in_executor(self._thread, work)

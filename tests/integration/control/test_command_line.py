@@ -149,7 +149,7 @@ class Command:
 
 
 class LoneCommand(Command):
-    """Runs commands in processes of their own: without a keeper they open the stores, and chDB allows one a process."""
+    """Runs commands in processes of their own: without a keeper they open the stores, one chDB in a process."""
 
     def __call__(self, *arguments: str, data: Path) -> int:
         done = subprocess.run([*COMMAND, *arguments, "--data", str(data)], capture_output=True, text=True, check=False)

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import clickhouse_connect
 import msgspec
 import pytest
+from tests.integration.ingest import killed_keeper
 
 from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.clock import SystemClock
@@ -26,7 +28,8 @@ from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.batch import CallBatch
 from watchkeeper.store.rows import CallDetail, CallFilter
 
-KEY = b"k" * 32
+KEY = killed_keeper.KEY
+ROOT = Path(__file__).parents[3]
 CLOCK = SystemClock()
 IDS = CallIds(CLOCK)
 QUESTION = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Where is my Refund, please?"}]}'
@@ -202,44 +205,22 @@ async def test_a_store_that_comes_and_goes_gets_every_call_once(tmp_path: Path, 
     assert sorted(taken) == sorted(call.id for call in calls)
 
 
-_KEEPER = """
-import sys
-from pathlib import Path
-from tests.integration.ingest.test_drain import _drain
-from watchkeeper.ingest import intake
-from watchkeeper.store.analytics import AnalyticsStore
-intake.BATCH_RECORDS = 40
-drain = _drain(Path(sys.argv[1]) / "spool", AnalyticsStore.open(f"chdb://{sys.argv[1]}/analytics"))
-print("begun", flush=True)
-while drain.step():
-    pass
-"""
-
-
-def test_a_keeper_that_is_killed_again_and_again_stores_every_call_once(tmp_path: Path) -> None:
+def test_a_keeper_that_is_killed_at_any_moment_stores_every_call_once(tmp_path: Path) -> None:
     chance = random.Random(7)
     calls = [_call() for _ in range(1_000)]
     asyncio.run(_write(tmp_path / "spool" / "w0", [msgspec.msgpack.encode(call) for call in calls], frames=50))
-    for _ in range(6):
-        keeper = subprocess.Popen([sys.executable, "-c", _KEEPER, str(tmp_path)], stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "tests.integration.ingest.killed_keeper", str(tmp_path), "0"]
+    for _ in range(5):
+        keeper = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         assert keeper.stdout is not None
         keeper.stdout.readline()
         time.sleep(chance.random() * 0.15)
         keeper.send_signal(signal.SIGKILL)
         keeper.wait()
         keeper.stdout.close()
-    subprocess.run([sys.executable, "-c", _KEEPER, str(tmp_path)], check=True, stdout=subprocess.DEVNULL)
-    counted = "SELECT uniqExact({0}), count() FROM {1}"
-    script = (
-        "import sys, clickhouse_connect as c; k = c.get_client(dsn='chdb://' + sys.argv[1]);"
-        "print([k.query(q).result_rows[0] for q in sys.argv[2:]])"
-    )
-    queries = [
-        counted.format("id", "calls"),
-        counted.format("call_id", "attempts"),
-        counted.format("call_id", "bodies"),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", script, f"{tmp_path}/analytics", *queries], check=True, capture_output=True, text=True
-    )
-    assert done.stdout.strip() == "[(1000, 1000), (1000, 1000), (1000, 1000)]"
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    client = clickhouse_connect.get_client(dsn=f"chdb://{tmp_path}/analytics")
+    for table, column in (("calls", "id"), ("attempts", "call_id"), ("bodies", "call_id")):
+        found = client.query(f"SELECT uniqExact({column}), count() FROM {table}").result_rows
+        assert list(found) == [(1000, 1000)], table
+    client.close()
