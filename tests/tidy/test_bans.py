@@ -46,7 +46,7 @@ BANS = (
 VAGUE = frozenset({"base", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "util", "utils"})
 
 BROAD_MAX = 8
-"""Handlers of every error, each at a boundary that says why."""
+"""Handlers that keep every error, each at a boundary that says why; those that raise it again are not counted."""
 LAZY_MAX = 12
 """Imports inside functions, each with its reason; cli/ is not counted, where a command loads its parts when called."""
 
@@ -104,7 +104,8 @@ def test_whoever_catches_every_error_says_why() -> None:
         and (node.type is None or _dotted(node.type) in ("Exception", "BaseException"))
     ]
     assert [source.where(node) for source, node in broad if not source.says_why(node)] == []
-    assert len(broad) <= BROAD_MAX
+    kept = [node for _, node in broad if not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)]
+    assert len(kept) <= BROAD_MAX
 
 
 def test_no_error_is_swallowed_without_a_word() -> None:

@@ -28,6 +28,7 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
     """Run a command; what fails is said in words, never as a traceback."""
     try:
         app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         error.verbose = False
         command = " ".join(("watchkeeper", *(error.command_chain or ())))

@@ -14,7 +14,7 @@ from watchkeeper.core.call import Call
 from watchkeeper.core.conversation import Message, read_conversation
 
 PREVIEW_LETTERS = 200
-WORDS_LETTERS = 4_000
+WORDS_LETTERS = 2_000
 """Of question and answer each; what is longer cannot be searched for."""
 
 
@@ -71,7 +71,7 @@ class _Asked(Struct, gc=False):
 
 
 class _Choice(Struct, gc=False):
-    index: int = 0
+    index: int | None = None
     message: _Turn | None = None
     delta: _Turn | None = None
     finish_reason: str | None = None
@@ -94,7 +94,7 @@ def _usual(call: Call) -> Digest:
     if not body:
         return _made(asked, [], "", [])
     if not call.is_stream or body.lstrip().startswith(b"{"):
-        return _plain(asked, sorted(_reply(body).choices, key=lambda choice: choice.index))
+        return _plain(asked, _reply(body).choices)
     return _streamed(asked, body)
 
 
@@ -115,7 +115,9 @@ def _text(turn: _Turn) -> str:
 def _plain(asked: str, choices: list[_Choice]) -> Digest:
     said: list[str] = []
     names: list[str] = []
-    for choice in choices:
+    for position, choice in enumerate(choices):
+        if choice.index != position:
+            raise _Unusual
         turn = choice.message or _Turn()
         if turn.function_call:
             raise _Unusual

@@ -8,7 +8,7 @@ store keeps one copy.
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from watchkeeper.spool.segment import CALL_RECORD, LOSS_RECORD, Record, SegmentD
 from watchkeeper.store.batch import CallBatch
 
 BATCH_RECORDS = 8_000
-BATCH_BYTES = 24 << 20
+BATCH_BYTES = 48 << 20
 """Of one insert; the frame that passes either is its last. Few large inserts spare the store merging small parts."""
 
 _log = logging.getLogger("watchkeeper.ingest")
@@ -52,24 +52,6 @@ class Parts:
     clock: Clock
 
 
-@dataclass(slots=True)
-class _Range:
-    """Consecutive frames of one segment and what they hold."""
-
-    frames: list[Frame] = field(default_factory=list[Frame])
-    records: int = 0
-    size: int = 0
-
-    def add(self, frame: Frame) -> None:
-        self.frames.append(frame)
-        self.records += len(frame.records)
-        self.size += sum(len(record.payload) for record in frame.records)
-
-    @property
-    def is_full(self) -> bool:
-        return self.records >= BATCH_RECORDS or self.size >= BATCH_BYTES
-
-
 class Intake:
     """Reads one worker's segments in order and deletes those that are stored. For one thread."""
 
@@ -77,6 +59,7 @@ class Intake:
         self._folder = folder
         self._parts = parts
         self._reader: SegmentReader | None = None
+        self._batch = CallBatch()
         self._decode_call: Callable[[bytes], Call] = msgspec.msgpack.Decoder(Call).decode
         self._decode_loss: Callable[[bytes], Loss] = msgspec.msgpack.Decoder(Loss).decode
         self.cursor = cursors.load(folder)
@@ -95,11 +78,11 @@ class Intake:
             return 0
         # Asked before reading: what an abandoned segment holds then is all that it will ever hold.
         is_abandoned = reader.is_abandoned()
-        found = self._read_range(reader)
-        if found.frames:
-            self._store(reader, found)
-            self.has_more = found.is_full or reader.is_finished
-            return max(1, found.records)
+        before = reader.position
+        self._store_range(reader)
+        if reader.position != before:
+            self.has_more = self._is_full or reader.is_finished
+            return max(1, reader.position.records - before.records)
         if reader.is_finished or is_abandoned:
             self._delete(reader)
             self.has_more = True
@@ -141,28 +124,30 @@ class Intake:
             return reader
         return None
 
-    def _read_range(self, reader: SegmentReader) -> _Range:
-        """Read the frames of the intent under way, or as many as make a batch."""
-        intent = self.cursor.intent
-        found = _Range()
-        while not found.is_full if intent is None else reader.position < intent.upto:
-            frame = reader.read()
-            if frame is None:
-                break
-            found.add(frame)
-        return found
-
-    def _store(self, reader: SegmentReader, found: _Range) -> None:
-        upto = reader.position
+    def _store_range(self, reader: SegmentReader) -> None:
+        """Store the range that was being stored when a process died, or else one that makes a batch."""
+        batch, intent = self._batch, self.cursor.intent
+        batch.clear()
+        rejected: Counter[str] = Counter()
+        stored_us = self._parts.clock.unix_ns() // 1000
         try:
-            batch, rejected = self._batch(found)
+            while not self._is_full if intent is None else reader.position < intent.upto:
+                frame = reader.read()
+                if frame is None:
+                    break
+                self._take_frame(frame, rejected, stored_us)
             if len(batch):
-                self._parts.store.insert_calls(batch, token=self._declare(upto))
+                self._parts.store.insert_calls(batch, token=self._declare(reader.position))
                 self.stored_ns = self._parts.clock.unix_ns()
         except BaseException:  # whatever happened, the range must be read again
             reader.seek(self.cursor.position)
             raise
-        self._advance(upto, stored=len(batch), rejected=rejected)
+        if reader.position != self.cursor.position:
+            self._advance(reader.position, stored=len(batch), rejected=rejected)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._batch) >= BATCH_RECORDS or self._batch.size >= BATCH_BYTES
 
     def _declare(self, upto: Position) -> str:
         """Write down which range is being stored, unless that has been done, and return its token."""
@@ -184,37 +169,33 @@ class Intake:
         cursors.save(self._folder, cursor)
         self.cursor = cursor
 
-    def _batch(self, found: _Range) -> tuple[CallBatch, Counter[str]]:
-        batch = CallBatch()
-        rejected: Counter[str] = Counter()
-        stored_us = self._parts.clock.unix_ns() // 1000
-        for frame in found.frames:
-            kept: list[Record] = []
-            if frame.damage:
-                _log.error("in the spool of %s: %s", self._folder.name, frame.damage)
-                if frame.lost_records is None:
-                    rejected["damaged_segment"] += 1
-                elif frame.lost_records:
-                    rejected["damaged_frame"] += frame.lost_records
-                if frame.raw:
-                    kept.append(Record(DAMAGED_FRAME, frame.raw))
-            for record in frame.damaged_records:
-                rejected["damaged_record"] += 1
+    def _take_frame(self, frame: Frame, rejected: Counter[str], stored_us: int) -> None:
+        """Put the records of a frame where they belong: into the batch, or among the rejected."""
+        kept: list[Record] = []
+        if frame.damage:
+            _log.error("in the spool of %s: %s", self._folder.name, frame.damage)
+            if frame.lost_records is None:
+                rejected["damaged_segment"] += 1
+            elif frame.lost_records:
+                rejected["damaged_frame"] += frame.lost_records
+            if frame.raw:
+                kept.append(Record(DAMAGED_FRAME, frame.raw))
+        for record in frame.damaged_records:
+            rejected["damaged_record"] += 1
+            kept.append(record)
+        for record in frame.records:
+            if reason := self._take(record, rejected, stored_us):
+                rejected[reason] += 1
                 kept.append(record)
-            for record in frame.records:
-                if reason := self._take(record, batch, rejected, stored_us):
-                    rejected[reason] += 1
-                    kept.append(record)
-            if kept:
-                self._parts.rejected.keep(kept)
-        return batch, rejected
+        if kept:
+            self._parts.rejected.keep(kept)
 
-    def _take(self, record: Record, batch: CallBatch, rejected: Counter[str], stored_us: int) -> str:
-        """Put a record where it belongs; return why that cannot be done, or nothing."""
+    def _take(self, record: Record, rejected: Counter[str], stored_us: int) -> str:
+        """Take one record; return why that cannot be done, or nothing."""
         try:
             if record.kind == CALL_RECORD:
                 call = self._decode_call(record.payload)
-                add_call(batch, call, self._parts.pricer, stored_us=stored_us)
+                add_call(self._batch, call, self._parts.pricer, stored_us=stored_us)
                 self.newest_ns = max(self.newest_ns, call.started_ns + int(call.duration_ms * 1e6))
             elif record.kind == LOSS_RECORD:
                 loss = self._decode_loss(record.payload)

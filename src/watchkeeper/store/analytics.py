@@ -1,9 +1,10 @@
 """The analytics store: ClickHouse SQL, in this process through chDB or on a server, by the same questions."""
 
 import asyncio
+import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,18 @@ MEMORY_BYTES_MAX = 2 * 1024**3
 """Of one question; a larger one fails instead of taking the keeper with it."""
 SECONDS_MAX = 30
 HAS_MEMORY_FILES = hasattr(os, "memfd_create")
+ENGINE_OPTIONS = {
+    "max_server_memory_usage": 3 * 1024**3,
+    "mark_cache_size": 256 * 1024**2,
+    "index_mark_cache_size": 64 * 1024**2,
+    "primary_index_cache_size": 256 * 1024**2,
+    "text_index_tokens_cache_size": 64 * 1024**2,
+    "text_index_header_cache_size": 64 * 1024**2,
+    "text_index_postings_cache_size": 128 * 1024**2,
+    "vector_similarity_index_cache_size": 0,
+    "os_threads_nice_value_merge_mutate": 10,
+}
+"""Of the embedded engine, which by default takes up to nine tenths of the memory; merging parts waits for others."""
 FACET_FIELDS = ("feature", "tenant", "provider", "model", "status", "error_class", "key_id")
 FACET_VALUES = 12
 ID_SLACK = timedelta(hours=3)
@@ -158,24 +171,19 @@ class AnalyticsStore:
         return rows
 
     def _insert(self, table: str, rows: Rows, token: str) -> None:
-        if not rows.count:
-            return
         settings = {"insert_deduplication_token": f"{token}:{table}", "insert_deduplicate": 1}
-        if not (self._is_embedded and HAS_MEMORY_FILES):
-            self._client().raw_insert(table, rows.names, bytes(rows.payload), fmt="MsgPack", settings=settings)
-            return
-        # The driver would hand bodies in clear to the embedded engine in a file in the system's folder for such.
-        handle = os.memfd_create(table)
-        try:
-            written = 0
-            while written < len(rows.payload):
-                written += os.write(handle, memoryview(rows.payload)[written:])
-            self._client().command(
-                f"INSERT INTO {table} ({', '.join(rows.names)}) FROM INFILE '/proc/self/fd/{handle}' FORMAT MsgPack",
-                settings=settings,
-            )
-        finally:
-            os.close(handle)
+        with rows.payload as payload:
+            if not payload:
+                return
+            if not (self._is_embedded and HAS_MEMORY_FILES):
+                self._client().raw_insert(table, rows.names, bytes(payload), fmt="MsgPack", settings=settings)
+                return
+            # The driver would hand bodies in clear to the embedded engine in a file in the system's folder for such.
+            with _in_memory_file(table, payload) as path:
+                self._client().command(
+                    f"INSERT INTO {table} ({', '.join(rows.names)}) FROM INFILE '{path}' FORMAT MsgPack",
+                    settings=settings,
+                )
 
     def _migrate(self) -> None:
         client = self._client()
@@ -200,9 +208,23 @@ class AnalyticsStore:
         """Return this thread's own client: a client is not for two threads, the store behind it is."""
         client = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = clickhouse_connect.get_client(dsn=self._url, tz_mode="aware")
+            options: dict[str, Any] = {"chdb_options": ENGINE_OPTIONS} if self._is_embedded else {}
+            client = self._local.client = clickhouse_connect.get_client(dsn=self._url, tz_mode="aware", **options)
             self._clients.append(client)
         return client
+
+
+@contextlib.contextmanager
+def _in_memory_file(name: str, content: memoryview) -> Iterator[str]:
+    """Give content a path for as long as the block runs, without writing it to a disk."""
+    handle = os.memfd_create(name)
+    try:
+        written = 0
+        while written < len(content):
+            written += os.write(handle, content[written:])
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
 
 
 def statements(text: str) -> list[str]:

@@ -1,3 +1,6 @@
+-- Settings of all three tables: a repeated insert token adds nothing; an insert is on disk when it returns; a fresh part is
+-- one file for all columns, a tenth cheaper to write; parts are merged many at a time, so that a row is rewritten less often.
+
 -- One thin row per call, for lists and charts. In order of the id, which is in order of time: the newest are at the end,
 -- a window of time is a range, and an id names its own place.
 CREATE TABLE IF NOT EXISTS calls
@@ -59,7 +62,8 @@ CREATE TABLE IF NOT EXISTS calls
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(started_at)
 ORDER BY id
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 67108864, min_parts_to_merge_at_once = 8, auto_statistics_types = '';
 
 -- One row per attempt; fetched with its call.
 CREATE TABLE IF NOT EXISTS attempts
@@ -84,7 +88,8 @@ CREATE TABLE IF NOT EXISTS attempts
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(call_started_at)
 ORDER BY (call_id, number)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 67108864, min_parts_to_merge_at_once = 8, auto_statistics_types = '';
 
 -- The fat part of a call, fetched by its id only: small granules, bounded in bytes, so that one call costs one small read.
 CREATE TABLE IF NOT EXISTS bodies
@@ -123,4 +128,5 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(call_started_at)
 ORDER BY call_id
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 67108864, min_parts_to_merge_at_once = 8, auto_statistics_types = '',
     index_granularity = 256, index_granularity_bytes = 1048576;
