@@ -22,13 +22,13 @@ _COLUMNS = (
     Column("status", is_state=True),
     Column("feature", leaves=5),
     Column("tenant", leaves=1),
-    Column("model", leaves=6, may_shrink=True),
+    Column("model", leaves=6, shrinks_to=18),
     Column("in", is_right=True, leaves=3),
     Column("out", is_right=True, leaves=4),
     Column("cost $", is_right=True),
     Column("ms", is_right=True),
     Column("first ms", is_right=True, leaves=2),
-    Column("question", leaves=7, may_shrink=True),
+    Column("question", leaves=7, shrinks_to=20),
 )
 _USUAL = (19, 26, 10, 12, 10, 24, 6, 6, 11, 6, 8, 80)
 """How wide each column is while nobody knows what will arrive."""

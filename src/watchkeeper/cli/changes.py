@@ -8,7 +8,7 @@ from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.show import Column
 
-_COLUMNS = (Column("time (UTC)"), Column("by"), Column("kind", leaves=1), Column("what", may_shrink=True))
+_COLUMNS = (Column("time (UTC)"), Column("by"), Column("kind", leaves=1), Column("what", shrinks_to=20))
 
 
 def changes(

@@ -12,7 +12,7 @@ from watchkeeper.config.explain import explain as explain_values
 from watchkeeper.config.load import load
 from watchkeeper.config.schema import json_schema
 
-_COLUMNS = (Column("key"), Column("value", may_shrink=True), Column("source", leaves=1))
+_COLUMNS = (Column("key"), Column("value", shrinks_to=20), Column("source", leaves=1))
 
 
 def schema(*, data: Data = DATA_DEFAULT, json: Json = True) -> None:  # noqa: ARG001  every command takes both

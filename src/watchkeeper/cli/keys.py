@@ -12,7 +12,7 @@ _COLUMNS = (
     Column("id"),
     Column("feature"),
     Column("tenant", leaves=3),
-    Column("name", leaves=4, may_shrink=True),
+    Column("name", leaves=4, shrinks_to=12),
     Column("environment", leaves=1),
     Column("created", leaves=2),
     Column("state", is_state=True),

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.text import Text
 
 GAP = 2
-SHRUNK = 12
 _STYLES = {"error": "bold red", "cancelled": "yellow", "revoked": "dim", "expired": "dim", "disabled": "dim"}
 """Of a state, by its first word; the words say it as well."""
 
@@ -24,8 +23,8 @@ class Column:
     is_right: bool = False
     leaves: int = 0
     """When the terminal is too narrow, columns leave in this order, 1 first; 0 stays."""
-    may_shrink: bool = False
-    """Cut at its end before any column leaves, but not below `SHRUNK`."""
+    shrinks_to: int | None = None
+    """Before any column leaves, this one is cut at its end, but not below this width; None for never."""
     is_state: bool = False
 
 
@@ -85,7 +84,8 @@ def fitting(columns: Sequence[Column], longest: Sequence[int], width: int) -> li
         width: Of the terminal.
     """
     least = [
-        min(length, SHRUNK) if column.may_shrink else length for column, length in zip(columns, longest, strict=True)
+        length if column.shrinks_to is None else min(length, column.shrinks_to)
+        for column, length in zip(columns, longest, strict=True)
     ]
     widths: list[int | None] = list(least)
     for _, place in sorted((column.leaves, place) for place, column in enumerate(columns) if column.leaves):
@@ -94,7 +94,7 @@ def fitting(columns: Sequence[Column], longest: Sequence[int], width: int) -> li
         widths[place] = None
     for place, (column, length) in enumerate(zip(columns, longest, strict=True)):
         found = widths[place]
-        if column.may_shrink and found is not None:
+        if column.shrinks_to is not None and found is not None:
             widths[place] = max(found, min(length, found + width - _total(widths)))
     return widths
 

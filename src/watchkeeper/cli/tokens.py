@@ -10,7 +10,7 @@ from watchkeeper.cli.show import Column
 
 _COLUMNS = (
     Column("id"),
-    Column("name", may_shrink=True),
+    Column("name", shrinks_to=12),
     Column("created", leaves=1),
     Column("by", leaves=2),
     Column("state", is_state=True),

@@ -272,7 +272,7 @@ def test_on_a_terminal_every_row_fits_and_no_id_is_cut(keeper: Keeper, width: in
     [(100, [4, 40, 8]), (40, [4, 24, 8]), (28, [4, 12, 8]), (25, [4, 19, None]), (5, [4, 12, None])],
 )
 def test_columns_shrink_before_they_leave_and_the_first_stay(width: int, widths: list[int | None]) -> None:
-    columns = [Column("id"), Column("text", may_shrink=True), Column("extra", leaves=1)]
+    columns = [Column("id"), Column("text", shrinks_to=12), Column("extra", leaves=1)]
     assert show.fitting(columns, [4, 40, 8], width) == widths
 
 
