@@ -26,7 +26,7 @@ setup: $(INSTALLED)
 	@:
 
 test: setup $(DEV)
-	@scripts/need_chromium.sh
+	@scripts/need_chromium.sh $(BIN)/python
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: setup $(DEV)
@@ -43,7 +43,7 @@ bench: setup $(DEV)
 	$(BIN)/python -m bench
 
 soak: setup $(DEV)
-	$(BIN)/python -m bench soak
+	WK_SOAK=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/contract/wire
 
 wheel: setup $(DEV)
 	$(BIN)/python -m build --outdir dist
@@ -72,6 +72,7 @@ $(INSTALLED): $(RUNTIME)
 	@echo "setup: installing Watchkeeper and the console's assets"
 	@$(PIP) --no-build-isolation --editable .
 	@$(COMPILE) src || true
+	@[ "$$(uname)" != Linux ] || scripts/need_openmp.sh $(BIN)/python
 	@rm -f .venv/.installed-* && touch $@
 
 $(DEV): $(RUNTIME)

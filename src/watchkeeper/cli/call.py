@@ -1,101 +1,156 @@
 """`watchkeeper call`: one call, whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
-from watchkeeper.core.conversation import Message, read_conversation
+from watchkeeper.core.conversation import Image, Message, Other, read_conversation
+from watchkeeper.core.usage import Usage
+
+_FACTS = ("feature", "tenant", "subject", "session", "key", "environment", "release", "route", "snapshot", "worker")
+_LABEL = 12
+_URL_LENGTH = 80
 
 
 def call(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """Show one call by its id: conversation, attempts, timing, tokens and cost."""
-    found = client.get(data, f"/api/v1/calls/{call_id.strip().replace('/', '%2F')}")
+    found = client.get(data, f"/api/v1/calls/{client.part(call_id)}")
     if json:
         show.document(found)
         return
-    for text in (*_head(found), *_attempts(found), *_money(found), *_conversation(found)):
+    show.heading(f"Call {found['id']}")
+    _print(_summary(found))
+    for title, lines in (
+        ("Attempts", _attempts(found)),
+        ("Timing", _timing(found)),
+        ("Tokens", _tokens(found)),
+        ("Cost", _cost(found)),
+    ):
+        show.heading(f"\n{title}")
+        _print(lines)
+    _print_conversation(found)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for text in lines:
         show.line(show.plain_lines(text))
 
 
-def _head(call: dict[str, Any]) -> Iterator[str]:
-    yield f"{call['id']}  {call['started_at']}"
+def _fact(label: str, value: object) -> str:
+    return f"  {label.replace('_', ' '):<{_LABEL}}{value}"
+
+
+def _summary(call: dict[str, Any]) -> Iterator[str]:
     error = call["error"]
-    yield f"status    {call['status']} ({call['http_status']})" + (
-        f": {error['class']}, {error['message']}" if error else ""
-    )
-    facts = (
-        "feature",
-        "tenant",
-        "subject",
-        "session",
-        "key",
-        "environment",
-        "release",
-        "route",
-        "requested_model",
-        "snapshot",
-    )
-    yield from (f"{name:<9} {call[name]}" for name in facts if call[name])
-    if call["tags"] or call["metadata"]:
-        pairs = [f"{name}={value}" for name, value in call["metadata"].items()]
-        yield f"tags      {', '.join([*call['tags'], *pairs])}"
-    timing = call["timing"]
-    first = "" if timing["first_token_ms"] is None else f", first token after {timing['first_token_ms']:.1f} ms"
-    chunks = f", {len(timing['chunk_offsets_ms'])} chunks" if timing["chunk_offsets_ms"] else ""
-    yield f"timing    {timing['duration_ms']:.1f} ms{first}{chunks}, {timing['overhead_ms']:.2f} ms in the gateway"
+    yield _fact("status", f"{call['status']} (HTTP {call['http_status'] or 'status was never sent'})")
+    if error:
+        yield _fact("error", f"{error['class']}: {error['message'] or error['code']}")
+    yield _fact("started", f"{call['started_at']}")
+    yield _fact("asked for", f"{call['requested_model']}{', as a stream' if call['is_stream'] else ''}")
+    if call["reported_model"]:
+        yield _fact("answered by", call["reported_model"])
+    yield from (_fact(name, call[name]) for name in _FACTS if call[name])
+    if call["tags"]:
+        yield _fact("tags", ", ".join(call["tags"]))
+    yield from (_fact(name, value) for name, value in call["metadata"].items())
+    if call["trace_id"]:
+        yield _fact("trace", call["trace_id"])
 
 
 def _attempts(call: dict[str, Any]) -> Iterator[str]:
+    if not call["attempts"]:
+        yield "  none: nothing was sent to a provider"
     for attempt in call["attempts"]:
-        connect = (
-            "reused connection" if attempt["connect_ms"] is None else f"connected in {attempt['connect_ms']:.1f} ms"
-        )
-        failed = f": {attempt['error_class']}, {attempt['error_message']}" if attempt["error_class"] else ""
-        length = f"{attempt['started_ms']:.1f} to {attempt['ended_ms']:.1f} ms"
         target = f"{attempt['provider']}/{attempt['model']}"
-        yield f"attempt {attempt['number']} {target}, status {attempt['http_status']}, {length}, {connect}{failed}"
+        took = f"{attempt['started_ms']:.1f} to {attempt['ended_ms']:.1f} ms"
+        connected = attempt["connect_ms"]
+        connection = "reused connection" if connected is None else f"connected in {connected:.1f} ms"
+        status = f"HTTP {attempt['http_status']}" if attempt["http_status"] else "no response"
+        yield f"  {attempt['number']}  {target}, {status}, {took}, {connection}"
+        if attempt["error_class"]:
+            yield f"     {attempt['error_class']}: {attempt['error_message']}"
+        if attempt["upstream_request_id"]:
+            yield f"     upstream's id {attempt['upstream_request_id']}"
 
 
-def _money(call: dict[str, Any]) -> Iterator[str]:
-    usage, cost = call["usage"], call["cost"]
-    yield f"tokens    {_count(usage['input_tokens'])} in, {_count(usage['output_tokens'])} out ({usage['status']})"
-    amount = "unknown" if cost["amount_usd"] is None else f"${cost['amount_usd']}"
-    source = f", {cost['source']}" if cost["source"] else ""
-    yield f"cost      {amount} ({cost['status']}{source})"
+def _timing(call: dict[str, Any]) -> Iterator[str]:
+    timing = call["timing"]
+    yield _fact("total", f"{timing['duration_ms']:.1f} ms, {timing['overhead_ms']:.2f} ms of it in the gateway")
+    if timing["first_token_ms"] is not None:
+        yield _fact("first token", f"{timing['first_token_ms']:.1f} ms")
+    offsets = timing["chunk_offsets_ms"]
+    if len(offsets) > 1:
+        gaps = [later - earlier for earlier, later in pairwise(offsets)]
+        yield _fact("chunks", f"{len(offsets)}, longest pause {max(gaps):.1f} ms")
+
+
+def _tokens(call: dict[str, Any]) -> Iterator[str]:
+    usage = call["usage"]
+    if usage["status"] == "missing":
+        yield "  unknown: the upstream reported none"
+        return
+    yield _fact("in", usage["input_tokens"])
+    yield _fact("out", f"{usage['output_tokens']} ({usage['status']})")
+    shown = [f"{name.replace('_', ' ')} {usage[name]}" for name in Usage.__struct_fields__ if usage[name]]
+    if shown:
+        yield _fact("of which", ", ".join(shown))
+
+
+def _cost(call: dict[str, Any]) -> Iterator[str]:
+    cost = call["cost"]
+    yield _fact("amount", f"{'unknown' if cost['amount_usd'] is None else '$' + cost['amount_usd']} ({cost['status']})")
     for line in cost["lines"]:
         rate = f"${line['usd_per_million']} per million"
-        yield f"          {line['bucket']}: {line['units']} x {rate} = ${line['amount_usd']}"
+        yield f"  {'':<{_LABEL}}{line['bucket'].replace('_', ' ')}: {line['units']} x {rate} = ${line['amount_usd']}"
+    if cost["source"]:
+        since = f", valid from {cost['valid_from'][:10]}" if cost["valid_from"] else ""
+        yield _fact("price list", f"{cost['source']}{since}")
 
 
-def _conversation(call: dict[str, Any]) -> Iterator[str]:
+def _print_conversation(call: dict[str, Any]) -> None:
     found = read_conversation(
-        _bytes(call["request"]),
-        _bytes(call["response"]),
-        surface=call["surface"],
-        is_stream=bool(call["timing"]["chunk_offsets_ms"]),
+        _bytes(call["request"]), _bytes(call["response"]), surface=call["surface"], is_stream=call["is_stream"]
     )
     for message in found.messages:
-        yield from _message(message, "")
+        show.heading(f"\n{show.plain(message.role)}")
+        _print(_message(message))
     for answer in found.answers:
-        yield from _message(answer.message, f" ({answer.finish_reason or 'unfinished'})")
+        choice = f", choice {answer.index}" if len(found.answers) > 1 else ""
+        ended = answer.finish_reason or "unfinished"
+        show.heading(f"\n{show.plain(answer.message.role)} answers{choice} ({show.plain(ended)})")
+        _print(_message(answer.message))
+    if found.vectors is not None:
+        show.heading("\nanswer")
+        _print([f"{found.vectors[0]} vectors of {found.vectors[1] or '?'} dimensions"])
     if found.error:
-        yield f"\n--- error\n{found.error}"
-    yield from (f"\nnote: {note}" for note in found.notes)
+        show.heading("\nerror of the upstream")
+        _print([found.error])
+    for text in found.notes:
+        show.note(show.plain(text))
 
 
-def _message(message: Message, after: str) -> Iterator[str]:
-    yield f"\n--- {message.role}{after}"
+def _message(message: Message) -> Iterator[str]:
+    if message.reasoning:
+        yield f"(thinks) {message.reasoning}"
     if message.text:
         yield message.text
-    yield from (f"{tool_call.name}({tool_call.arguments})" for tool_call in message.tool_calls)
+    for part in message.parts:
+        if isinstance(part, Image):
+            cut = "..." if len(part.url) > _URL_LENGTH else ""
+            yield f"(picture) {part.url[:_URL_LENGTH]}{cut}"
+        elif isinstance(part, Other):
+            yield f"({part.kind}) {len(part.json)} characters of JSON"
+    if message.refusal:
+        yield f"(refuses) {message.refusal}"
+    yield from (f"(calls) {tool_call.name}({tool_call.arguments})" for tool_call in message.tool_calls)
 
 
 def _bytes(body: Any) -> bytes:
+    """A body as it was, as far as the API's JSON can say."""
+    if body is None:
+        return b""
     return body.encode() if isinstance(body, str) else msgspec.json.encode(body)
-
-
-def _count(tokens: int | None) -> str:
-    return "?" if tokens is None else str(tokens)

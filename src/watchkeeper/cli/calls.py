@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
@@ -9,25 +10,28 @@ from cyclopts import Parameter, validators
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
+from watchkeeper.cli.show import Column
 
 POLL_S = 0.5
 LIMIT_DEFAULT = 50
+LIMIT_MAX = 1_000
 
 _COLUMNS = (
-    "time (UTC)",
-    "id",
-    "status",
-    "feature",
-    "tenant",
-    "model",
-    "in",
-    "out",
-    "cost $",
-    "ms",
-    "first ms",
-    "question",
+    Column("time (UTC)"),
+    Column("id"),
+    Column("status", is_state=True),
+    Column("feature", leaves=5),
+    Column("tenant", leaves=1),
+    Column("model", leaves=6, may_shrink=True),
+    Column("in", is_right=True, leaves=3),
+    Column("out", is_right=True, leaves=4),
+    Column("cost $", is_right=True),
+    Column("ms", is_right=True),
+    Column("first ms", is_right=True, leaves=2),
+    Column("question", leaves=7, may_shrink=True),
 )
-_RIGHT = frozenset({"in", "out", "cost $", "ms", "first ms"})
+_USUAL = (19, 26, 10, 12, 10, 24, 6, 6, 11, 6, 8, 80)
+"""How wide each column is while nobody knows what will arrive."""
 
 
 def calls(
@@ -36,53 +40,53 @@ def calls(
     until: Annotated[str, Parameter(help="As --since; the end is not included.")] = "",
     feature: str = "",
     tenant: str = "",
-    subject: Annotated[str, Parameter(help="A person as the client named them, or their pseudonym.")] = "",
+    subject: Annotated[str, Parameter(help="A pseudonym, or a person as the client named them with --tenant.")] = "",
     session: str = "",
-    key: str = "",
+    key: Annotated[str, Parameter(help="Public part of a key.")] = "",
+    environment: str = "",
     route: str = "",
     provider: str = "",
-    model: str = "",
+    model: Annotated[str, Parameter(help="As sent upstream.")] = "",
     status: Annotated[str, Parameter(help="ok, error or cancelled.")] = "",
-    error_class: str = "",
+    error_class: Annotated[str, Parameter(help="Such as timeout or rate_limit.")] = "",
     tag: str = "",
-    trace: str = "",
+    trace: Annotated[str, Parameter(help="Trace id, 32 hex digits.")] = "",
     min_cost: Annotated[str, Parameter(help="US dollars.")] = "",
     min_duration_ms: float | None = None,
-    search: Annotated[str, Parameter(help="Words of the question or the answer.")] = "",
-    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = LIMIT_DEFAULT,
-    follow: Annotated[bool, Parameter(negative="", help="Go on with the calls that arrive.")] = False,
+    search: Annotated[str, Parameter(help="Words of the question or the answer; all must occur.")] = "",
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=LIMIT_MAX))] = LIMIT_DEFAULT,
+    follow: Annotated[bool, Parameter(negative="", help="Show the calls that arrive from now on.")] = False,
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
     """List calls, the newest first. Into a pipe, tab-separated and without a header."""
-    if follow and json:
-        raise CommandFailed("--json prints one document and --follow has no end; choose one.", exit_code=WRONG_USAGE)
     chosen = {
         "since": since, "until": until, "feature": feature, "tenant": tenant, "subject": subject, "session": session,
-        "key": key, "route": route, "provider": provider, "model": model, "status": status, "error_class": error_class,
-        "tag": tag, "trace": trace, "min_cost": min_cost, "min_duration_ms": min_duration_ms, "search": search,
+        "key": key, "environment": environment, "route": route, "provider": provider, "model": model, "status": status,
+        "error_class": error_class, "tag": tag, "trace": trace, "min_cost": min_cost,
+        "min_duration_ms": min_duration_ms, "search": search,
     }  # fmt: skip
     if follow:
-        _follow(data, chosen)
+        if json:
+            raise CommandFailed(
+                "--json prints one document and --follow has no end. Choose one.", exit_code=WRONG_USAGE
+            )
+        for call in _arriving(data, chosen):
+            show.row(_COLUMNS, _row(call), _USUAL)
         return
     found = client.get(data, "/api/v1/calls", limit=limit, **chosen)
     if json:
         show.document(found)
         return
-    show.table(_COLUMNS, (_row(call) for call in found["calls"]), right=_RIGHT)
+    show.table(_COLUMNS, [_row(call) for call in found["calls"]])
     if found["next_before"]:
-        show.note(f"there are more; --limit shows up to 1000, --since and --until choose a window (shown: {limit})")
+        show.note(f"these are the newest {limit}; --limit shows up to {LIMIT_MAX}, --until shows earlier ones")
 
 
-def _follow(data: Any, chosen: dict[str, Any]) -> None:
-    for call in _arriving(data, chosen):
-        show.line("\t".join(show.plain(cell) for cell in _row(call)))
-
-
-def _arriving(data: Any, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _arriving(data: Path, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
     after = None
     while True:
-        found = client.get(data, "/api/v1/calls/follow", after=after, **chosen)
+        found = client.get_from_keeper(data, "/api/v1/calls/follow", after=after, **chosen)
         yield from found["calls"]
         after = found["after"]
         if not found["calls"]:

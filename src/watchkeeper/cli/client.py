@@ -1,85 +1,147 @@
 """Asks the control API: the keeper's, over the socket in the data folder, or the same API in this process."""
 
 import asyncio
+import contextlib
+import http.client
+import json
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
-import httpx
-
-from watchkeeper.access.node import NodeSecrets
 from watchkeeper.cli.outcome import FAILED, NOT_FOUND, SET_UP, CommandFailed
-from watchkeeper.config.load import ConfigError, load
-from watchkeeper.config.schema import Config
-from watchkeeper.core.clock import SystemClock
-from watchkeeper.server.folder import DataFolder, FolderLock
+from watchkeeper.server.folder import DataFolder, FolderError, FolderLock
 
 TIMEOUT_S = 60.0
-_BASE = "http://watchkeeper"
+HELD_S = 15.0
+"""How long a folder may be held by a keeper that does not answer yet, or by another command."""
+LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    body: bytes | None = None
 
 
 def get(data: Path, path: str, **query: Any) -> dict[str, Any]:
     """Ask; parameters that are None or empty are left out.
 
     Raises:
-        CommandFailed: the API refused, in its own words.
+        CommandFailed: the API refused, in its own words, or nobody can be asked.
     """
-    return request(data, "GET", path, query={name: value for name, value in query.items() if value not in (None, "")})
+    return _ask(data, _Request("GET", _with_query(path, query)))
+
+
+def get_from_keeper(data: Path, path: str, **query: Any) -> dict[str, Any]:
+    """As `get`, for what means nothing without a running keeper."""
+    found = _over_socket(DataFolder(data.resolve()), _Request("GET", _with_query(path, query)))
+    if found is None:
+        raise CommandFailed(
+            f"No keeper runs on {data.resolve()}, so nothing new will arrive. Start it with `watchkeeper up`.",
+            exit_code=SET_UP,
+        )
+    return found
 
 
 def post(data: Path, path: str, **body: Any) -> dict[str, Any]:
-    """Ask for a change; fields that are None are left out."""
-    return request(data, "POST", path, body={name: value for name, value in body.items() if value is not None})
+    """Ask for a change; fields that are None are left out.
+
+    Raises:
+        CommandFailed: the API refused, in its own words, or nobody can be asked.
+    """
+    content = json.dumps({name: value for name, value in body.items() if value is not None})
+    return _ask(data, _Request("POST", path, content.encode()))
 
 
-def request(
-    data: Path, method: str, path: str, *, query: dict[str, Any] | None = None, body: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Send one request to whichever serves the data folder."""
+def part(text: str) -> str:
+    """Write what a person typed as one step of a path."""
+    return quote(text.strip(), safe="")
+
+
+def _with_query(path: str, query: Mapping[str, Any]) -> str:
+    chosen = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(chosen)}" if chosen else path
+
+
+def _ask(data: Path, request: _Request) -> dict[str, Any]:
     folder = DataFolder(data.resolve())
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(folder.socket)), timeout=TIMEOUT_S) as client:
-            return _read(client.request(method, _BASE + path, params=query, json=body))
-    except httpx.ConnectError:
-        return asyncio.run(_request_here(folder, method, path, query, body))
-    except httpx.TransportError as error:
-        raise CommandFailed(f"The keeper did not answer: {str(error) or type(error).__name__}. Try again.") from error
-
-
-async def _request_here(
-    folder: DataFolder, method: str, path: str, query: dict[str, Any] | None, body: dict[str, Any] | None
-) -> dict[str, Any]:
     if not folder.node_key.exists():
         raise CommandFailed(
             f"There is no Watchkeeper data in {folder.root}. Start it with `watchkeeper up --data {folder.root}`, "
             "or name its folder with --data or WATCHKEEPER_DATA.",
             exit_code=SET_UP,
         )
-    folder.check_version()
-    # These load both databases' engines, which a command that reaches a running keeper does not need.
-    from watchkeeper.api.app import build_api
-    from watchkeeper.api.auth import LocalDoor  # as above
-    from watchkeeper.server.parts import Stores, build_services  # as above
+    deadline = time.monotonic() + HELD_S
+    while True:
+        for ask in (_over_socket, _in_this_process):
+            if (found := ask(folder, request)) is not None:
+                return found
+        if time.monotonic() > deadline:
+            raise CommandFailed(
+                f"Another watchkeeper holds {folder.root}, and it does not answer. Wait until it has started, "
+                f"or look into {folder.run}/keeper.log.",
+                exit_code=SET_UP,
+            )
+        time.sleep(LOOK_EVERY_S)
 
-    clock = SystemClock()
-    with FolderLock(folder):
-        async with Stores.opened(folder, clock, _config_of(folder)) as stores:
-            services = build_services(stores, NodeSecrets.load(folder.node_key), clock, desired=None, gateway_url="")
-            transport = httpx.ASGITransport(LocalDoor(build_api(services)))
-            async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT_S) as client:
-                return _read(await client.request(method, _BASE + path, params=query, json=body))
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over the socket in a data folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("watchkeeper", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the connection."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
-def _config_of(folder: DataFolder) -> Config:
-    """The configuration of the latest start; one that cannot be read any more says nothing of where the stores are."""
+def _over_socket(folder: DataFolder, request: _Request) -> dict[str, Any] | None:
+    """Ask the keeper; None when none listens."""
+    headers = {} if request.body is None else {"content-type": "application/json"}
     try:
-        return load(Path(folder.last_config.read_text())).config
-    except (OSError, ConfigError):
-        return Config()
+        with contextlib.closing(_SocketConnection(folder.socket)) as connection:
+            connection.request(request.method, request.path, request.body, headers)
+            response = connection.getresponse()
+            return _read(response.status, response.read())
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except PermissionError:
+        raise CommandFailed(
+            f"The socket {folder.socket} belongs to another user. Run this as the user who started watchkeeper.",
+            exit_code=SET_UP,
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise CommandFailed(
+            f"The keeper did not answer ({str(error) or type(error).__name__}); what was asked may or may not be done. "
+            "Look, and try again."
+        ) from error
 
 
-def _read(response: httpx.Response) -> dict[str, Any]:
-    document: dict[str, Any] = response.json()
-    if response.is_success or "error" not in document:
+def _in_this_process(folder: DataFolder, request: _Request) -> dict[str, Any] | None:
+    """Answer without a keeper; None when somebody else holds the folder."""
+    folder.check_version()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(FolderLock(folder))
+        except FolderError:
+            return None
+        # It loads the engines of both databases, which a command that reaches a running keeper does not need.
+        from watchkeeper.cli.hosting import answer
+
+        return _read(*asyncio.run(answer(folder, request.method, request.path, request.body)))
+
+
+def _read(status: int, content: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(content)
+    if "error" not in document or status < 400:
         return document
-    error = document["error"]
-    raise CommandFailed(error["message"], exit_code=NOT_FOUND if response.status_code == 404 else FAILED)
+    raise CommandFailed(document["error"]["message"], exit_code=NOT_FOUND if status == 404 else FAILED)

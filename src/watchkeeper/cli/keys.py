@@ -6,13 +6,24 @@ from cyclopts import Parameter
 
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
+from watchkeeper.cli.show import Column
+
+_COLUMNS = (
+    Column("id"),
+    Column("feature"),
+    Column("tenant", leaves=3),
+    Column("name", leaves=4, may_shrink=True),
+    Column("environment", leaves=1),
+    Column("created", leaves=2),
+    Column("state", is_state=True),
+)
 
 
 def create(
     *,
     feature: Annotated[str, Parameter(help="Whose calls the key makes.")],
     tenant: Annotated[str, Parameter(help="Binds the key to one tenant.")] = "",
-    name: str = "",
+    name: Annotated[str, Parameter(help="For people; it need not be unique.")] = "",
     environment: str = "production",
     expires: Annotated[str, Parameter(help="Span after which the key is refused, such as 30d.")] = "",
     data: Data = DATA_DEFAULT,
@@ -36,12 +47,16 @@ def list_(*, data: Data = DATA_DEFAULT, json: Json = False) -> None:
     found = client.get(data, "/api/v1/keys")
     if json:
         show.document(found)
-        return
-    columns = ("id", "feature", "tenant", "name", "environment", "created", "state")
-    show.table(columns, (_row(key) for key in found["keys"]))
+    else:
+        show.table(_COLUMNS, [_row(key) for key in found["keys"]])
 
 
-def revoke(key_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+def revoke(
+    key_id: Annotated[str, Parameter(help="From `keys list`; the whole key will do as well.")],
+    *,
+    data: Data = DATA_DEFAULT,
+    json: Json = False,
+) -> None:
     """End a key; the gateway refuses it within a second."""
     ended = client.post(data, f"/api/v1/keys/{_id(key_id)}/revoke")
     if json:
@@ -51,9 +66,9 @@ def revoke(key_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> Non
 
 
 def rotate(
-    key_id: str,
+    key_id: Annotated[str, Parameter(help="From `keys list`; the whole key will do as well.")],
     *,
-    overlap: Annotated[str, Parameter(help="How long the old key is still accepted.")] = "1h",
+    overlap: Annotated[str, Parameter(help="How long the old key is still accepted; 0s for no longer.")] = "1h",
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
@@ -61,35 +76,42 @@ def rotate(
     overlap_s = span_s("--overlap", overlap)
     made = client.post(data, f"/api/v1/keys/{_id(key_id)}/rotate", overlap_s=overlap_s)
     if not json:
-        show.line(
-            f"{made['replaces']} is accepted for {overlap} more" if overlap_s else f"{made['replaces']} is revoked"
-        )
+        ends = f"is accepted for {overlap} more" if overlap_s else "is accepted no longer"
+        show.line(f"{made['replaces']} {ends}")
     _print_new(made, json=json)
 
 
 def _print_new(made: dict[str, Any], *, json: bool) -> None:
+    if made["note"]:
+        show.note(made["note"])
     if json:
         show.document(made)
         return
-    if made.get("note"):
-        show.note(made["note"])
     tenant = f", tenant {made['tenant']}" if made["tenant"] else ""
     show.line(f"key {made['public_id']} for {made['feature']}{tenant}; keep it now, it is not shown again:")
     show.line(made["key"])
 
 
 def _row(key: dict[str, Any]) -> tuple[str, ...]:
-    if key["revoked_at"]:
-        state = f"revoked {key['revoked_at'][:16]}"
-    elif not key["is_valid"]:
-        state = f"expired {key['expires_at'][:16]}"
-    else:
-        state = f"valid until {key['expires_at'][:16]}" if key["expires_at"] else "valid"
     return (
-        key["public_id"], key["feature"], key["tenant"], key["name"], key["environment"], key["created_at"][:16], state,
+        key["public_id"], key["feature"], key["tenant"], key["name"], key["environment"], _minute(key["created_at"]),
+        _state(key),
     )  # fmt: skip
+
+
+def _state(key: dict[str, Any]) -> str:
+    replaced = f", replaced by {key['replaced_by']}" if key["replaced_by"] else ""
+    if key["revoked_at"]:
+        return f"revoked {_minute(key['revoked_at'])}{replaced}"
+    if not key["is_valid"]:
+        return f"expired {_minute(key['expires_at'])}{replaced}"
+    return (f"valid until {_minute(key['expires_at'])}" if key["expires_at"] else "valid") + replaced
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
 
 
 def _id(text: str) -> str:
     """Take the id out of a whole key, which is what people have at hand."""
-    return text.removeprefix("sk-wk-").split("-", 1)[0].replace("/", "%2F")
+    return client.part(text.strip().removeprefix("sk-wk-").split("-", 1)[0])

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from watchkeeper import __version__
 
@@ -13,26 +13,30 @@ EXIT_CODES = (
 )
 
 
-_COMMANDS = {
+COMMANDS = {
     "watchkeeper.cli.up:up": "Start gateway, console and the bundled model; Ctrl-C stops them.",
     "watchkeeper.cli.check:check": "Read a configuration file and name every mistake with its line.",
     "watchkeeper.cli.calls:calls": "List calls, the newest first; --follow goes on with those that arrive.",
     "watchkeeper.cli.call:call": "Show one call by its id: conversation, attempts, timing, tokens and cost.",
+    "watchkeeper.cli.changes:changes": "List what was changed in the set-up, when and by whom.",
     "watchkeeper.cli.health:health": "Ask every part whether it works.",
 }
-_NOUNS = {
+NOUNS = {
     "keys": "Virtual keys.",
     "users": "Who may sign in to the console.",
     "tokens": "API tokens for programs.",
     "config": "The configuration.",
 }
-_VERBS = {
+VERBS = {
     "watchkeeper.cli.keys:create": "Make a key; it is printed once, as the last line.",
     "watchkeeper.cli.keys:list_": "List the keys without their secrets.",
     "watchkeeper.cli.keys:revoke": "End a key at once.",
     "watchkeeper.cli.keys:rotate": "Make a key like another, which ends after an overlap.",
     "watchkeeper.cli.users:add": "Add a user.",
     "watchkeeper.cli.users:list_": "List the users.",
+    "watchkeeper.cli.users:password": "Change a user's password; their sessions end.",
+    "watchkeeper.cli.users:disable": "Keep a user out from now on.",
+    "watchkeeper.cli.users:enable": "Let a user in again.",
     "watchkeeper.cli.users:link": "Make a link that signs in once.",
     "watchkeeper.cli.tokens:create": "Make a token; it is printed once, as the last line.",
     "watchkeeper.cli.tokens:list_": "List the tokens.",
@@ -51,19 +55,25 @@ def build() -> App:
         help_epilogue=EXIT_CODES,
         help_format="plaintext",
         result_action="return_value",
+        default_parameter=Parameter(show_default=_shown),
     )
-    for path, about in _COMMANDS.items():
+    for path, about in COMMANDS.items():
         app.command(path, name=path.rpartition(":")[2], help=about)
     groups = {
         noun: App(name=noun, help=about, help_format="plaintext", result_action="return_value")
-        for noun, about in _NOUNS.items()
+        for noun, about in NOUNS.items()
     }
-    for path, about in _VERBS.items():
+    for path, about in VERBS.items():
         module, _, function = path.rpartition(":")
         groups[module.rpartition(".")[2]].command(path, name=function.rstrip("_"), help=about)
     for group in groups.values():
         app.command(group)
     return app
+
+
+def _shown(default: object) -> str | None:
+    """A default that says nothing is not shown in the help."""
+    return None if default is None or default == "" or isinstance(default, bool) else str(default)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,7 +1,10 @@
 """How a command ends: its exit code, and what is said on standard error when it fails."""
 
 import os
+import re
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
@@ -10,9 +13,11 @@ from watchkeeper.core.errors import CallerError, OperatorError, WatchkeeperError
 
 DONE, FAILED, WRONG_USAGE, NOT_FOUND, SET_UP, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
+_SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z`])")
+
 
 class CommandFailed(WatchkeeperError):
-    """The control API refused what a command asked for."""
+    """A command cannot do what was asked; the message says why, and what to do."""
 
     def __init__(self, message: str, *, exit_code: int = FAILED) -> None:
         self.exit_code = exit_code
@@ -20,12 +25,14 @@ class CommandFailed(WatchkeeperError):
 
 
 def run(app: App, arguments: Sequence[str] | None) -> int:
-    """Run a command; never a traceback for what the user can mend."""
+    """Run a command; what fails is said in words, never as a traceback."""
     try:
         app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         error.verbose = False
-        return _say(str(error).strip() or "The command line is wrong.", WRONG_USAGE, hint="see `watchkeeper --help`")
+        command = " ".join(("watchkeeper", *(error.command_chain or ())))
+        return _say(f"{str(error).strip() or 'The command line is wrong.'} See `{command} --help`.", WRONG_USAGE)
     except CommandFailed as error:
         return _say(str(error), error.exit_code)
     except OperatorError as error:
@@ -38,9 +45,20 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
         # The reader of our output has left, as `head` does; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except Exception as error:  # a fault of ours is told in words too, and kept for whoever mends it
+        return _say(f"Watchkeeper failed ({type(error).__name__}). Please report it with {_kept()}.", FAILED)
     return DONE
 
 
-def _say(message: str, exit_code: int, *, hint: str = "") -> int:
-    sys.stderr.write(f"watchkeeper: {message}{f' ({hint})' if hint else ''}\n")
+def _say(message: str, exit_code: int) -> int:
+    """Say what happened on one line, and what to do on the next."""
+    happened, *advice = [message] if "\n" in message else _SENTENCE_END.split(message, maxsplit=1)
+    sys.stderr.write("\n  ".join((f"watchkeeper: {happened}", *advice)) + "\n")
     return exit_code
+
+
+def _kept() -> str:
+    """Write the traceback into a file and return its name."""
+    with tempfile.NamedTemporaryFile("w", prefix="watchkeeper-", suffix=".txt", delete=False) as file:
+        file.write(traceback.format_exc())
+        return file.name

@@ -1,10 +1,25 @@
 """`watchkeeper tokens`."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
+from watchkeeper.cli.show import Column
+
+_COLUMNS = (
+    Column("id"),
+    Column("name", may_shrink=True),
+    Column("created", leaves=1),
+    Column("by", leaves=2),
+    Column("state", is_state=True),
+)
 
 
-def create(name: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+def create(
+    name: Annotated[str, Parameter(help="Which program it is for.")], *, data: Data = DATA_DEFAULT, json: Json = False
+) -> None:
     """Make an API token; it is printed once, as the last line."""
     made = client.post(data, "/api/v1/tokens", name=name)
     if json:
@@ -20,23 +35,25 @@ def list_(*, data: Data = DATA_DEFAULT, json: Json = False) -> None:
     if json:
         show.document(found)
         return
-    rows = (
+    rows = [
         (
             token["id"],
             token["name"],
-            token["created_at"][:16],
+            token["created_at"][:16].replace("T", " "),
             token["created_by"],
-            "revoked" if token["revoked_at"] else "valid",
+            f"revoked {token['revoked_at'][:16].replace('T', ' ')}" if token["revoked_at"] else "valid",
         )
         for token in found["tokens"]
-    )
-    show.table(("id", "name", "created", "by", "state"), rows)
+    ]
+    show.table(_COLUMNS, rows)
 
 
-def revoke(token_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+def revoke(
+    token_id: Annotated[str, Parameter(help="From `tokens list`.")], *, data: Data = DATA_DEFAULT, json: Json = False
+) -> None:
     """End an API token at once."""
-    ended = client.post(data, f"/api/v1/tokens/{token_id.replace('/', '%2F')}/revoke")
+    ended = client.post(data, f"/api/v1/tokens/{client.part(token_id)}/revoke")
     if json:
         show.document(ended)
     else:
-        show.line(f"revoked {ended['id']}")
+        show.line(f"revoked {ended['id']} ({ended['name']})")

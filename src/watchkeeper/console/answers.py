@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from watchkeeper.access.subjects import is_pseudonym
 from watchkeeper.api.auth import require_operator, services_of
+from watchkeeper.api.health import examine
 from watchkeeper.console.charts.series import Marker
 from watchkeeper.console.pages.call import call_view
 from watchkeeper.console.pages.calls import PAGE_SIZE, call_line, calls_page
@@ -128,16 +129,10 @@ async def arrived(request: Request) -> Response:
 async def health(request: Request) -> Response:
     """How every part is doing."""
     services = services_of(request)
-    found = services.health()
-    try:
-        store = await services.analytics.stats()
-    except Exception as error:  # whatever the store says, the page must tell it
-        store = {"trouble": str(error)}
+    found = await examine(services)
     now = _now(request)
     changes = await services.control.changes.between(now - timedelta(days=7), now + timedelta(seconds=1))
-    parts = {
-        name: part if isinstance(part, dict) else {name: part} for name, part in (found | {"store": store}).items()
-    }
+    parts = {name: part if isinstance(part, dict) else {name: part} for name, part in found.model_dump().items()}
     return await pages_of(request).page(
         request, "health.html", title="Health", here="health", parts_found=parts, changes=changes[::-1]
     )

@@ -139,7 +139,7 @@ class Intake:
             if len(batch):
                 self._parts.store.insert_calls(batch, token=self._declare(reader.position))
                 self.stored_ns = self._parts.clock.unix_ns()
-        except BaseException:
+        except BaseException:  # whatever happened, the range must be read again
             reader.seek(self.cursor.position)
             raise
         if reader.position != self.cursor.position:

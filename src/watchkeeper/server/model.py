@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import threading
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 MODEL_NAME = "smollm2-135m"
@@ -25,6 +27,18 @@ def find_weights() -> Path | None:
 def is_installed() -> bool:
     """Tell whether the bundled model can run here: the extra `local` and the weights are installed."""
     return find_weights() is not None and importlib.util.find_spec("xllamacpp") is not None
+
+
+def is_loaded(port: int) -> bool:
+    """Tell whether the model can be asked: the server listens before it has loaded."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=1.0)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def main(port: int) -> None:

@@ -37,6 +37,8 @@ class Child:
         self._process: Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._is_wanted = True
+        self.ends = 0
+        """How often it has ended by itself."""
 
     @property
     def pid(self) -> int | None:
@@ -57,7 +59,7 @@ class Child:
             is_ready = False
         if not is_ready:
             await self.stop()
-            raise ChildFailed(f"The {self.name} did not start. {self._last_words()}")
+            raise ChildFailed(f"The {self.name} did not start. {self.last_words()}")
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
     async def stop(self) -> None:
@@ -77,6 +79,15 @@ class Child:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
+
+    def last_words(self) -> str:
+        """Return the last line of its log, and where the log is."""
+        try:
+            lines = self._log_path.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        said = lines[-1] if lines else "It said nothing."
+        return f"{said} (log: {self._log_path})"
 
     async def _spawn(self) -> None:
         with self._log_path.open("ab") as log:
@@ -106,15 +117,8 @@ class Child:
                 return
             if loop.time() - started_at > STEADY_S:
                 pause_s = PAUSE_FIRST_S
+            self.ends += 1
             _log.warning("the %s ended with %s; starting it again", self.name, self._process.returncode)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_LONGEST_S)
             await self._spawn()
-
-    def _last_words(self) -> str:
-        try:
-            lines = self._log_path.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            lines = []
-        said = lines[-1] if lines else "It said nothing."
-        return f"{said} (log: {self._log_path})"

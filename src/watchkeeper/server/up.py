@@ -21,7 +21,7 @@ from watchkeeper.server import model
 from watchkeeper.server.folder import DataFolder, FolderLock
 from watchkeeper.server.keeper import KeeperOptions
 from watchkeeper.server.ports import is_listening, require_free
-from watchkeeper.server.process import Child
+from watchkeeper.server.process import Child, ChildFailed
 from watchkeeper.server.welcome import read_welcome, welcome_file
 from watchkeeper.server.worker import WorkerOptions
 
@@ -112,9 +112,16 @@ class _Tree:
         child = Child("local model", "watchkeeper.server.model", [str(port)], log=self._log("model"), says_ready=False)
         self._children.append(child)
         await child.start(within_s=MODEL_WITHIN_S)
-        async with asyncio.timeout(MODEL_WITHIN_S):
-            while not is_listening("127.0.0.1", port):
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(MODEL_WITHIN_S):
+                while not await asyncio.to_thread(model.is_loaded, port):
+                    if child.ends > 1:
+                        raise ChildFailed(f"The local model does not start. {child.last_words()}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise ChildFailed(
+                f"The local model did not load within {MODEL_WITHIN_S:.0f} s (log: {self._log('model')})."
+            ) from None
 
     async def _stop(self) -> None:
         """Workers drain first, the keeper takes in what they left, the model goes last."""

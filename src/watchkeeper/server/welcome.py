@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from watchkeeper.access.node import NodeSecrets
-from watchkeeper.access.tokens import make_token
 from watchkeeper.api.services import Services
+from watchkeeper.api.signin import make_link
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.sealed import SealedFile, SealError
 from watchkeeper.store.keys import KeyDraft
@@ -52,7 +52,6 @@ async def prepare_welcome(services: Services, file: SealedFile) -> None:
         made = await services.control.keys.create(services.key_hasher, draft, actor="first start")
         key_id, key = made.row.public_id, made.key
         services.on_control_change()
-    token = make_token()
-    await services.control.people.add_link(services.token_hasher.hash(token))
-    welcome = Welcome(key_id=key_id, key=key, model=services.first_model(), login_path=f"/login?token={token}")
+    link = await make_link(services)
+    welcome = Welcome(key_id=key_id, key=key, model=services.first_model(), login_path=link.path)
     file.write(msgspec.json.encode(welcome))

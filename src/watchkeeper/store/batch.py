@@ -100,7 +100,7 @@ class CallBatch:
             for attempt in attempts:
                 self.attempts.add(attempt)
             self.bodies.add(body)
-        except BaseException:
+        except BaseException:  # whatever happened, no half row may stay
             for rows, end in zip((self.calls, self.attempts, self.bodies), ends, strict=True):
                 rows.cut(end)
             raise

@@ -1,0 +1,520 @@
+"""The command line over a keeper's socket and without a keeper: what it prints, where, and how it ends."""
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from tests.integration.control.recorded import a_call, an_attempt, record
+
+from watchkeeper.access.node import NodeSecrets
+from watchkeeper.api.app import build_api
+from watchkeeper.api.auth import LocalDoor
+from watchkeeper.cli import show
+from watchkeeper.cli.main import build
+from watchkeeper.cli.outcome import run
+from watchkeeper.cli.show import Column
+from watchkeeper.config.load import default_text
+from watchkeeper.config.schema import Config
+from watchkeeper.core.call import Call
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.ids import CallIds
+from watchkeeper.server.folder import DataFolder, FolderLock
+from watchkeeper.server.parts import Stores, build_services
+
+COMMAND = (sys.executable, "-c", "from watchkeeper.cli.main import main; main()")
+KEY = re.compile(r"sk-wk-[0-9A-Za-z]{12}-[0-9A-Za-z]{40}")
+CONTROL_CHARACTERS = "\x1b[2J\x07"
+
+
+def new_folder(root: Path) -> DataFolder:
+    folder = DataFolder(root)
+    folder.create()
+    NodeSecrets.load_or_create(folder.node_key)
+    return folder
+
+
+class Keeper(threading.Thread):
+    """The control API on a data folder's socket, with a few calls stored: what the command line finds in a keeper."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.folder = new_folder(root)
+        self.calls: dict[str, Call] = {}
+        self.is_ready = threading.Event()
+        self._server: uvicorn.Server | None = None
+
+    def run(self) -> None:
+        with FolderLock(self.folder):
+            asyncio.run(self._serve())
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self.join()
+        shutil.rmtree(self.folder.root)
+
+    async def _serve(self) -> None:
+        async with self._app() as app:
+            settings = uvicorn.Config(app, uds=str(self.folder.socket), lifespan="off", log_level="warning")
+            self._server = _Server(settings)
+            serving = asyncio.create_task(self._server.serve())
+            while not self._server.started:
+                await asyncio.sleep(0.01)
+            self.is_ready.set()
+            await serving
+
+    @asynccontextmanager
+    async def _app(self) -> AsyncIterator[LocalDoor]:
+        clock = SystemClock()
+        ids = CallIds(clock)
+        async with Stores.opened(self.folder, clock, Config()) as stores:
+            self.calls = {
+                "good": a_call(ids, clock, subject="sub_0", tags=["vip"], metadata={"plan": "gold"}),
+                "failed": a_call(
+                    ids,
+                    clock,
+                    status="error",
+                    error_class="timeout",
+                    error_message="no first token in 8 s",
+                    attempts=[an_attempt(error_class="timeout", error_message="silence", http_status=0)],
+                ),
+                "hostile": a_call(
+                    ids,
+                    clock,
+                    tenant=f"evil{CONTROL_CHARACTERS}",
+                    request_body=json.dumps(
+                        {"messages": [{"role": "user", "content": f"Look: {CONTROL_CHARACTERS}\nnext\tline"}]}
+                    ).encode(),
+                ),
+            }
+            record(stores.analytics, list(self.calls.values()), token="all")
+            secrets = NodeSecrets.load(self.folder.node_key)
+            services = build_services(stores, secrets, clock, desired=None, gateway_url="")
+            yield LocalDoor(build_api(services))
+
+
+class _Server(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """Signals belong to the process that runs the tests."""
+
+
+@pytest.fixture(scope="module")
+def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
+    # A socket's path has room for about 100 characters, which the folders of tests can exceed.
+    found = Keeper(tmp_path_factory.mktemp("k"))
+    found.start()
+    assert found.is_ready.wait(20)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder on which no keeper runs."""
+    return new_folder(tmp_path / "data").root
+
+
+class Command:
+    """Runs commands in this process, as `main` does."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out = ""
+        self.err = ""
+
+    def __call__(self, *arguments: str, data: Path) -> int:
+        self._capsys.readouterr()
+        code = run(build(), [*arguments, "--data", str(data)])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *arguments: str, data: Path) -> object:
+        """Run with --json, which must succeed, and return the one document that is printed."""
+        assert self(*arguments, "--json", data=data) == 0, self.err
+        return json.loads(self.out)
+
+
+class LoneCommand(Command):
+    """Runs commands in processes of their own: without a keeper they open the stores, one chDB in a process."""
+
+    def __call__(self, *arguments: str, data: Path) -> int:
+        done = subprocess.run([*COMMAND, *arguments, "--data", str(data)], capture_output=True, text=True, check=False)
+        self.out, self.err = done.stdout, done.stderr
+        return done.returncode
+
+
+@pytest.fixture
+def lone_wk(capsys: pytest.CaptureFixture[str]) -> LoneCommand:
+    return LoneCommand(capsys)
+
+
+@pytest.fixture
+def wk(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+# Calls
+
+
+def test_calls_are_listed_newest_first_whole_and_by_tabs_into_a_pipe(wk: Command, keeper: Keeper) -> None:
+    assert wk("calls", data=keeper.folder.root) == 0
+    rows = [line.split("\t") for line in wk.out.splitlines()]
+    assert [row[1] for row in rows] == [call.id for call in keeper.calls.values()][::-1]
+    assert {len(row) for row in rows} == {12}
+    assert rows[2][2:] == [
+        "ok", "support", "acme", "openai/gpt-4o-mini", "1000", "100", "0.00021", "420", "", "Where is my refund?",
+    ]  # fmt: skip
+    assert rows[1][2] == "error timeout"
+
+
+def test_what_was_recorded_cannot_steer_the_terminal(wk: Command, keeper: Keeper) -> None:
+    for arguments in (("calls",), ("call", keeper.calls["hostile"].id)):
+        assert wk(*arguments, data=keeper.folder.root) == 0
+        assert "\x1b" not in wk.out
+        assert "\x07" not in wk.out
+        assert "evil" in wk.out
+
+
+def test_calls_as_json_are_one_document(wk: Command, keeper: Keeper) -> None:
+    found = wk.json("calls", "--status", "error", data=keeper.folder.root)
+    assert isinstance(found, dict)
+    assert [call["id"] for call in found["calls"]] == [keeper.calls["failed"].id]
+
+
+@pytest.mark.parametrize(
+    ("option", "count"),
+    [
+        (("--since", "1h"), 3),
+        (("--until", "1h"), 0),
+        (("--tenant", "acme"), 2),
+        (("--search", "refund"), 2),
+        (("--min-cost", "0.01"), 0),
+        (("--limit", "1"), 1),
+        (("--tag", "vip"), 1),
+    ],
+)
+def test_an_option_narrows_the_list(wk: Command, keeper: Keeper, option: tuple[str, str], count: int) -> None:
+    assert wk("calls", *option, data=keeper.folder.root) == 0
+    assert len(wk.out.splitlines()) == count
+
+
+def test_a_call_is_shown_whole(wk: Command, keeper: Keeper) -> None:
+    assert wk("call", keeper.calls["good"].id, data=keeper.folder.root) == 0
+    for text in (
+        keeper.calls["good"].id, "ok (HTTP 200)", "support", "acme", "vip", "gold", "openai/gpt-4o-mini, HTTP 200",
+        "420.0 ms", "$0.00021 (measured)", "input uncached: 1000 x $0.15 per million = $0.00015", "Where is my refund?",
+        "On its way.",
+    ):  # fmt: skip
+        assert text in wk.out
+    assert wk("call", keeper.calls["failed"].id, data=keeper.folder.root) == 0
+    assert "timeout: no first token in 8 s" in wk.out
+    assert "no response" in wk.out
+
+
+def test_a_call_as_json_keeps_the_contract(wk: Command, keeper: Keeper) -> None:
+    found = wk.json("call", keeper.calls["good"].id, data=keeper.folder.root)
+    assert isinstance(found, dict)
+    assert {
+        "id", "feature", "tenant", "subject", "release", "route", "status", "request", "response", "attempts", "timing",
+        "usage", "cost",
+    } <= set(found)  # fmt: skip
+    assert isinstance(found["cost"]["amount_usd"], str)
+
+
+def on_a_terminal(arguments: list[str], width: int) -> list[str]:
+    """Run a command on a terminal of some width and return the lines it shows."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=theirs, stderr=theirs, env=environment | {"TERM": "xterm-256color"}
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65_536):
+            shown += chunk
+    except OSError:
+        # The other end of the terminal has been closed: the command is done.
+        pass
+    os.close(ours)
+    assert process.wait() == 0, shown
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_on_a_terminal_every_row_fits_and_no_id_is_cut(keeper: Keeper, width: int) -> None:
+    title, *rows = on_a_terminal(["calls", "--data", str(keeper.folder.root)], width)
+    assert title.split()[:3] == ["time", "(UTC)", "id"]
+    assert [re.findall(r"[0-9A-Z]{26}", row) for row in rows] == [
+        [call.id] for call in list(keeper.calls.values())[::-1]
+    ]
+    assert max(map(len, [title, *rows])) <= width
+    assert ("question" in title) == (width >= 120)
+
+
+@pytest.mark.parametrize(
+    ("width", "widths"),
+    [(100, [4, 40, 8]), (40, [4, 24, 8]), (28, [4, 12, 8]), (25, [4, 19, None]), (5, [4, 12, None])],
+)
+def test_columns_shrink_before_they_leave_and_the_first_stay(width: int, widths: list[int | None]) -> None:
+    columns = [Column("id"), Column("text", may_shrink=True), Column("extra", leaves=1)]
+    assert show.fitting(columns, [4, 40, 8], width) == widths
+
+
+# Keys
+
+
+@pytest.mark.parametrize("place", ["keeper", "no keeper"])
+def test_a_key_is_the_last_line_and_never_shown_again(
+    wk: Command, lone_wk: Command, keeper: Keeper, data: Path, place: str
+) -> None:
+    root, wk = (keeper.folder.root, wk) if place == "keeper" else (data, lone_wk)
+    assert wk("keys", "create", "--feature", "support", "--tenant", "acme", "--expires", "30d", data=root) == 0
+    *_, key = wk.out.splitlines()
+    assert KEY.fullmatch(key)
+    assert wk("keys", "list", data=root) == 0
+    assert key not in wk.out
+    [row] = [line.split("\t") for line in wk.out.splitlines() if line.startswith(key[6:18])]
+    assert row[1:3] == ["support", "acme"]
+    assert row[-1].startswith("valid until ")
+
+
+def test_a_key_is_rotated_and_revoked_by_its_id_or_by_itself(wk: Command, keeper: Keeper) -> None:
+    root = keeper.folder.root
+    wk("keys", "create", "--feature", "support", data=root)
+    old = wk.out.splitlines()[-1]
+    assert wk("keys", "rotate", old, "--overlap", "10m", data=root) == 0
+    assert wk.out.startswith(f"{old[6:18]} is accepted for 10m more\n")
+    new = wk.out.splitlines()[-1]
+    assert wk("keys", "revoke", new[6:18], data=root) == 0
+    wk("keys", "list", data=root)
+    states = {line.split("\t")[0]: line.split("\t")[-1] for line in wk.out.splitlines()}
+    assert states[new[6:18]].startswith("revoked ")
+    assert states[old[6:18]].endswith(f", replaced by {new[6:18]}")
+    assert wk("keys", "revoke", new, data=root) == 1
+    assert "already" in wk.err
+
+
+def test_new_secrets_as_json_are_one_document(wk: Command, keeper: Keeper) -> None:
+    made = wk.json("keys", "create", "--feature", "support", data=keeper.folder.root)
+    assert isinstance(made, dict)
+    assert KEY.fullmatch(made["key"])
+    token = wk.json("tokens", "create", "ci", data=keeper.folder.root)
+    assert isinstance(token, dict)
+    assert token["token"].startswith("wk-api-")
+
+
+# People
+
+
+def test_users_and_tokens_come_and_go(wk: Command, keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = keeper.folder.root
+    with (keeper.folder.root / "password").open("w+") as file:
+        file.write("correct horse battery\n")
+        file.seek(0)
+        monkeypatch.setattr(sys, "stdin", file)
+        assert wk("users", "add", "ana@example.com", data=root) == 0
+    assert wk("users", "add", "ana@example.com", "--password", "correct horse battery", data=root) == 1
+    assert wk("users", "disable", "ana@example.com", data=root) == 0
+    assert wk("users", "list", data=root) == 0
+    assert re.fullmatch(r"ana@example\.com\t[\d: -]+\tdisabled\n", wk.out)
+    assert wk("users", "enable", "ana@example.com", data=root) == 0
+    assert wk("users", "password", "ana@example.com", "--password", "another good one", data=root) == 0
+    assert wk("users", "link", data=root) == 0
+    assert re.fullmatch(r"/login\?token=[\w-]{43}\n", wk.out)
+    assert wk("tokens", "create", "ci", data=root) == 0
+    token_id = wk.out.split()[1]
+    assert wk("tokens", "revoke", token_id, data=root) == 0
+    assert wk("tokens", "list", data=root) == 0
+    assert any(line.startswith(f"{token_id}\tci\t") and "\trevoked " in line for line in wk.out.splitlines())
+    assert wk("changes", data=root) == 0
+    assert [line.split("\t")[1:] for line in wk.out.splitlines()][-1] == [
+        "local", "token", f"revoked API token {token_id}",
+    ]  # fmt: skip
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("call", "nonsense"), 3, "26 digits"),
+        (("call", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 3, "There is no call"),
+        (("call", "../../etc/passwd"), 3, ""),
+        (("keys", "revoke", "nosuchkey"), 3, "keys list"),
+        (("tokens", "revoke", "none"), 3, "tokens list"),
+        (("users", "disable", "nobody"), 3, "users list"),
+        (("calls", "--since", "yesterday"), 1, "15m, 1h or 7d"),
+        (("calls", "--status", "broken"), 1, "ok, error or cancelled"),
+        (("calls", "--min-cost", "much"), 1, "min_cost"),
+        (("calls", "--limit", "-1"), 2, "--limit"),
+        (("calls", "--limit", "many"), 2, "--limit"),
+        (("calls", "--fetaure", "x"), 2, "Did you mean --feature?"),
+        (("calls", "--follow", "--json"), 2, "Choose one"),
+        (("keys", "create"), 2, "--feature"),
+        (("keys", "create", "--feature", "a b"), 1, "feature"),
+        (("keys", "create", "--feature", "a", "--expires", "soon"), 2, "30d"),
+        (("keys", "rotate", "x", "--overlap", "-1h"), 2, "--overlap"),
+        (("keys", "lst"), 2, 'Did you mean "list"?'),
+        (("kyes",), 2, 'Did you mean "keys"?'),
+        (("users", "add", "local", "--password", "long enough, really"), 1, "another name"),
+        (("users", "add", "ana", "--password", "short"), 1, "at least 10"),
+        (("up", "--port", "0"), 2, "--port"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_two_lines_with_its_code(
+    wk: Command, keeper: Keeper, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    assert wk(*arguments, data=keeper.folder.root) == code
+    assert wk.out == ""
+    assert wk.err.startswith("watchkeeper: ")
+    assert 1 <= wk.err.count("\n") <= 2
+    assert says in wk.err
+
+
+def test_a_folder_that_is_none_is_named_and_not_made(wk: Command, tmp_path: Path) -> None:
+    assert wk("keys", "list", data=tmp_path / "nothing") == 4
+    assert "watchkeeper up" in wk.err
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_folder_of_a_newer_version_is_refused(wk: Command, data: Path) -> None:
+    (data / "VERSION").write_text("999\n")
+    assert wk("keys", "list", data=data) == 4
+    assert "999" in wk.err
+
+
+def test_a_folder_that_is_held_by_somebody_who_does_not_answer_is_named(
+    wk: Command, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchkeeper.cli.client.HELD_S", 0.3)
+    with FolderLock(DataFolder(data)):
+        assert wk("keys", "list", data=data) == 4
+    assert "does not answer" in wk.err
+
+
+def test_a_command_waits_for_another_one_to_finish(lone_wk: Command, data: Path) -> None:
+    lock = FolderLock(DataFolder(data))
+    lock.__enter__()
+    threading.Timer(1, lock.__exit__, (None, None, None)).start()
+    assert lone_wk("keys", "list", data=data) == 0
+
+
+def test_a_keeper_that_breaks_off_is_told_and_not_asked_again(wk: Command, data: Path) -> None:
+    folder = DataFolder(data)
+    asked: list[bytes] = []
+
+    async def serve() -> None:
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readline())
+            writer.close()
+
+        async with await asyncio.start_unix_server(hang_up, folder.socket):
+            code = await asyncio.to_thread(wk, "keys", "create", "--feature", "a", data=data)
+            assert code == 1
+
+    asyncio.run(serve())
+    assert "may or may not be done" in wk.err
+    assert len(asked) == 1
+
+
+def test_following_without_a_keeper_says_that_nothing_will_arrive(wk: Command, data: Path) -> None:
+    assert wk("calls", "--follow", data=data) == 4
+    assert "nothing new will arrive" in wk.err
+
+
+def test_a_fault_of_ours_is_told_in_words_and_kept_in_a_file(
+    wk: Command, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (data / "VERSION").unlink()
+    (data / "VERSION").mkdir()
+    assert wk("keys", "list", data=data) == 1
+    [kept] = tmp_path.glob("watchkeeper-*.txt")
+    assert str(kept) in wk.err
+    assert "Traceback" not in wk.err
+    assert "Traceback" in kept.read_text()
+
+
+def test_a_reader_that_leaves_early_is_no_failure(keeper: Keeper) -> None:
+    command = subprocess.Popen(
+        [*COMMAND, "calls", "--json", "--data", str(keeper.folder.root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    assert command.stderr is not None
+    command.stdout.close()
+    assert command.stderr.read() == b""
+    assert command.wait() == 0
+
+
+# Configuration
+
+
+def test_a_good_configuration_is_good_and_explained(wk: Command, data: Path) -> None:
+    (data / "watchkeeper.yaml").write_text(default_text())
+    assert wk("check", data=data) == 0
+    assert "is good: 1 providers, 1 features, 2 routes" in wk.out
+    assert wk("config", "explain", data=data) == 0
+    assert "durability\tinterval\twatchkeeper.yaml:" in wk.out
+
+
+def test_a_broken_configuration_is_refused_with_its_lines(wk: Command, data: Path) -> None:
+    path = data / "broken.yaml"
+    path.write_text("routes:\n  a: {target: [x/y]}\n")
+    assert wk("check", str(path), data=data) == 4
+    assert "broken.yaml:2" in wk.err
+    assert "did you mean `targets`?" in wk.err
+    assert wk("check", str(path), "--json", data=data) == 4
+    assert json.loads(wk.out)["ok"] is False
+
+
+def test_the_schema_is_one_document(wk: Command, data: Path) -> None:
+    schema = wk.json("config", "schema", data=data)
+    assert isinstance(schema, dict)
+    assert {"providers", "features", "routes", "durability"} <= set(schema["properties"])
+
+
+def test_health_tells_that_no_keeper_runs(lone_wk: Command, data: Path) -> None:
+    assert lone_wk("health", data=data) == 1
+    assert "not running" in lone_wk.err
+
+
+# Help
+
+
+def test_help_is_printed_without_the_parts_that_commands_need() -> None:
+    check = (
+        "import sys; from watchkeeper.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'httpx', 'pydantic', 'fastapi', 'sqlalchemy', 'chdb', 'asyncio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Exit codes" in done.stdout
+
+
+def test_a_command_over_the_socket_loads_no_database(keeper: Keeper) -> None:
+    check = (
+        "import sys; from watchkeeper.cli.main import main\n"
+        f"try: main(['keys', 'list', '--data', {str(keeper.folder.root)!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(sorted({'httpx', 'pydantic', 'fastapi', 'sqlalchemy', 'chdb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
