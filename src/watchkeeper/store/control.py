@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -22,6 +22,8 @@ from watchkeeper.store.keys import Keys
 from watchkeeper.store.people import People
 
 BUSY_S = 10
+MIGRATION_LOCK = 0x77_6B_01
+"""Number of PostgreSQL's lock under which the schema is changed."""
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -77,7 +79,8 @@ def _bring_up_to_date(url: str) -> None:
     engine = create_engine(f"{'postgresql+psycopg' if scheme == 'postgresql' else scheme}{separator}{rest}")
     try:
         if scheme == "sqlite":
-            _listen(engine)
+            # Of two who migrate at once, the second waits, and finds nothing left to do.
+            _listen(engine, begin="BEGIN IMMEDIATE")
             _make_for_owner(make_url(url).database or "")
         with engine.begin() as connection:
             _migrate(connection)
@@ -97,9 +100,9 @@ def _make_for_owner(path: str) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def _listen(engine: Engine) -> None:
+def _listen(engine: Engine, *, begin: str = "BEGIN") -> None:
     event.listen(engine, "connect", _tune_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
 
 
 def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -117,14 +120,12 @@ def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         raise
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
 def _migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", "watchkeeper.store:migrations")
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
     try:
         command.upgrade(config, "head")
     except CommandError as error:

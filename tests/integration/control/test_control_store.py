@@ -198,6 +198,14 @@ async def test_what_was_kept_is_there_at_the_next_start(url: str, clock: FakeClo
     await second.close()
 
 
+async def test_of_several_who_open_a_new_database_at_once_each_can_use_it(url: str, clock: FakeClock) -> None:
+    stores = await asyncio.gather(*(ControlStore.open(url, clock) for _ in range(4)))
+    await asyncio.gather(*(make_key(store) for store in stores))
+    assert [len(await store.keys.all()) for store in stores] == [4, 4, 4, 4]
+    for store in stores:
+        await store.close()
+
+
 async def test_many_write_at_once_and_nobody_is_turned_away(store: ControlStore) -> None:
     await asyncio.gather(*(make_key(store) for _ in range(40)))
     assert len(await store.keys.all()) == len(await summaries(store)) == 40
