@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from watchkeeper.testing import ErrorReply, Upstream
+from watchkeeper.testing import Delivery, ErrorReply, Reply, Upstream
 from watchkeeper.testing.harness import Installation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -86,6 +86,7 @@ def signed_in(browser: Browser, installation: Installation) -> Iterator[BrowserC
 def calls(installation: Installation, ui_upstream: Upstream, signed_in: BrowserContext) -> dict[str, str]:
     """Ids of calls of several kinds, by what they are."""
     found = {"plain": ask(installation, "Where is my refund?", x_wk_tenant="acme", x_wk_session="s-1")}
+    ui_upstream.plays(Reply("Once upon a time.", delivery=Delivery(pace_s=0.01)))
     found["stream"] = ask(installation, "Tell me a story.", stream=True, x_wk_session="s-1")
     found["hostile"] = ask(installation, HOSTILE, x_wk_feature="<b>bold</b>", x_wk_tags="<i>")
     ui_upstream.plays(ErrorReply(500))

@@ -69,7 +69,7 @@ class SegmentReader:
             self._cipher = SegmentCipher.of_header(
                 header, spool_key, worker=path.parent.name, number=int(path.name.removesuffix(SUFFIX))
             )
-        except BaseException:  # whatever happened, nobody else can close it
+        except SegmentDamaged:
             os.close(self._handle)
             raise
         self.position = Position()

@@ -42,6 +42,8 @@ ENGINE_OPTIONS = {
 """Of the embedded engine, which by default takes up to nine tenths of the memory; merging parts waits for others."""
 FACET_FIELDS = ("feature", "tenant", "provider", "model", "status", "error_class", "key_id")
 FACET_VALUES = 12
+LATEST_MS = 9_000_000_000_000
+"""The year 2255; the store's times end in 2299, while an id may claim any time up to the year 10889."""
 ID_SLACK = timedelta(hours=3)
 """A call's start may lie this long before the time in its id: the id is made when the body has arrived."""
 
@@ -106,7 +108,7 @@ class AnalyticsStore:
 
     async def call(self, call_id: str) -> CallDetail | None:
         """Return everything known of a call; None when there is none of this id."""
-        if not is_call_id(call_id):
+        if not is_call_id(call_id) or made_at_ms(CallId(call_id)) > LATEST_MS:
             return None
         made_at = datetime.fromtimestamp(made_at_ms(CallId(call_id)) / 1000, UTC)
         values = {"id": call_id, "from": made_at - ID_SLACK, "to": made_at + ID_SLACK}

@@ -92,7 +92,7 @@ class CallBatch:
         """Add a call.
 
         Raises:
-            TypeError, OverflowError: a value cannot be written; nothing was added.
+            TypeError, ValueError, OverflowError: a value cannot be written; nothing was added.
         """
         ends = self.calls.end, self.attempts.end, self.bodies.end
         try:
@@ -100,7 +100,7 @@ class CallBatch:
             for attempt in attempts:
                 self.attempts.add(attempt)
             self.bodies.add(body)
-        except BaseException:  # whatever happened, no half row may stay
+        except (TypeError, ValueError, OverflowError):
             for rows, end in zip((self.calls, self.attempts, self.bodies), ends, strict=True):
                 rows.cut(end)
             raise

@@ -20,9 +20,11 @@ from watchkeeper.core.ids import CallIds
 from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
+from watchkeeper.ingest.rejected import DAMAGED_FRAME
 from watchkeeper.money.book import PriceBook
-from watchkeeper.spool.reader import segments_of
-from watchkeeper.spool.segment import CALL_RECORD
+from watchkeeper.spool.loss import Loss
+from watchkeeper.spool.reader import SegmentReader, segments_of
+from watchkeeper.spool.segment import CALL_RECORD, LOSS_RECORD, Record
 from watchkeeper.spool.writer import SpoolWriter
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.batch import CallBatch
@@ -169,6 +171,117 @@ async def test_a_damaged_segment_is_put_aside_and_the_others_go_on(tmp_path: Pat
     assert await store.call(calls[0].id) is not None
     assert await store.call(calls[5].id) is not None
     store.close()
+
+
+async def test_a_damaged_frame_costs_its_own_calls_and_no_others(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    calls = [_call() for _ in range(6)]
+    await _write(spool / "w0", [msgspec.msgpack.encode(call) for call in calls], frames=3)
+    (segment,) = segments_of(spool / "w0")
+    reader = SegmentReader(segment, KEY)
+    first, second = reader.read(), reader.read()
+    assert first is not None
+    assert second is not None
+    damaged = bytearray(segment.read_bytes())
+    damaged[second.after.offset - 1] ^= 1
+    segment.write_bytes(damaged)
+    store = _Forgetful()
+    drain = _drain(spool, store)
+    while drain.step():
+        pass
+    status = drain.status()
+    assert (status["accepted"], status["stored"], status["rejected"]) == (6, 4, {"damaged_frame": 2})
+    drain.close()
+    kept = _kept(spool)
+    assert [record.kind for record in kept] == [DAMAGED_FRAME]
+    assert kept[0].payload in bytes(damaged)
+
+
+async def test_what_was_rejected_is_kept_sealed(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    await _write(spool / "w0", [b"\xc1 of no use", b"\xc1 secret"])
+    drain = _drain(spool, _Forgetful())
+    while drain.step():
+        pass
+    drain.close()
+    assert [record.payload for record in _kept(spool)] == [b"\xc1 of no use", b"\xc1 secret"]
+    assert all(b"secret" not in path.read_bytes() for path in (spool / "rejected").iterdir())
+
+
+async def test_a_segment_of_another_key_is_put_aside_whole(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    await _write(spool / "w0", [msgspec.msgpack.encode(_call())])
+    (segment,) = segments_of(spool / "w0")
+    content = segment.read_bytes()
+    segment.rename(segment.with_name("9.seg"))  # the name is part of the key
+    drain = _drain(spool, _Forgetful())
+    while drain.step():
+        pass
+    drain.close()
+    assert drain.status()["rejected"] == {"unreadable_segment": 1}
+    assert (spool / "rejected" / "w0-9.seg.unreadable").read_bytes() == content
+
+
+async def test_what_a_worker_had_to_drop_is_counted_with_the_rejected(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    await _write(spool / "w0", [msgspec.msgpack.encode(_call())])
+    await _write(spool / "w0", [msgspec.msgpack.encode(Loss("spool_full", 7, 1, 2))], kind=LOSS_RECORD)
+    for _ in range(2):  # the second drain is that of a keeper started later
+        drain = _drain(spool, _Forgetful())
+        while drain.step():
+            pass
+        drain.close()
+        status = drain.status()
+        assert (status["accepted"], status["stored"], status["rejected"]) == (8, 1, {"spool_full": 7})
+
+
+async def test_numbers_that_no_column_holds_cost_their_call_and_not_the_batch(tmp_path: Path) -> None:
+    calls = [_call(request_bytes=-1), _call(http_status=70_000), _call(), _call(usage=Usage(2**63))]
+    found = await _stored(tmp_path, calls)
+    assert [detail.row.id for detail in found] == [calls[2].id]
+
+
+async def test_a_segment_is_kept_while_its_writer_lives_and_deleted_when_it_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "spool" / "w0"
+    spool = SpoolWriter(folder, KEY, loop=asyncio.get_running_loop(), clock=CLOCK)
+    await spool.start()
+    store = _Forgetful()
+    drain = _drain(tmp_path / "spool", store)
+    for _ in range(3):
+        await spool.commit(CALL_RECORD, msgspec.msgpack.encode(_call()))
+        assert drain.step() == 1
+        assert drain.step() == 0
+        assert drain.status()["waiting_bytes"] == 0
+    assert len(segments_of(folder)) == 1
+    await spool.close()
+    while drain.step():
+        pass
+    drain.close()
+    assert segments_of(folder) == []
+    assert sum(len(ids) for ids in store.taken.values()) == 3
+
+
+async def test_status_tells_what_waits_while_the_store_is_away(tmp_path: Path) -> None:
+    await _write(tmp_path / "spool" / "w0", [msgspec.msgpack.encode(_call()) for _ in range(3)])
+    store = _Forgetful()
+    store.plan = ["fails before"] * 3
+    drain = _drain(tmp_path / "spool", store)
+    with pytest.raises(OSError, match="away"):
+        drain.step()
+    status = drain.status()
+    assert (status["stored"], status["last_stored_at"]) == (0, None)
+    assert status["waiting_bytes"] > 500
+    drain.close()
+
+
+def _kept(spool: Path) -> list[Record]:
+    kept: list[Record] = []
+    for path in segments_of(spool / "rejected"):
+        reader = SegmentReader(path, KEY)
+        while frame := reader.read():
+            kept += frame.records
+        reader.close()
+    return kept
 
 
 class _Forgetful:
