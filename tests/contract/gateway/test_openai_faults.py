@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 from tests.contract.gateway.data_plane import Gateway
 
-from watchkeeper.gateway.watchdog import FIRST_BYTE_TIMEOUT_S, IDLE_TIMEOUT_S
+from watchkeeper.gateway.watchdog import FIRST_BYTE_TIMEOUT_S, IDLE_TIMEOUT_S, TICK_S
 from watchkeeper.testing import (
     BrokenEvent,
     Delivery,
@@ -271,13 +272,19 @@ def test_a_stream_that_stalls_is_cut_with_a_reason(gateway: Gateway, http: httpx
     assert (call.status, call.error_class, call.usage_status) == ("error", "timeout", "estimated")
 
 
+LEAPS = 3
+
+
 class Later:
     """Lets time pass in the gateway once the upstream holds the request."""
 
     def __init__(self, gateway: Gateway, upstream: Upstream, seconds: float) -> None:
         def pass_time() -> None:
             wait_until(lambda: upstream.received)
-            gateway.clock.added_s += seconds
+            # More than once: what the upstream sends just after the first leap would count from there.
+            for _ in range(LEAPS):
+                gateway.clock.added_s += seconds
+                time.sleep(2 * TICK_S)
 
         self._thread = threading.Thread(target=pass_time)
 
