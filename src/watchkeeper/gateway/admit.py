@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from watchkeeper.access.keys import KeyHasher, public_id_of
@@ -20,6 +21,10 @@ CREDENTIAL_HEADERS = frozenset(
 
 KNOWN_HEADERS_MAX = 4_096
 """Header names whose meaning is remembered; the next one starts over with none."""
+REMEMBERED_MAX = 10_000
+"""Sets of attributing headers whose meaning is remembered; the next one starts over with none."""
+REMEMBERED_BYTES_MAX = 1_000
+"""Longer sets are read anew each time."""
 TAGS_MAX = 32
 METADATA_MAX = 32
 VALUE_LENGTH_MAX = 200
@@ -27,16 +32,15 @@ VALUE_LENGTH_MAX = 200
 
 
 class Attribution:
-    """What one request's headers say of feature, tenant, subject, session, tags and trace."""
+    """What one request's headers say of feature, tenant, subject, session, tags and metadata."""
 
-    __slots__ = ("feature", "metadata", "session", "subject", "tags", "tenant", "trace")
+    __slots__ = ("feature", "metadata", "session", "subject", "tags", "tenant")
 
     def __init__(self) -> None:
         self.feature = ""
         self.tenant = ""
         self.subject = ""
         self.session = ""
-        self.trace = ""
         self.tags: list[str] = []
         self.metadata: dict[str, str] = {}
 
@@ -74,7 +78,6 @@ _OWN: dict[bytes, Callable[[Attribution, str], None]] = {
     b"x-wk-subject": _field("subject"),
     b"x-wk-session": _field("session"),
     b"x-wk-tags": _tags,
-    b"traceparent": _field("trace"),
 }
 _ALIASES: dict[bytes, Callable[[Attribution, str], None]] = {
     # the headers that clients of other gateways already send
@@ -105,27 +108,52 @@ class HeaderRule:
 
 _PLAIN = HeaderRule()
 _SECRET = HeaderRule(is_kept=False)
+_TRACE = HeaderRule()
+
+
+class Said(NamedTuple):
+    """A request's headers, sorted by what they are for."""
+
+    kept: list[tuple[bytes, bytes]]
+    """What may be recorded: all but credentials."""
+    telling: tuple[tuple[bytes, bytes], ...]
+    """What attributes the call. The same headers come again and again, so what they mean is remembered."""
+    traceparent: bytes
+    """Never the same twice."""
 
 
 class HeaderReader:
-    """Reads a request's headers once: what they attribute, and what of them may be recorded."""
+    """Sorts a request's headers, each name by its rule."""
 
     def __init__(self) -> None:
         self._rules: dict[bytes, HeaderRule] = {}
 
-    def read(self, headers: list[tuple[bytes, bytes]]) -> tuple[Attribution | None, list[tuple[bytes, bytes]]]:
-        """Return the attribution, None when no header says anything of it, and the headers without credentials."""
+    def read(self, headers: list[tuple[bytes, bytes]]) -> Said:
+        """Sort the headers of one request."""
         rules = self._rules
         kept: list[tuple[bytes, bytes]] = []
-        telling: list[tuple[HeaderRule, bytes]] = []
+        telling: list[tuple[bytes, bytes]] = []
+        traceparent = b""
         for pair in headers:
             rule = rules.get(pair[0]) or self._learn(pair[0])
             if rule is _PLAIN:
                 kept.append(pair)
-            elif rule.is_kept:
+            elif rule is not _SECRET:
                 kept.append(pair)
-                telling.append((rule, pair[1]))
-        return (_attribution(telling) if telling else None), kept
+                if rule is _TRACE:
+                    traceparent = pair[1]
+                else:
+                    telling.append(pair)
+        return Said(kept, tuple(telling), traceparent)
+
+    def attribution(self, telling: tuple[tuple[bytes, bytes], ...]) -> Attribution:
+        """Read what headers say; ours have the last word."""
+        found = Attribution()
+        ruled = [(self._rules.get(name) or self._learn(name), value) for name, value in telling]
+        for rule, value in sorted(ruled, key=lambda item: item[0].is_own):
+            if rule.put is not None:
+                rule.put(found, _text(value))
+        return found
 
     def _learn(self, name: bytes) -> HeaderRule:
         if len(self._rules) >= KNOWN_HEADERS_MAX:
@@ -137,6 +165,8 @@ class HeaderReader:
 def _rule_for(name: bytes) -> HeaderRule:
     if name in CREDENTIAL_HEADERS:
         return _SECRET
+    if name == b"traceparent":
+        return _TRACE
     if name in _OWN:
         return HeaderRule(put=_OWN[name], is_own=True)
     if name in _ALIASES:
@@ -155,14 +185,6 @@ def _metadata_field(name: str) -> Callable[[Attribution, str], None]:
     return put
 
 
-def _attribution(telling: list[tuple[HeaderRule, bytes]]) -> Attribution:
-    found = Attribution()
-    for rule, value in sorted(telling, key=lambda item: item[0].is_own):
-        if rule.put is not None:
-            rule.put(found, _text(value))
-    return found
-
-
 def _text(value: bytes) -> str:
     """Header values are UTF-8 here, percent-encoded where a client could not send them otherwise."""
     text = value.decode("utf-8", "replace")
@@ -176,6 +198,7 @@ class Admission:
         self._keys = keys
         self._reader = HeaderReader()
         self._pseudonym = pseudonyms.of
+        self._remembered: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], Attribution] = {}
         self._unix_ns = clock.unix_ns
 
     def identify(self, plan: Plan, headers: dict[bytes, bytes]) -> KeyEntry:
@@ -208,26 +231,36 @@ class Admission:
         call.environment = entry.environment
         call.feature = entry.feature
         call.tenant = entry.tenant
-        found, call.request_headers = self._reader.read(headers)
-        if found is not None:
-            self._refine(call, found)
+        call.request_headers, telling, traceparent = self._reader.read(headers)
+        if traceparent:
+            call.trace_id, call.parent_span_id = _trace(_text(traceparent))
+        if telling:
+            self._refine(call, self._remembered.get((entry.tenant, telling)) or self._work_out(entry.tenant, telling))
 
     def _refine(self, call: Call, found: Attribution) -> None:
         call.feature = found.feature or call.feature
         call.session = found.session
         call.tags = found.tags
         call.metadata = found.metadata
-        if found.trace:
-            call.trace_id, call.parent_span_id = _trace(found.trace)
+        call.subject = found.subject
         bound_to = call.tenant
         call.tenant = bound_to or found.tenant
-        if found.subject:
-            call.subject = self._pseudonym(call.tenant, found.subject)
         if found.tenant and found.tenant != call.tenant:
             raise TenantMismatch(
                 f"The key {call.key_id} belongs to the tenant `{bound_to}` and the request names `{found.tenant}`. "
                 "Leave the header out, or use a key that is bound to no tenant."
             )
+
+    def _work_out(self, bound_to: str, telling: tuple[tuple[bytes, bytes], ...]) -> Attribution:
+        """Read what headers say under a key that is bound to a tenant or to none, and remember it."""
+        found = self._reader.attribution(telling)
+        if found.subject:
+            found.subject = self._pseudonym(bound_to or found.tenant, found.subject)
+        if sum(len(value) for _, value in telling) <= REMEMBERED_BYTES_MAX:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            self._remembered[bound_to, telling] = found
+        return found
 
     def attribute_user(self, call: Call, user: str | None) -> None:
         """Take the body's `user` as the subject when no header named one."""

@@ -1,6 +1,6 @@
 """The gateway's paths: which request goes where."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 
 import msgspec
@@ -35,13 +35,15 @@ class App:
         self._why_not_ready = why_not_ready
         self._calls = {prefix + path: surface for path, surface in openai.ENDPOINTS.items() for prefix in ("", "/v1")}
 
-    async def handle(self, exchange: Exchange) -> None:
-        """Serve one request."""
+    def handle(self, exchange: Exchange) -> Coroutine[None, None, None]:
+        """Return what serves a request."""
         request = exchange.request
         surface = self._calls.get(request.path)
         if surface is not None and request.method == "POST":
-            await self._pipeline.serve(exchange, surface)
-            return
+            return self._pipeline.serve(exchange, surface)
+        return self._reply(exchange)
+
+    async def _reply(self, exchange: Exchange) -> None:
         try:
             status, headers, body = self._answer(exchange)
         except Refusal as refusal:

@@ -25,6 +25,7 @@ from watchkeeper.gateway.surfaces import openai as surface_openai
 from watchkeeper.gateway.surfaces.openai import ChatView, View
 from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, WireFault
+from watchkeeper.gateway.wire.runs import Signal
 from watchkeeper.gateway.wire.server import Exchange
 from watchkeeper.money.usage import from_openai
 
@@ -154,7 +155,10 @@ class Pipeline:
         exchange.on_close, exchange.on_pause, exchange.on_resume = relay.cancel, relay.pause, relay.resume
         parts.watchdog.watch(relay)
         try:
-            flight = await parts.pool.send(target.origin, head, body, relay, connect_timeout_s=CONNECT_TIMEOUT_S)
+            pool, origin = parts.pool, target.origin
+            flight = pool.send_now(origin, head, body, relay, connect_timeout_s=CONNECT_TIMEOUT_S)
+            if flight is None:
+                flight = await pool.send(origin, head, body, relay, connect_timeout_s=CONNECT_TIMEOUT_S)
             relay.take_off(flight)
             await relay.ended
         except WireFault as fault:
@@ -167,7 +171,7 @@ class Pipeline:
     def _relay(self, passage: Passage, started_at: float) -> Relay:
         call = passage.call
         return Relay(
-            ended=self._parts.loop.create_future(),
+            ended=Signal(),
             exchange=passage.exchange,
             now=self._now,
             call_started_at=passage.zero,
@@ -187,7 +191,7 @@ class Pipeline:
         attempt.response_bytes = relay.body_bytes
         if relay.first_byte_at:
             attempt.first_byte_ms = (relay.first_byte_at - zero) * 1000
-            attempt.upstream_request_id = relay.header(b"x-request-id").decode("latin-1")
+            attempt.upstream_request_id = relay.fields.get(b"x-request-id", b"").decode("latin-1")
         if relay.flight is not None:
             attempt.connect_ms = relay.flight.connect_ms
         relay.let_go()
@@ -214,7 +218,9 @@ class Pipeline:
                 call.status = "cancelled"
             else:
                 _note_failure(call, outcome, status_for_client(outcome, relay.status))
-        call.response_headers = [pair for pair in relay.headers if pair[0] != b"set-cookie"]
+        call.response_headers = relay.headers
+        if b"set-cookie" in relay.fields:
+            call.response_headers = [pair for pair in relay.headers if pair[0] != b"set-cookie"]
         call.response_bytes = relay.body_bytes
         call.response_body = _joined(relay.body)[:RECORDED_BODY_BYTES_MAX]
         if relay.is_streaming:

@@ -6,7 +6,6 @@ stream's events are passed on as they come. Only events that carry usage or an e
 
 import re
 import zlib
-from asyncio import Future
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from watchkeeper.gateway.dialects import openai
 from watchkeeper.gateway.wire.client import Flight, WireFault
+from watchkeeper.gateway.wire.runs import Signal
 from watchkeeper.gateway.wire.server import Exchange
 
 End = Literal["whole", "fault", "cancelled", "expired", "overrun"]
@@ -34,7 +34,7 @@ _EVENT_END = re.compile(rb"\r?\n\r?\n")
 class Relay(Struct, eq=False, kw_only=True):
     """The sink of one attempt; `ended` is set exactly once. A struct, because making one takes a third of the time."""
 
-    ended: Future[None]
+    ended: Signal
     exchange: Exchange
     now: Callable[[], float]
     call_started_at: float
@@ -51,6 +51,8 @@ class Relay(Struct, eq=False, kw_only=True):
     fault: WireFault | None = None
     status: int = 0
     headers: list[tuple[bytes, bytes]] = []
+    fields: dict[bytes, bytes] = {}
+    """The headers by name; of a repeated one the last."""
     content_type: bytes = b""
     first_byte_at: float = 0.0
     is_streaming: bool = False
@@ -73,7 +75,8 @@ class Relay(Struct, eq=False, kw_only=True):
         """Note the head; a stream's events may begin."""
         self.status = status
         self.headers = headers
-        self.content_type = self.header(b"content-type")
+        self.fields = fields = dict(headers)
+        self.content_type = fields.get(b"content-type", b"")
         self.first_byte_at = self.heard_at = self.now()
         if self.begin_stream is not None and status == 200 and self.content_type.startswith(b"text/event-stream"):
             self.is_streaming = True
@@ -109,7 +112,7 @@ class Relay(Struct, eq=False, kw_only=True):
     def take_off(self, flight: Flight) -> None:
         """The request is on its way; when the end came before that, it is called back."""
         self.flight = flight
-        if self.ended.done():
+        if self.ended.is_set:
             flight.cancel()
 
     def cancel(self) -> None:
@@ -138,13 +141,6 @@ class Relay(Struct, eq=False, kw_only=True):
         if self.flight is not None:
             self.flight.resume()
 
-    def header(self, name: bytes) -> bytes:
-        """Return the first value of a response header, or nothing."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return b""
-
     def whole_body(self) -> bytes:
         """Return what was kept of the body, as the upstream meant it: decompressed when it was compressed.
 
@@ -152,7 +148,7 @@ class Relay(Struct, eq=False, kw_only=True):
             zlib.error: it says that it is compressed and is not.
         """
         body = self.body[0] if len(self.body) == 1 else b"".join(self.body)
-        if self.header(b"content-encoding") in (b"gzip", b"deflate", b"x-gzip"):
+        if self.fields.get(b"content-encoding") in (b"gzip", b"deflate", b"x-gzip"):
             return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, REPLY_BYTES_MAX)
         return body
 
@@ -213,15 +209,15 @@ class Relay(Struct, eq=False, kw_only=True):
         return self.keeps_usage or bool(chunk.choices) or chunk.choices is None
 
     def _stop(self, end: End) -> None:
-        if not self.ended.done():
+        if not self.ended.is_set:
             if self.flight is not None:
                 self.flight.cancel()
             self._finish(end)
 
     def _finish(self, end: End) -> None:
-        if not self.ended.done():
+        if not self.ended.is_set:
             self.end = end
-            self.ended.set_result(None)
+            self.ended.set()
 
 
 def _end_of_last_event(data: bytes) -> int:

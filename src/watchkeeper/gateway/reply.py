@@ -21,10 +21,7 @@ _PASSES_THROUGH = frozenset(
 def head_block(call: Call, relay: Relay, overhead_ms: float) -> bytes:
     """Write the headers of an answer. A stream's cost is not known yet, and the header says so."""
     content_type = relay.content_type or b"application/json"
-    block = b"content-type: %b\r\n%b%b" % (content_type, _own(call, overhead_ms), _cost(call, relay.is_streaming))
-    for name, value in relay.headers:
-        if name in _FORWARDED:
-            block += b"%b: %b\r\n" % (name, value)
+    block = b"content-type: %b\r\n%b%b" % (content_type, _own(call, relay.is_streaming, overhead_ms), _forwarded(relay))
     return block + b"cache-control: no-cache\r\n" if relay.is_streaming else block
 
 
@@ -34,10 +31,7 @@ def error_reply(
     """Write status, headers and body of a call that failed before anything was sent."""
     upstream_status = relay.status if relay else 0
     status = refusal.http_status if refusal else status_for_client(failure, upstream_status)
-    block = b"content-type: application/json\r\n%b%b" % (_own(call, call.overhead_ms), _cost(call, False))
-    for name, value in relay.headers if relay else ():
-        if name in _FORWARDED:
-            block += b"%b: %b\r\n" % (name, value)
+    block = b"content-type: application/json\r\n%b%b" % (_own(call, False, call.overhead_ms), _forwarded(relay))
     if refusal is not None:
         retry = b"true" if refusal.may_retry else b"false"
         block += b"x-should-retry: %b\r\n" % retry
@@ -61,18 +55,21 @@ def _explain(call: Call, failure: Failure) -> str:
     return f"{failure.message} ({where}, call {call.id})"
 
 
-def _own(call: Call, overhead_ms: float) -> bytes:
-    return b"x-request-id: %b\r\nx-wk-call-id: %b\r\nx-wk-attempts: %d\r\nx-wk-overhead-ms: %.3f\r\n" % (
-        call.id.encode(),
-        call.id.encode(),
-        len(call.attempts),
-        overhead_ms,
-    )
-
-
-def _cost(call: Call, is_streaming: bool) -> bytes:
+def _own(call: Call, is_streaming: bool, overhead_ms: float) -> bytes:
     if is_streaming:
-        return b"x-wk-cost-status: pending\r\n"
-    if call.cost_nusd is None:
-        return b"x-wk-cost-status: unpriced\r\n"
-    return b"x-wk-cost: %b\r\nx-wk-cost-status: %b\r\n" % (usd(call.cost_nusd).encode(), call.cost_status.encode())
+        cost = "x-wk-cost-status: pending"
+    elif call.cost_nusd is None:
+        cost = "x-wk-cost-status: unpriced"
+    else:
+        cost = f"x-wk-cost: {usd(call.cost_nusd)}\r\nx-wk-cost-status: {call.cost_status}"
+    call_id = call.id
+    return (
+        f"x-request-id: {call_id}\r\nx-wk-call-id: {call_id}\r\nx-wk-attempts: {len(call.attempts)}\r\n"
+        f"x-wk-overhead-ms: {overhead_ms:.3f}\r\n{cost}\r\n"
+    ).encode()
+
+
+def _forwarded(relay: Relay | None) -> bytes:
+    if relay is None or _FORWARDED.isdisjoint(relay.fields):
+        return b""
+    return b"".join(b"%b: %b\r\n" % pair for pair in relay.headers if pair[0] in _FORWARDED)

@@ -96,7 +96,7 @@ class Pool:
         self._is_closed = False
 
     async def send(self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float) -> Flight:
-        """Send a request and return at once; its response goes to the sink. With an idle connection nothing is awaited.
+        """Send a request as soon as there is a connection; its response goes to the sink.
 
         Args:
             head: Request line and header fields with the empty line behind them; it must state the body's length.
@@ -105,12 +105,22 @@ class Pool:
         Raises:
             ConnectFailed, ConnectTimeout, PoolFull: nothing was sent; the sink is not called.
         """
-        lane = self._lanes.get(origin) or self._open_lane(origin)
+        flight = self.send_now(origin, head, body, sink, connect_timeout_s=connect_timeout_s)
+        if flight is None:
+            lane = self._lanes.get(origin) or self._open_lane(origin)
+            flight = Flight(head, body, sink, connect_timeout_s)
+            await self._loop.create_task(lane.carry(flight))  # it has timeouts, which need a task
+        return flight
+
+    def send_now(
+        self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float
+    ) -> Flight | None:
+        """Send a request over an idle connection as `send` does; None when there is none, and nothing was sent."""
+        lane = self._lanes.get(origin)
+        if lane is None or not lane.idle or lane.waiting:
+            return None
         flight = Flight(head, body, sink, connect_timeout_s)
-        if lane.idle and not lane.waiting:
-            lane.idle.pop().carry(flight)
-        else:
-            await lane.carry(flight)
+        lane.idle.pop().carry(flight)
         return flight
 
     async def close(self) -> None:

@@ -78,7 +78,8 @@ class Exchange:
         if self._is_started:
             raise RuntimeError("the response has been started already")
         request = self.request
-        keeps_alive = request.keeps_alive and not connection.is_draining
+        server = connection.server
+        keeps_alive = request.keeps_alive and not server.is_draining
         if not keeps_alive:
             headers += CLOSE
         elif request.is_http_1_0:
@@ -90,9 +91,9 @@ class Exchange:
         if request.method == "HEAD":
             body = b""
         if len(body) <= _JOINED_BYTES_MAX:
-            connection.write(b"%b%b%b\r\n%b" % (STATUS_LINES[status], headers, connection.date_line, body))
+            connection.write(b"%b%b%b\r\n%b" % (STATUS_LINES[status], headers, server.date_line, body))
         else:
-            connection.writelines([STATUS_LINES[status] + headers + connection.date_line + b"\r\n", body])
+            connection.writelines([STATUS_LINES[status] + headers + server.date_line + b"\r\n", body])
         self._end(connection, keeps_alive=keeps_alive)
 
     def start(self, status: int, headers: bytes) -> None:
@@ -108,10 +109,10 @@ class Exchange:
         elif status not in BODILESS:
             self._is_chunked = True
             headers += CHUNKED
-        if not self.request.keeps_alive or connection.is_draining:
+        if not self.request.keeps_alive or connection.server.is_draining:
             self.request.keeps_alive = False
             headers += CLOSE
-        connection.write(b"%b%b%b\r\n" % (STATUS_LINES[status], headers, connection.date_line))
+        connection.write(b"%b%b%b\r\n" % (STATUS_LINES[status], headers, connection.server.date_line))
 
     def write(self, data: bytes) -> None:
         """Send a part of the body."""

@@ -31,11 +31,11 @@ class Connection(Protocol):
 
     __slots__ = (
         "_clock", "_exchange", "_held_bytes", "_is_closing", "_is_write_paused", "_limits", "_mark", "_reader",
-        "_server", "_timed_phase", "_transport", "_writable", "deadline", "peer", "write", "writelines",
+        "_timed_phase", "_transport", "_writable", "deadline", "peer", "server", "write", "writelines",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self.server = server
         self._clock = server.clock
         self._limits = server.limits
         self._reader = RequestReader(server.limits)
@@ -60,8 +60,8 @@ class Connection(Protocol):
         self.writelines = self._transport.writelines
         address = self._transport.get_extra_info("peername")
         self.peer = address[0] if isinstance(address, tuple) else ""
-        self.deadline = self._server.now + self._limits.idle_s
-        rejection = self._server.welcome(self)
+        self.deadline = self.server.now + self._limits.idle_s
+        rejection = self.server.welcome(self)
         if rejection is not None:
             self._say(rejection)
             self._close()
@@ -93,12 +93,12 @@ class Connection(Protocol):
         self._lose()
         self._forget_bodies()
         self._reader.stop()
-        self._server.forget(self)
+        self.server.forget(self)
 
     def pause_writing(self) -> None:
         self._is_write_paused = True
         self._mark = _untaken_bytes(self._transport)
-        self.deadline = self._server.now + self._limits.write_stall_s
+        self.deadline = self.server.now + self._limits.write_stall_s
         if self._exchange is not None and self._exchange.on_pause is not None:
             self._exchange.on_pause()
 
@@ -114,16 +114,6 @@ class Connection(Protocol):
             self._exchange.on_resume()
 
     # what the exchange calls
-
-    @property
-    def is_draining(self) -> bool:
-        """The present response is the connection's last."""
-        return self._server.is_draining
-
-    @property
-    def date_line(self) -> bytes:
-        """The `date` header of the present second."""
-        return self._server.date_line
 
     def answered(self, *, keeps_alive: bool) -> None:
         """The present response is complete: read on, or close."""
@@ -146,7 +136,7 @@ class Connection(Protocol):
         if not self._is_write_paused:
             return None
         if self._writable is None:
-            self._writable = self._server.loop.create_future()
+            self._writable = self.server.loop.create_future()
         return self._writable
 
     # what the server calls
@@ -209,11 +199,11 @@ class Connection(Protocol):
         self.deadline = inf
         if isinstance(arrived, Rejection):
             self._refuse(arrived)
-        elif arrived.body and self._server.buffered_bytes > self._limits.buffered_bytes_max:
+        elif arrived.body and self.server.buffered_bytes > self._limits.buffered_bytes_max:
             self._refuse(_full())
         else:
             self._exchange = exchange = Exchange(self, arrived)
-            self._server.serve(exchange)
+            self.server.serve(exchange)
 
     def _await_next(self) -> None:
         """Go on with what has arrived meanwhile, or wait for the next request."""
@@ -224,15 +214,15 @@ class Connection(Protocol):
         if self._is_closing:
             return
         if reader.arrived:
-            self._server.loop.call_soon(self._next_if_open)
+            self.server.loop.call_soon(self._next_if_open)
             return
         self._transport.resume_reading()
         if reader.phase in ("head", "body"):
             self._await_rest()
-        elif self._server.is_draining:
+        elif self.server.is_draining:
             self._close()
         else:
-            self.deadline = self._server.now + self._limits.idle_s
+            self.deadline = self.server.now + self._limits.idle_s
 
     def _next_if_open(self) -> None:
         if not self._is_closing and self._exchange is None and self._reader.arrived:
@@ -248,11 +238,11 @@ class Connection(Protocol):
             self._timed_phase = reader.phase
             self._mark = 0
             limits = self._limits
-            self.deadline = self._server.now + (limits.head_s if reader.phase == "head" else limits.body_window_s)
+            self.deadline = self.server.now + (limits.head_s if reader.phase == "head" else limits.body_window_s)
 
     def _account(self) -> None:
         """Carry the change in body bytes held into the server's total."""
-        server = self._server
+        server = self.server
         server.buffered_bytes += self._reader.held_bytes - self._held_bytes
         self._held_bytes = self._reader.held_bytes
         if server.buffered_bytes > self._limits.buffered_bytes_max and self._reader.phase == "body":
@@ -274,7 +264,7 @@ class Connection(Protocol):
         if body_bytes:
             self._reader.held_bytes -= body_bytes
             self._held_bytes -= body_bytes
-            self._server.buffered_bytes -= body_bytes
+            self.server.buffered_bytes -= body_bytes
 
     def _refuse(self, rejection: Rejection) -> None:
         """Answer a rejection, then listen a little longer: closing on bytes that are still coming would reset the
@@ -283,18 +273,18 @@ class Connection(Protocol):
         self._is_closing = True
         self._forget_bodies()
         self._mark = 0
-        self.deadline = self._server.now + self._limits.linger_s
+        self.deadline = self.server.now + self._limits.linger_s
         self._transport.resume_reading()
         self._transport.write_eof()
 
     def _say(self, rejection: Rejection) -> None:
-        self._server.rejected[rejection.code] += 1
+        self.server.rejected[rejection.code] += 1
         body = rejection.body()
-        head = STATUS_LINES[rejection.http_status] + JSON + CLOSE + self._server.date_line
+        head = STATUS_LINES[rejection.http_status] + JSON + CLOSE + self.server.date_line
         self.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
 
     def _forget_bodies(self) -> None:
-        self._server.buffered_bytes -= self._held_bytes
+        self.server.buffered_bytes -= self._held_bytes
         self._held_bytes = 0
 
     def _close(self) -> None:
@@ -302,7 +292,7 @@ class Connection(Protocol):
         self._is_closing = True
         is_written = not self._transport.get_write_buffer_size()
         self._mark = 0 if is_written else _untaken_bytes(self._transport)
-        self.deadline = self._server.now + (self._limits.linger_s if is_written else self._limits.write_stall_s)
+        self.deadline = self.server.now + (self._limits.linger_s if is_written else self._limits.write_stall_s)
         self._transport.close()
 
     def _lose(self) -> None:

@@ -33,7 +33,7 @@ class RequestReader:
     """Reads requests in order; complete ones and at most one rejection, the last, wait in `arrived`."""
 
     __slots__ = (
-        "_chunks", "_fields", "_head_bytes", "_is_resuming", "_is_upgrading", "_limits", "_parser", "_parts",
+        "_chunks", "_fields", "_head_bytes", "_host", "_is_resuming", "_is_upgrading", "_limits", "_parser", "_parts",
         "_raw_body_bytes", "_read_at", "_request", "_target", "arrived", "body_bytes", "first_byte_at", "held_bytes",
         "phase", "unread", "wants_continue",
     )  # fmt: skip
@@ -46,6 +46,8 @@ class RequestReader:
         self._parts: list[bytes] = []
         self._request: Request | None = None
         self._read_at = 0.0
+        self._host: bytes | None = None
+        """Of the last request; it was good, and need not be looked at again."""
         self._head_bytes = 0
         self._raw_body_bytes = 0
         self._chunks = 0
@@ -194,7 +196,10 @@ class RequestReader:
             is_http_1_0 = version == "1.0"
         method = framing.method_of(parser.get_method())
         path, query = framing.target_of(target, method, headers)
-        framing.check_host(headers, is_http_1_0=is_http_1_0)
+        host = headers.get(b"host")
+        if host is None or host != self._host:
+            framing.check_host(headers, is_http_1_0=is_http_1_0)
+            self._host = host
         if b"transfer-encoding" in headers:
             framing.check_coding(headers[b"transfer-encoding"], is_http_1_0=is_http_1_0)
         if b"content-length" in headers:

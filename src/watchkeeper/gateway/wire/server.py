@@ -4,9 +4,8 @@ A client that closes its connection, or its half of it, is taken to have gone: i
 """
 
 import logging
-import sys
 import time
-from asyncio import AbstractEventLoop, Future, Task, TimerHandle
+from asyncio import AbstractEventLoop, Future, TimerHandle
 from asyncio import Server as Listener
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -17,11 +16,12 @@ from watchkeeper.gateway.wire.heads import JSON, date_line
 from watchkeeper.gateway.wire.inbound import Connection
 from watchkeeper.gateway.wire.limits import ServerLimits
 from watchkeeper.gateway.wire.rejections import Overloaded, Rejection
+from watchkeeper.gateway.wire.runs import Runs
 
 __all__ = ["Exchange", "Handler", "Request", "Server", "ServerLimits"]
 
 Handler = Callable[[Exchange], Coroutine[Any, Any, None]]
-"""Answers one request; started when the request is complete."""
+"""Answers one request. It is started when the request is complete, and carried by `Runs`, not by a task."""
 
 TICK_S = 0.5
 """How often deadlines are looked at, and how far the server's `now` may lag."""
@@ -51,7 +51,7 @@ class Server:
         self._tick_s = tick_s
         self._listener: Listener | None = None
         self._connections: set[Connection] = set()
-        self._running: dict[Exchange, Task[None]] = {}
+        self._runs = Runs(loop, on_end=self._end)
         self._ticker: TimerHandle | None = None
         self._last_resort: TimerHandle | None = None
         self._quiet: Future[None] | None = None
@@ -104,7 +104,7 @@ class Server:
         """
         self.begin_drain()
         timer = self.loop.call_later(timeout_s, self._cut_all)
-        while self._connections or self._running:
+        while self._connections or self._runs:
             self._quiet = self.loop.create_future()
             await self._quiet
         for handle in (timer, self._ticker, self._last_resort):
@@ -125,32 +125,24 @@ class Server:
     def serve(self, exchange: Exchange) -> None:
         """Start the handler on a request."""
         self.requests += 1
-        if sys.version_info >= (3, 12):
-            task = Task(self._run(exchange), loop=self.loop, eager_start=True)  # saves a turn of the loop
-        else:
-            task = self.loop.create_task(self._run(exchange))
-        if not task.done():
-            self._running[exchange] = task
+        self._runs.start(self._handler(exchange), exchange)
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""
         self._connections.discard(connection)
         self._note_quiet()
 
-    async def _run(self, exchange: Exchange) -> None:
-        try:
-            await self._handler(exchange)
-        except Exception:  # the boundary: one failed exchange must not end the server
-            _log.exception("the handler of %s %s failed", exchange.request.method, exchange.request.path)
-        finally:
-            self._running.pop(exchange, None)
-            if not exchange.is_answered:
-                if exchange.is_started:
-                    exchange.abort()
-                else:
-                    exchange.reply(500, JSON, _DEFECT)
-            if self.is_draining:
-                self._note_quiet()
+    def _end(self, exchange: Exchange, error: Exception | None) -> None:
+        if error is not None:
+            request = exchange.request
+            _log.error("the handler of %s %s failed", request.method, request.path, exc_info=error)
+        if not exchange.is_answered:
+            if exchange.is_started:
+                exchange.abort()
+            else:
+                exchange.reply(500, JSON, _DEFECT)
+        if self.is_draining:
+            self._note_quiet()
 
     def _tick(self) -> None:
         now = self.now = self.clock()
@@ -164,15 +156,11 @@ class Server:
             connection.close_idle()
 
     def _cut_all(self) -> None:
-        self._cut_calls += len(self._running)
+        self._cut_calls += len(self._runs)
         for connection in list(self._connections):
             connection.abort()
-        self._last_resort = self.loop.call_later(self.limits.cut_grace_s, self._cancel_all)
-
-    def _cancel_all(self) -> None:
-        for task in self._running.values():
-            task.cancel()
+        self._last_resort = self.loop.call_later(self.limits.cut_grace_s, self._runs.cancel_all)
 
     def _note_quiet(self) -> None:
-        if self._quiet is not None and not self._quiet.done() and not self._connections and not self._running:
+        if self._quiet is not None and not self._quiet.done() and not self._connections and not self._runs:
             self._quiet.set_result(None)
