@@ -1,6 +1,7 @@
 """What an operator changes while it runs, and the starts that are refused."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,24 @@ def test_a_broken_edit_is_refused_and_the_last_good_one_serves_on(
     assert ask(running).status_code == 200
     running.config.write_text(config_for(upstream, routes=SECOND))
     wait_until(lambda: ask(running, model="second").status_code == 200)
+
+
+def test_a_rotated_secret_file_is_served_without_an_edit(
+    running: Installation, upstream: Upstream, tmp_path: Path
+) -> None:
+    secret = tmp_path / "provider-key"
+    with_file = config_for(upstream).replace("sk-fake", f'{{file: "{secret}"}}')
+    running.config.write_text(with_file)
+    wait_until(lambda: "cannot be read" in ((running.ask("/api/v1/health") or {})["config"]["refused"] or ""))
+    for value in ("sk-fake-first", "sk-fake-second"):
+        secret.write_text(value)
+        wait_until(partial(_presents, running, upstream, value))
+
+
+def _presents(running: Installation, upstream: Upstream, credential: str) -> bool:
+    """Make a call, and tell whether it came upstream with a credential."""
+    assert ask(running).status_code == 200
+    return upstream.received[-1].header("authorization") == f"Bearer {credential}"
 
 
 def test_a_new_key_works_and_a_revoked_one_does_not_any_more(running: Installation) -> None:

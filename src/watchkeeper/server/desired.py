@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from watchkeeper.server.sealed import SealedFile
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.keys import KeySecret
 
+RETRY_LOOKS = 8
+"""A refused configuration is read again after so many looks, also when nothing seems to have changed."""
+
 _log = logging.getLogger("watchkeeper.keeper")
 
 
 class DesiredState:
-    """Keeps the snapshot file in step with the configuration file and the control database.
+    """Keeps the snapshot file in step with the configuration, the files it names, and the control database.
 
     A broken edit is refused and the last good configuration serves on; `refused` then says what is wrong.
     """
@@ -32,9 +36,10 @@ class DesiredState:
         self._pricer = pricer
         self._snapshot_file = snapshot_file
         self._lock = asyncio.Lock()
-        self._stamp = _stamp(config_path)
         self._must_compile = False
+        self._looks = 0
         self._loaded: Loaded = load(config_path)
+        self._stamps = _stamps(self._loaded.files)
         self.snapshot: Snapshot | None = None
         self.refused: str = ""
 
@@ -49,9 +54,11 @@ class DesiredState:
 
     async def follow(self) -> None:
         """Take in what has changed since the last look."""
-        stamp = _stamp(self._config_path)
-        if stamp != self._stamp:
-            self._stamp = stamp
+        stamps = _stamps(self._loaded.files)
+        self._looks += 1
+        # What a refused edit lacks may be a file that nobody has looked at so far.
+        if stamps != self._stamps or (self.refused and self._looks % RETRY_LOOKS == 0):
+            self._stamps = stamps
             await self._reload()
         if self._must_compile:
             await self.compile()
@@ -82,10 +89,12 @@ class DesiredState:
         try:
             loaded = await asyncio.to_thread(load, self._config_path)
         except ConfigError as error:
-            self.refused = str(error)
-            _log.error("the edited configuration is refused and the previous one serves on: %s", error)
+            if self.refused != str(error):
+                self.refused = str(error)
+                _log.error("the edited configuration is refused and the previous one serves on: %s", error)
             return
         self.refused = ""
+        self._stamps = _stamps(loaded.files)
         if loaded.version != self._loaded.version:
             self._loaded = loaded
             self._must_compile = True
@@ -105,8 +114,12 @@ def _entry(key: KeySecret) -> KeyEntry:
     )
 
 
+def _stamps(paths: Iterable[Path]) -> list[tuple[int, int, int]]:
+    """What changes when the files do; zeros for one that is away, as some editors leave it for a moment."""
+    return [_stamp(path) for path in paths]
+
+
 def _stamp(path: Path) -> tuple[int, int, int]:
-    """What changes when the file does; zeros while it is away, as some editors leave it for a moment."""
     try:
         found = path.stat()
     except FileNotFoundError:
