@@ -67,6 +67,23 @@ async def test_a_repeated_insert_adds_nothing(empty: AnalyticsStore, calls: list
     assert len(found.attempts) == len(days[0].attempts)
 
 
+async def test_words_are_found_before_their_index_is_made_and_after(
+    empty: AnalyticsStore, calls: list[Call], tmp_path: Path
+) -> None:
+    for number in range(4):
+        empty.insert_calls(batch_of(calls[number::4]), token=str(number))
+    chosen = CallFilter(search="refund")
+    fresh = [row.id for row in (await empty.calls(chosen, limit=COUNT)).rows]
+    assert 0 < len(fresh) < COUNT
+    client = clickhouse_connect.get_client(dsn=f"chdb://{tmp_path}/analytics", tz_mode="aware")
+    indexed = "SELECT sum(secondary_indices_compressed_bytes) FROM system.parts WHERE active AND table = 'calls'"
+    before = client.command(indexed)
+    client.command("OPTIMIZE TABLE calls FINAL")
+    assert client.command(indexed) > before
+    client.close()
+    assert [row.id for row in (await empty.calls(chosen, limit=COUNT)).rows] == fresh
+
+
 async def test_questions_are_answered_while_calls_come_in(empty: AnalyticsStore, calls: list[Call]) -> None:
     def insert() -> None:
         for at in range(0, COUNT, 150):
