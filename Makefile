@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 DATA ?= data
+PORT ?= 4000
+CONSOLE_PORT ?= 4080
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
 # pip compiles on one core only.
@@ -20,7 +22,7 @@ DEV := .venv/.dev-$(call hash,$(RUNTIME_LOCKS) requirements/dev.txt)
 .PHONY: up setup test lint format bench soak wheel lock docs clean
 
 up: setup
-	@exec $(BIN)/watchkeeper up --data $(DATA)
+	@exec $(BIN)/watchkeeper up --data $(DATA) --port $(PORT) --console-port $(CONSOLE_PORT)
 
 setup: $(INSTALLED)
 	@:

@@ -24,6 +24,7 @@ PARTS = {
     "pages": "bench.pages",
     "idle": "bench.idle",
     "help": "bench.commands",
+    "start": "bench.start",
 }
 SYSTEM_COMMANDS = {"nginx": "nginx", "wrk": "wrk", "taskset": "util-linux"}
 """What the measurements need from the system, and the Debian package it is in."""
