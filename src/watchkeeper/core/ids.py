@@ -15,7 +15,8 @@ CallId = NewType("CallId", str)
 CALL_ID_LENGTH = 26
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
-_TAIL_SPACE = 32**8
+_LOW_BITS = 20
+_LOW = (1 << _LOW_BITS) - 1
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
@@ -28,25 +29,21 @@ class CallIds:
 
     def __init__(self, clock: Clock, *, random_bits: Callable[[int], int] = secrets.randbits) -> None:
         self._unix_ns = clock.unix_ns
-        self._middle = _encode(random_bits(40), 8)
+        self._random = _encode(random_bits(40), 8)
         self._counter = random_bits(39)
         self._head_ms = -1
         self._head = ""
+        """All but the last four letters."""
 
     def next(self) -> CallId:
         """Return a fresh id stamped with the present millisecond."""
         now_ms = self._unix_ns() // 1_000_000
-        if now_ms != self._head_ms:
-            self._head_ms, self._head = now_ms, _encode(now_ms, 10) + self._middle
-        self._counter = count = (self._counter + 1) % _TAIL_SPACE
-        pairs = _PAIRS
-        return CallId(
-            self._head
-            + pairs[count >> 30]
-            + pairs[count >> 20 & 1023]
-            + pairs[count >> 10 & 1023]
-            + pairs[count & 1023]
-        )
+        self._counter = counter = self._counter + 1
+        low = counter & _LOW
+        if now_ms != self._head_ms or not low:
+            self._head_ms = now_ms
+            self._head = _encode(now_ms, 10) + self._random + _encode(counter >> _LOW_BITS, 4)
+        return CallId(self._head + _PAIRS[low >> 10] + _PAIRS[low & 1023])
 
 
 def is_call_id(text: str) -> bool:
@@ -63,8 +60,5 @@ def made_at_ms(call_id: CallId) -> int:
 
 
 def _encode(value: int, length: int) -> str:
-    letters = []
-    for _ in range(length):
-        value, place = divmod(value, 32)
-        letters.append(_ALPHABET[place])
-    return "".join(reversed(letters))
+    """Write the low bits of a value in an even number of letters."""
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(5 * length - 10, -10, -10)])

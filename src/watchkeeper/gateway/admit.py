@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from watchkeeper.access.keys import KeyHasher, public_id_of
@@ -19,6 +18,11 @@ CREDENTIAL_HEADERS = frozenset(
 )
 """Never recorded and never sent upstream."""
 
+Header = tuple[bytes, bytes]
+"""Name in lower case, value."""
+
+SORTINGS_MAX = 1_000
+"""Orders of header names that are remembered; the next one starts over with none."""
 KNOWN_HEADERS_MAX = 4_096
 """Header names whose meaning is remembered; the next one starts over with none."""
 REMEMBERED_MAX = 10_000
@@ -100,53 +104,58 @@ _PREFIXES = (b"x-wk-meta-", b"helicone-property-", b"x-bf-dim-")
 class HeaderRule:
     """What to do with a header of one name."""
 
-    is_kept: bool = True
     put: Callable[[Attribution, str], None] | None = None
     is_own: bool = False
     """Ours wins over another gateway's alias, wherever it stands."""
 
 
 _PLAIN = HeaderRule()
-_SECRET = HeaderRule(is_kept=False)
+_SECRET = HeaderRule()
 _TRACE = HeaderRule()
 
 
-class Said(NamedTuple):
-    """A request's headers, sorted by what they are for."""
+@dataclass(frozen=True, slots=True)
+class _Sorting:
+    """Where in a request's headers what stands; the same client sends the same names in the same order every time."""
 
-    kept: list[tuple[bytes, bytes]]
-    """What may be recorded: all but credentials."""
-    telling: tuple[tuple[bytes, bytes], ...]
-    """What attributes the call. The same headers come again and again, so what they mean is remembered."""
-    traceparent: bytes
-    """Never the same twice."""
+    secret: tuple[int, ...]
+    """The last first."""
+    telling: tuple[int, ...]
+    traceparent: int | None
 
 
 class HeaderReader:
-    """Sorts a request's headers, each name by its rule."""
+    """Sorts a request's headers by their names."""
 
     def __init__(self) -> None:
         self._rules: dict[bytes, HeaderRule] = {}
+        self._sortings: dict[tuple[bytes, ...], _Sorting] = {}
 
-    def read(self, headers: list[tuple[bytes, bytes]]) -> Said:
-        """Sort the headers of one request."""
-        rules = self._rules
-        kept: list[tuple[bytes, bytes]] = []
-        telling: list[tuple[bytes, bytes]] = []
-        traceparent = b""
-        for pair in headers:
-            rule = rules.get(pair[0]) or self._learn(pair[0])
-            if rule is _PLAIN:
-                kept.append(pair)
-            elif rule is not _SECRET:
-                kept.append(pair)
-                if rule is _TRACE:
-                    traceparent = pair[1]
-                else:
-                    telling.append(pair)
-        return Said(kept, tuple(telling), traceparent)
+    def read(self, headers: list[Header]) -> tuple[list[Header], tuple[Header, ...], bytes]:
+        """Return the headers that may be recorded, those that attribute the call, and `traceparent`."""
+        names = tuple([name for name, _ in headers])
+        found = self._sortings.get(names) or self._sort(names)
+        kept = headers.copy()
+        for place in found.secret:
+            del kept[place]
+        telling = tuple([headers[place] for place in found.telling]) if found.telling else ()
+        return kept, telling, b"" if found.traceparent is None else headers[found.traceparent][1]
 
-    def attribution(self, telling: tuple[tuple[bytes, bytes], ...]) -> Attribution:
+    def _sort(self, names: tuple[bytes, ...]) -> _Sorting:
+        rules = [self._rules.get(name) or self._learn(name) for name in names]
+        places = range(len(names))
+        traces = [place for place in places if rules[place] is _TRACE]
+        found = _Sorting(
+            secret=tuple(place for place in reversed(places) if rules[place] is _SECRET),
+            telling=tuple(place for place in places if rules[place].put is not None),
+            traceparent=traces[0] if traces else None,
+        )
+        if len(self._sortings) >= SORTINGS_MAX:
+            self._sortings.clear()
+        self._sortings[names] = found
+        return found
+
+    def attribution(self, telling: tuple[Header, ...]) -> Attribution:
         """Read what headers say; ours have the last word."""
         found = Attribution()
         ruled = [(self._rules.get(name) or self._learn(name), value) for name, value in telling]
@@ -198,7 +207,7 @@ class Admission:
         self._keys = keys
         self._reader = HeaderReader()
         self._pseudonym = pseudonyms.of
-        self._remembered: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], Attribution] = {}
+        self._remembered: dict[tuple[str, tuple[Header, ...]], Attribution] = {}
         self._unix_ns = clock.unix_ns
 
     def identify(self, plan: Plan, headers: dict[bytes, bytes]) -> KeyEntry:
@@ -221,7 +230,7 @@ class Admission:
             raise KeyRefused(f"The key {entry.public_id} has expired. Make a new one or rotate it.")
         return entry
 
-    def attribute(self, call: Call, entry: KeyEntry, headers: list[tuple[bytes, bytes]]) -> None:
+    def attribute(self, call: Call, entry: KeyEntry, headers: list[Header]) -> None:
         """Write into the call for whom it is made, by the key and the headers, and which headers may be kept.
 
         Raises:
@@ -251,7 +260,7 @@ class Admission:
                 "Leave the header out, or use a key that is bound to no tenant."
             )
 
-    def _work_out(self, bound_to: str, telling: tuple[tuple[bytes, bytes], ...]) -> Attribution:
+    def _work_out(self, bound_to: str, telling: tuple[Header, ...]) -> Attribution:
         """Read what headers say under a key that is bound to a tenant or to none, and remember it."""
         found = self._reader.attribution(telling)
         if found.subject:
