@@ -253,6 +253,7 @@ def _cost(detail: CallDetail) -> CostView:
         )
         for line in detail.cost_lines
     )
+    is_uncounted = row.cost_status == "unpriced" and row.usage_status == "missing"
     unpriced = [CostRow(name.replace("_", " "), figures.count(units), "–", "–") for name, units in detail.usage.items()]
     return CostView(
         amount=figures.exact_money(row.cost_nusd),
@@ -262,7 +263,7 @@ def _cost(detail: CallDetail) -> CostView:
         valid_from=figures.iso(detail.price_valid_from) if detail.price_valid_from else "",
         usage_status=row.usage_status,
         usage_raw=figures.pretty_json(detail.usage_raw.decode("utf-8", "replace")),
-        explanation=_EXPLANATIONS[row.cost_status],
+        explanation=_UNCOUNTED if is_uncounted else _EXPLANATIONS[row.cost_status],
     )
 
 
@@ -272,6 +273,7 @@ _EXPLANATIONS = {
     "unpriced": "No price is known for this provider and model, so the amount is unknown. It is not zero.",
     "disputed": "The upstream's bill says otherwise.",
 }
+_UNCOUNTED = "It is not known how many tokens this call used, if any, so the amount is unknown."
 
 
 def _session(row: CallRow, neighbours: Neighbours | None) -> SessionView | None:
