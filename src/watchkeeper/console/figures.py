@@ -112,6 +112,25 @@ def iso(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
+def moment(text: str, form: str = "full") -> str:
+    """Write an instant given by `iso` for people, in UTC.
+
+    Args:
+        text: The instant; empty gives nothing.
+        form: `full` with the year and the zone, `row` for columns whose header names the zone, `clock` without a day.
+    """
+    if not text:
+        return ""
+    at = datetime.fromisoformat(text)
+    match form:
+        case "clock":
+            return f"{at:%H:%M:%S}"
+        case "row":
+            return f"{at:%b %d %H:%M:%S}"
+        case _:
+            return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def pretty_json(text: str) -> str:
     """Indent a JSON text; text that is not JSON comes back unchanged."""
     try:

@@ -82,7 +82,9 @@ def _errors(found: Overview, markers: Sequence[Marker]) -> Figure:
     classes = Counter(total.errors_by_class)
     shown = [name for name, _ in classes.most_common(ERROR_CLASSES_MAX)]
     series = [
-        Series(name, f"error-{place}", tuple(step.errors_by_class.get(name, 0) for step in found.steps))
+        Series(
+            name.replace("_", " "), f"error-{place}", tuple(step.errors_by_class.get(name, 0) for step in found.steps)
+        )
         for place, name in enumerate(shown, start=1)
     ]
     if len(classes) > len(shown):
@@ -105,7 +107,7 @@ def _errors(found: Overview, markers: Sequence[Marker]) -> Figure:
 
 def _latency(found: Overview, markers: Sequence[Marker]) -> Figure:
     total = found.total
-    tones = {"p99": "line-3", "p95": "line-2", "p50": "line-1"}
+    tones = {"p50": "line-1", "p95": "line-2", "p99": "line-3"}
     whole = {"p50": total.duration_p50_ms, "p95": total.duration_p95_ms, "p99": total.duration_p99_ms}
     courses = {
         "p50": tuple(step.duration_p50_ms for step in found.steps),
@@ -133,8 +135,8 @@ def _first_token(found: Overview, markers: Sequence[Marker]) -> Figure:
     total = found.total
     whole = {"p50": total.first_token_p50_ms, "p95": total.first_token_p95_ms}
     courses = {
-        "p95": Series("p95", "line-2", tuple(step.first_token_p95_ms for step in found.steps)),
         "p50": Series("p50", "line-1", tuple(step.first_token_p50_ms for step in found.steps)),
+        "p95": Series("p95", "line-2", tuple(step.first_token_p95_ms for step in found.steps)),
     }
     return Figure(
         value=figures.duration(total.first_token_p50_ms),
