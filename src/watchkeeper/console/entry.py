@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from watchkeeper.access import passwords
 from watchkeeper.api.auth import LOCAL_OPERATOR, SESSION_COOKIE, Operator, operator_of, require_operator, services_of
 from watchkeeper.api.people import UserWish
-from watchkeeper.api.signin import Session, SignIn
+from watchkeeper.api.signin import Session, SignIn, SignInFailed
 from watchkeeper.console.commands import require_form
 from watchkeeper.console.pages.signin import AccountPage, SignInPage, Way
 from watchkeeper.console.render import THEME_COOKIE, pages_of
@@ -75,24 +75,26 @@ async def account_page(request: Request, by: By, back: str = "/", done: str = ""
 async def account(
     request: Request, by: By, name: Text = "", password: Text = "", current: Text = "", back: Text = "/"
 ) -> Response:
-    """Make a user and go on as that user, or change the password of the one who is signed in."""
+    """Make a user and go on as that user, or change one's own password, which ends one's sessions elsewhere."""
     await require_form(request)
     people = services_of(request).control.people
     try:
         if by.name != LOCAL_OPERATOR:
-            await _sign_in(request).by_password(by.name, current)
             wish = _wish(by.name, password)
+            await _require_password(request, by.name, current)
             await people.set_password(by.name, await _hashed(wish.password), actor=by.name)
-            return RedirectResponse("/account?done=1", 303)
-        wish = _wish(name, password)
-        await people.add_user(wish.name, await _hashed(wish.password), actor=by.name)
-        session = await _sign_in(request).by_password(wish.name, password)
+            after = "/account?done=1"
+        else:
+            wish = _wish(name, password)
+            await people.add_user(wish.name, await _hashed(wish.password), actor=by.name)
+            after = safe_path(back)
+        session = await _sign_in(request).by_password(wish.name, wish.password)
     except CallerError as error:
         page = await _account(request, by, back=back, fault=str(error), name=name)
         page.status_code = error.http_status
         return page
     await _sign_in(request).end(request.cookies.get(SESSION_COOKIE, ""))
-    answer = RedirectResponse(safe_path(back), 303)
+    answer = RedirectResponse(after, 303)
     _keep(answer, session, is_secure=request.url.scheme == "https")
     return answer
 
@@ -148,6 +150,18 @@ async def _account(
     )
     pages = pages_of(request)
     return pages.answer("account.html", page, await pages.shell(request, title="Account"))
+
+
+async def _require_password(request: Request, name: str, password: str) -> None:
+    """Go on only with a user's present password, counting wrong guesses as signing in does.
+
+    Raises:
+        PasswordRefused: it is another.
+    """
+    try:
+        await _sign_in(request).by_password(name, password)
+    except SignInFailed:
+        raise PasswordRefused("The present password is wrong. Nothing was changed.") from None
 
 
 def _wish(name: str, password: str) -> UserWish:
