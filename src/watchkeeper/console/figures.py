@@ -37,6 +37,18 @@ def amount(nusd: int | None) -> str:
     return f"{dollars:.{places}f}"
 
 
+def column_amount(nusd: int | None) -> str:
+    """Write dollars without the sign for a column, its points below each other: six decimals below one dollar.
+
+    What is less than the last decimal is told so, never rounded to nothing: "<0.000001".
+    """
+    if nusd is None:
+        return NOTHING
+    if nusd == 0 or abs(nusd) >= NUSD_PER_USD:
+        return amount(nusd)
+    return f"{nusd / NUSD_PER_USD:.6f}" if abs(nusd) >= NUSD_PER_USD // 1_000_000 else "<0.000001"
+
+
 def money(nusd: int | None) -> str:
     """Write dollars with the sign, as `amount` does; "unpriced" when there is no amount."""
     return "unpriced" if nusd is None else f"${amount(nusd)}"

@@ -79,7 +79,6 @@ class CostView:
     source: str
     valid_from: str
     """The price's date; empty when it holds always or none is known."""
-    usage_status: str
     usage_raw: str
     """The upstream's own words, indented; empty for none."""
     explanation: str
@@ -172,7 +171,7 @@ def _headline(detail: CallDetail) -> tuple[Fact, ...]:
     return (
         Fact("Duration", figures.duration(row.duration_ms)),
         Fact("First token", figures.duration(row.first_token_ms) if row.is_stream else "not streamed"),
-        Fact("Gateway's part", figures.duration(row.overhead_ms)),
+        Fact("Added by Watchkeeper", figures.duration(row.overhead_ms)),
         Fact("Tokens", tokens if row.input_tokens is not None or row.output_tokens is not None else "not known"),
         Fact("Finish", row.finish_reason or figures.NOTHING),
     )
@@ -190,7 +189,7 @@ def _facts(detail: CallDetail) -> tuple[Fact, ...]:
         ("Route", "route", row.route),
         ("Trace", "trace", detail.trace_id),
     ]
-    facts = [Fact(name, value, calls_href(parameter, value), True) for name, parameter, value in linked if value]
+    facts = [Fact(name, value, calls_href(parameter, value)) for name, parameter, value in linked if value]
     plain = [
         ("Model asked for", row.requested_model),
         ("Model sent", row.model),
@@ -202,9 +201,9 @@ def _facts(detail: CallDetail) -> tuple[Fact, ...]:
         ("Client", detail.user_agent),
         ("Path", detail.request_path),
     ]
-    facts += [Fact(name, value, is_code=True) for name, value in plain if value]
-    facts += [Fact("Tag", tag, calls_href("tag", tag), True) for tag in row.tags]
-    facts += [Fact(f"metadata.{name}", value, is_code=True) for name, value in sorted(detail.metadata.items())]
+    facts += [Fact(name, value) for name, value in plain if value]
+    facts += [Fact("Tag", tag, calls_href("tag", tag)) for tag in row.tags]
+    facts += [Fact(f"metadata.{name}", value) for name, value in sorted(detail.metadata.items())]
     return (*facts, Fact("Stored", "", at=figures.iso(detail.stored_at)))
 
 
@@ -249,7 +248,7 @@ def _cost(detail: CallDetail) -> CostView:
             bucket=line.bucket.replace("_", " "),
             units=figures.count(line.units),
             rate=figures.rate(line.usd_per_million),
-            amount=figures.amount(line.amount_nusd),
+            amount=figures.column_amount(line.amount_nusd),
         )
         for line in detail.cost_lines
     )
@@ -261,7 +260,6 @@ def _cost(detail: CallDetail) -> CostView:
         rows=rows or tuple(unpriced),
         source=detail.price_source,
         valid_from=figures.iso(detail.price_valid_from) if detail.price_valid_from else "",
-        usage_status=row.usage_status,
         usage_raw=figures.pretty_json(detail.usage_raw.decode("utf-8", "replace")),
         explanation=_UNCOUNTED if is_uncounted else _EXPLANATIONS[row.cost_status],
     )

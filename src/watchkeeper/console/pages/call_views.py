@@ -21,7 +21,6 @@ class Fact:
     name: str
     value: str
     href: str = ""
-    is_code: bool = False
     at: str = ""
     """The value as an instant, when it is one."""
 

@@ -23,6 +23,7 @@ FACETS = {
 FACET_VALUES_MAX = 8
 FORM_FIELDS = ("subject", "session", "tag", "trace", "route", "environment", "stream", "min_cost", "min_duration")
 """URL parameters that are typed rather than picked from a facet."""
+_HINTS = {"subject": "an end user's id", "stream": "yes or no", "min_cost": "0.01", "min_duration": "2000"}
 PREVIEW_LENGTH = 140
 
 
@@ -96,6 +97,8 @@ class FormField:
     name: str
     label: str
     value: str
+    hint: str
+    """What may be typed; empty where the label says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def calls_page(
             Chip(LABELS[name], value, query.url("/calls", **{name: ""})) for name, value in query.chosen.items()
         ),
         clear_href=query.url("/calls", **dict.fromkeys(query.chosen, "")),
-        fields=tuple(FormField(name, LABELS[name], value) for name, value in typed.items()),
+        fields=tuple(FormField(name, LABELS[name], value, _HINTS.get(name, "")) for name, value in typed.items()),
         fields_kept=tuple((name, value) for name, value in parameters.items() if name not in typed),
         facets=_facet_groups(facets, query),
         lines=tuple(call_line(row) for row in found.rows),
@@ -192,7 +195,7 @@ def call_line(row: CallRow) -> CallLine:
         input_tokens=figures.count(row.input_tokens),
         output_tokens=figures.count(row.output_tokens),
         are_tokens_estimated=row.usage_status == "estimated",
-        cost=figures.amount(row.cost_nusd),
+        cost=figures.column_amount(row.cost_nusd),
         cost_exact=figures.exact_money(row.cost_nusd),
         cost_status=row.cost_status,
         duration_ms=figures.milliseconds(row.duration_ms),

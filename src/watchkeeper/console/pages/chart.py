@@ -9,6 +9,7 @@ from watchkeeper.console.pages.overview import Panel, panel
 from watchkeeper.console.pages.panels import QUESTIONS, Question
 from watchkeeper.console.pages.picker import Picker, picker
 from watchkeeper.console.query import CallQuery
+from watchkeeper.core.money import NUSD_PER_USD
 from watchkeeper.store.rows import Overview
 
 HEIGHT = 340
@@ -71,7 +72,7 @@ def chart_page(question: Question, found: Overview, query: CallQuery, markers: S
         overview_href=query.url("/"),
         zoom_href=query.url(path, window="", since="", until=""),
         heads=tuple(series.name for series in chart.series),
-        unit={"count": "", "ms": "ms", "usd": "USD"}[chart.unit],
+        unit={"count": "", "ms": "ms", "usd": "$"}[chart.unit],
         rows=tuple(reversed(rows)),
         problems=query.problems,
     )
@@ -80,4 +81,10 @@ def chart_page(question: Question, found: Overview, query: CallQuery, markers: S
 def _written(value: float | None, unit: str) -> str:
     if value is None:
         return figures.NOTHING
-    return figures.milliseconds(value) if unit == "ms" else f"{value:,.6g}"
+    match unit:
+        case "ms":
+            return figures.milliseconds(value)
+        case "usd":
+            return figures.column_amount(round(value * NUSD_PER_USD))
+        case _:
+            return figures.count(round(value))

@@ -80,7 +80,7 @@ def health_page(health: Mapping[str, Any], changes: Sequence[Change]) -> HealthP
 
 
 def _ingest(found: Mapping[str, Any] | None) -> PartCard:
-    about = "From the spool to the store: received = stored + rejected, each with its reason."
+    about = "Takes recorded calls from the spool, the workers' files, to the store: received = stored + rejected."
     if found is None:
         trouble = "No keeper runs: calls are recorded and wait in the spool."
         return PartCard(title="Ingest", about=about, state="warning", word="not running", trouble=trouble, facts=())
@@ -109,7 +109,7 @@ def _config(health: Mapping[str, Any]) -> PartCard:
     facts = (
         HealthFact("File", str(found.get("path") or figures.NOTHING)),
         HealthFact("Version", str(found.get("version") or figures.NOTHING)),
-        HealthFact("Snapshot the workers serve", str(health.get("snapshot") or "none yet")),
+        HealthFact("Version the workers serve", str(health.get("snapshot") or "none yet")),
     )
     return PartCard(
         title="Configuration",

@@ -129,10 +129,10 @@ def _top(shares: Sequence[Share], query: CallQuery, *, is_model: bool) -> tuple[
         part = (share.cost_nusd or 0) / dearest if dearest else share.calls / most_called
         drawn.append(
             TopRow(
-                name=share.name or "(none)",
+                name=share.name or ("(no provider was asked)" if is_model else "(none)"),
                 href=query.url("/calls", **filters) if share.name else "",
                 calls=figures.count(share.calls),
-                cost="" if share.cost_nusd is None else figures.amount(share.cost_nusd),
+                cost="" if share.cost_nusd is None else figures.column_amount(share.cost_nusd),
                 unpriced=figures.short_count(share.unpriced_calls) if share.unpriced_calls else "",
                 meter=meter(part),
             )

@@ -116,6 +116,7 @@ def _latency(found: Overview, markers: Sequence[Marker]) -> Figure:
     }
     return Figure(
         value=figures.duration(total.duration_p95_ms),
+        exact="95 of 100 calls took no longer than this",
         note="p95",
         change=_change(total.duration_p95_ms, found.previous.duration_p95_ms, better="down"),
         legend=tuple(Legend(name, tones[name], figures.duration(whole[name])) for name in courses),
@@ -140,6 +141,7 @@ def _first_token(found: Overview, markers: Sequence[Marker]) -> Figure:
     }
     return Figure(
         value=figures.duration(total.first_token_p50_ms),
+        exact="half of the streamed calls had their first token within this time",
         note="p50, streams" if total.first_token_p50_ms is not None else "no streamed call",
         change=_change(total.first_token_p50_ms, found.previous.first_token_p50_ms, better="down"),
         legend=tuple(Legend(name, courses[name].tone, figures.duration(value)) for name, value in whole.items()),

@@ -74,6 +74,8 @@ document.addEventListener("click", async (event) => {
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);
   }
+  const opener = event.target.closest("[data-opens]");
+  if (opener) document.getElementById(opener.dataset.opens).showModal();
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }

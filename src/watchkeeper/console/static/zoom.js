@@ -36,15 +36,19 @@ function options(series) {
   const moment = (at) => (at.getHours() || at.getMinutes() ? `${pad(at.getHours())}:${pad(at.getMinutes())}` : at.toLocaleDateString("en-US", { month: "short", day: "numeric" }));
   const moments = (_, seconds) => seconds.map((at) => moment(new Date(1000 * at)));
   const axis = { stroke: colour("", "--soft"), grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
-  const suffix = { ms: " ms", usd: " $", count: "" }[drawn.dataset.unit];
-  const marks = (_, values) => values.map((value) => `${value.toLocaleString("en-US")}${suffix}`);
+  const written = {
+    ms: (value) => (value < 1000 ? `${value} ms` : `${value / 1000} s`),
+    usd: (value) => `$${value.toLocaleString("en-US", { maximumFractionDigits: 9 })}`,
+    count: (value) => value.toLocaleString("en-US"),
+  }[drawn.dataset.unit];
+  const marks = (_, values) => values.map(written);
   return {
     width: place.clientWidth,
     height: Number(drawn.getAttribute("height")),
     padding: [12, 8, 0, 0],
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
     legend: { show: false },
-    axes: [{ ...axis, values: moments }, { ...axis, size: 74, values: marks }],
+    axes: [{ ...axis, size: 28, values: moments }, { ...axis, size: 74, values: marks }],
     cursor: { drag: { x: true, y: false, setScale: false } },
     series: [{}, ...series],
     hooks: {
