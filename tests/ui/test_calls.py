@@ -26,6 +26,15 @@ def test_a_search_finds_the_call_and_its_address_is_the_search(
     expect(page).to_have_url(f"{installation.console_url}/calls/{calls['plain']}")
 
 
+def test_a_search_without_a_match_offers_a_way_out(
+    page: Page, installation: Installation, calls: dict[str, str]
+) -> None:
+    page.goto(installation.console_url + "/calls?q=nobody-says-this")
+    expect(page.get_by_role("heading", name="No call matches")).to_be_visible()
+    page.get_by_role("link", name="Clear the filters").click()
+    expect(page.locator(f"#rows a[href='/calls/{calls['plain']}']")).to_be_visible()
+
+
 def test_facets_narrow_the_list_and_a_chip_widens_it_again(
     page: Page, installation: Installation, calls: dict[str, str]
 ) -> None:

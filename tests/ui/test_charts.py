@@ -26,10 +26,13 @@ def test_every_panel_of_the_overview_opens_large(page: Page, installation: Insta
 
 def test_pointing_at_one_chart_reads_all_of_them(page: Page, installation: Installation, calls: dict[str, str]) -> None:
     page.goto(installation.console_url + "/?window=1h")
+    whole = page.locator(".panel .value").first.inner_text()
     page.locator(".panels svg.chart").first.hover()
     crosses = page.locator("svg.chart .cross")
     expect(crosses).to_have_count(len(QUESTIONS))
-    expect(page.locator(".panel .figure .note").first).to_contain_text("at ")
+    expect(page.locator("svg.chart .moment")).to_have_count(len(QUESTIONS))
+    expect(page.locator("svg.chart .moment").first).to_have_text(re.compile(r"\w+ \d\d:\d\d"))
+    expect(page.locator(".panel .value").first).to_have_text(whole)
     page.locator("h1").hover()
     expect(crosses).to_have_count(0)
 

@@ -8,6 +8,8 @@ from watchkeeper.core.money import NUSD_PER_USD, usd
 
 NOTHING = "–"
 """Stands where a figure is not known or does not apply."""
+_ROUNDS_UP = 999.5
+"""From here on three figures round to a thousand, which the next unit writes as 1."""
 
 
 def count(number: int | None) -> str:
@@ -17,11 +19,12 @@ def count(number: int | None) -> str:
 
 def short_count(number: int) -> str:
     """Write a whole number in at most five letters: 12480 -> "12.5k"."""
-    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "k")):
-        if number >= size:
-            scaled = number / (1_000 if letter == "k" else size)
-            return f"{scaled:.3g}{letter}" if scaled < 1_000 else f"{scaled:.0f}{letter}"
-    return f"{number:,}"
+    if number < 10_000:
+        return f"{number:,}"
+    for scale, letter in ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "B")):
+        if number < _ROUNDS_UP * scale:
+            return f"{number / scale:.3g}{letter}"
+    return f"{number / 1_000_000_000:.0f}B"
 
 
 def amount(nusd: int | None) -> str:
@@ -87,10 +90,10 @@ def size(octets: int) -> str:
     """Write a number of bytes: "812 B", "1.2 KB", "3.4 MB" (1 KB = 1,000 B)."""
     if octets < 1_000:
         return f"{octets} B"
-    for limit, scale, unit in ((1_000_000, 1_000, "KB"), (1_000_000_000, 1_000_000, "MB")):
-        if octets < limit:
+    for scale, unit in ((1_000, "KB"), (1_000_000, "MB"), (1_000_000_000, "GB")):
+        if octets < _ROUNDS_UP * scale:
             return f"{octets / scale:.3g} {unit}"
-    return f"{octets / 1_000_000_000:.3g} GB"
+    return f"{octets / 1_000_000_000:,.0f} GB"
 
 
 def share(part: int, whole: int) -> str:

@@ -16,20 +16,25 @@ function charts() {
   return [...document.querySelectorAll("svg.chart[data-values]")].filter((chart) => chart.closest(".panel"));
 }
 
+// The chart's element of a class, made when it is not there.
+function put(chart, tag, names, attributes) {
+  const found = chart.getElementsByClassName(names)[0] ?? chart.appendChild(document.createElementNS(SVG, tag));
+  found.setAttribute("class", names);
+  for (const [name, value] of Object.entries(attributes)) found.setAttribute(name, value);
+  return found;
+}
+
 function show(chart, place) {
   const values = JSON.parse(chart.dataset.values);
   const steps = values[0].length;
   const step = Math.min(Math.floor(place * steps), steps - 1);
   const x = `${(100 * (step + 0.5)) / steps}%`;
-  let cross = chart.querySelector(".cross");
-  if (!cross) {
-    cross = chart.appendChild(document.createElementNS(SVG, "line"));
-    cross.setAttribute("class", "cross");
-    cross.setAttribute("y1", chart.dataset.top);
-    cross.setAttribute("y2", chart.dataset.bottom);
-  }
-  cross.setAttribute("x1", x);
-  cross.setAttribute("x2", x);
+  const { top, bottom } = chart.dataset;
+  put(chart, "line", "cross", { x1: x, x2: x, y1: top, y2: bottom });
+  const at = new Date(Date.parse(chart.dataset.since) + 1000 * chart.dataset.step * step);
+  const anchor = place < 0.15 ? "start" : place > 0.85 ? "end" : "middle";
+  put(chart, "text", "label moment", { x, y: Number(top) - 3, "text-anchor": anchor }).textContent =
+    at.toLocaleString("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
   const panel = chart.closest(".panel");
   const names = JSON.parse(chart.dataset.names);
   for (const value of panel.querySelectorAll("[data-series]")) {
@@ -37,15 +42,10 @@ function show(chart, place) {
     const series = names.indexOf(value.dataset.series);
     if (series >= 0) value.textContent = written(values[series][step], chart.dataset.unit);
   }
-  const note = panel.querySelector(".figure .note") ?? panel.querySelector(".figure").appendChild(document.createElement("span"));
-  note.classList.add("note");
-  note.dataset.whole ??= note.textContent;
-  const at = new Date(Date.parse(chart.dataset.since) + 1000 * chart.dataset.step * step);
-  note.textContent = `at ${at.toLocaleString("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" })}`;
 }
 
 function clear() {
-  for (const cross of document.querySelectorAll(".cross")) cross.remove();
+  for (const drawn of document.querySelectorAll(".cross, .moment")) drawn.remove();
   for (const value of document.querySelectorAll("[data-whole]")) {
     value.textContent = value.dataset.whole;
     delete value.dataset.whole;
