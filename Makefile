@@ -19,7 +19,7 @@ RUNTIME := .venv/.runtime-$(call hash,$(RUNTIME_LOCKS))
 INSTALLED := .venv/.installed-$(call hash,$(RUNTIME_LOCKS) pyproject.toml package-lock.json scripts/build_hook.py)
 DEV := .venv/.dev-$(call hash,$(RUNTIME_LOCKS) requirements/dev.txt)
 
-.PHONY: up setup test lint format bench soak wheel lock docs clean
+.PHONY: up setup test lint format bench soak wheel lock docs pictures clean
 
 up: setup
 	@exec $(BIN)/watchkeeper up --data $(DATA) --port $(PORT) --console-port $(CONSOLE_PORT)
@@ -52,6 +52,10 @@ wheel: setup $(DEV)
 
 lock: $(DEV)
 	scripts/lock.sh
+
+# The console's pictures in docs/images, taken over made-up calls.
+pictures: setup $(DEV)
+	$(BIN)/python scripts/pictures.py
 
 docs: setup
 	$(BIN)/python -m watchkeeper.config.reference docs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from watchkeeper.testing import Delivery, ErrorReply, Reply, Upstream
 from watchkeeper.testing.harness import Installation
@@ -20,7 +20,31 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 HOSTILE = "<script>document.title='owned'</script> & \"quotes\" " + "long " * 50
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGP4z8AARAwQCgAf7gP9i18U1AAAAABJRU5ErkJggg=="
+"""A picture of two by two points, PNG in base64."""
+ELSEWHERE = "https://pictures.example/cat.png"
+Content = str | list[dict[str, object]]
+
+PAGES = (
+    "/",
+    "/calls?window=all",
+    "/calls?window=all&live=1",
+    "/calls?window=all&q=nobody-says-this",
+    "/calls?window=never",
+    "/charts/calls",
+    "/charts/latency?window=1h",
+    "/charts/cost?window=7d",
+    "/keys",
+    "/health",
+    "/start",
+    "/account",
+    "/patterns",
+    "/nowhere",
+)
+VIEWS = ("stream", "stream?view=timing", "stream?view=raw", "stream?view=replay", "pictures", "hostile", "failed")
+"""Pages of single calls: the kind of call, and the view of it."""
 
 
 @pytest.fixture(scope="session")
@@ -43,19 +67,66 @@ def ui_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory, ui_upstream: Upstream) -> Iterator[Installation]:
-    config = f"""
+    with Installation(tmp_path_factory.mktemp("ui"), config_for(ui_upstream)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, installation: Installation) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(installation.sign_in_url)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def calls(installation: Installation, ui_upstream: Upstream, signed_in: BrowserContext) -> dict[str, str]:
+    """Ids of calls of several kinds, by what they are."""
+    found = {"plain": ask(installation, "Where is my refund?", x_wk_tenant="acme", x_wk_session="s-1")}
+    ui_upstream.plays(Reply("Once upon a time.", delivery=Delivery(pace_s=0.01)))
+    found["stream"] = ask(installation, "Tell me a story.", stream=True, x_wk_session="s-1")
+    found["hostile"] = ask(installation, HOSTILE, x_wk_feature="<b>bold</b>", x_wk_tags="<i>")
+    found["pictures"] = ask(
+        installation,
+        [
+            {"type": "text", "text": "What is in these pictures?"},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
+            {"type": "image_url", "image_url": {"url": ELSEWHERE}},
+            {"type": "image_url", "image_url": {"url": "data:image/svg+xml,<svg onload='alert(1)'/>"}},
+        ],
+    )
+    ui_upstream.plays(ErrorReply(500))
+    found["failed"] = ask(installation, "Break, please.")
+    return found
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext, installation: Installation) -> Iterator[Page]:
+    """A page on which anything in the browser's console, or a request to anywhere else, fails the test."""
+    opened = signed_in.new_page()
+    troubles = watch(opened, installation)
+    yield opened
+    opened.close()
+    assert troubles == []
+
+
+def config_for(upstream: Upstream) -> str:
+    """Return a configuration with one route."""
+    return f"""
 providers:
-  scripted: {{base_url: "{ui_upstream.base_url}", api_key: sk-fake, price_list: openai}}
+  scripted: {{base_url: "{upstream.base_url}", api_key: sk-fake, price_list: openai}}
 features:
   support: {{owner: ana@example.com, cost_owner: finance@example.com, stage: production}}
 routes:
   gpt-4o-mini: {{targets: [scripted/gpt-4o-mini]}}
 """
-    with Installation(tmp_path_factory.mktemp("ui"), config) as started:
-        yield started
 
 
-def ask(installation: Installation, question: str, *, stream: bool = False, **headers: str) -> str:
+def ask(installation: Installation, question: Content, *, stream: bool = False, **headers: str) -> str:
     """Make one call and return its id once it is stored."""
     body = {"model": "gpt-4o-mini", "stream": stream, "messages": [{"role": "user", "content": question}]}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -70,41 +141,29 @@ def ask(installation: Installation, question: str, *, stream: bool = False, **he
     return call_id
 
 
-@pytest.fixture(scope="session")
-def signed_in(browser: Browser, installation: Installation) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.goto(installation.sign_in_url)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/")
-    page.close()
-    yield context
-    context.close()
+def address_of(installation: Installation, path: str, calls: dict[str, str]) -> str:
+    """Return where a page is: `path` is one of `PAGES`, or one of `VIEWS`."""
+    if path.startswith("/"):
+        return installation.console_url + path
+    kind, _, query = path.partition("?")
+    return f"{installation.console_url}/calls/{calls[kind]}?{query}".rstrip("?")
 
 
-@pytest.fixture(scope="session")
-def calls(installation: Installation, ui_upstream: Upstream, signed_in: BrowserContext) -> dict[str, str]:
-    """Ids of calls of several kinds, by what they are."""
-    found = {"plain": ask(installation, "Where is my refund?", x_wk_tenant="acme", x_wk_session="s-1")}
-    ui_upstream.plays(Reply("Once upon a time.", delivery=Delivery(pace_s=0.01)))
-    found["stream"] = ask(installation, "Tell me a story.", stream=True, x_wk_session="s-1")
-    found["hostile"] = ask(installation, HOSTILE, x_wk_feature="<b>bold</b>", x_wk_tags="<i>")
-    ui_upstream.plays(ErrorReply(500))
-    found["failed"] = ask(installation, "Break, please.")
-    return found
-
-
-@pytest.fixture
-def page(signed_in: BrowserContext) -> Iterator[Page]:
-    """A page on which an error in the console, or a request to anywhere else, fails the test."""
-    opened = signed_in.new_page()
+def watch(page: Page, installation: Installation) -> list[str]:
+    """Return a list that fills with what a page must not do: write to the browser's console, fail, ask another host."""
     troubles: list[str] = []
-    opened.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
-    opened.on("request", lambda request: troubles.append(request.url) if "127.0.0.1" not in request.url else None)
-    yield opened
-    opened.close()
-    assert troubles == []
+    ours = (f"{installation.console_url}/", "data:", "blob:")
 
+    def note_message(message: ConsoleMessage) -> None:
+        # The browser itself notes that the page which does not exist does not exist.
+        if not (message.location["url"].endswith("/nowhere") and "404" in message.text):
+            troubles.append(f"{message.type}: {message.text}")
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+    def note_request(request: Request) -> None:
+        if not request.url.startswith(ours):
+            troubles.append(f"request to {request.url}")
+
+    page.on("console", note_message)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", note_request)
+    return troubles

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from watchkeeper.api.documents import Dollars
 from watchkeeper.core.money import usd
+from watchkeeper.store import rows
 from watchkeeper.store.rows import Bucket, Facet, Overview
 
 
@@ -35,7 +36,8 @@ class Share(BaseModel):
 
     name: str
     calls: int
-    cost_usd: Dollars
+    cost_usd: Annotated[Dollars | None, Field(description="Of the priced calls; null when none is priced.")]
+    unpriced_calls: int
 
 
 class OverviewDocument(BaseModel):
@@ -63,8 +65,8 @@ def overview_document(found: Overview) -> OverviewDocument:
         total=_figures(found.total),
         previous=_figures(found.previous),
         steps=[_figures(step) for step in found.steps],
-        top_features=[_share(*row) for row in found.top_features],
-        top_models=[_share(*row) for row in found.top_models],
+        top_features=[_share(row) for row in found.top_features],
+        top_models=[_share(row) for row in found.top_models],
     )
 
 
@@ -78,5 +80,6 @@ def _figures(bucket: Bucket) -> Figures:
     return Figures(**same, cost_usd=usd(bucket.cost_nusd), estimated_usd=usd(bucket.estimated_nusd))
 
 
-def _share(name: str, calls: int, nusd: int) -> Share:
-    return Share(name=name, calls=calls, cost_usd=usd(nusd))
+def _share(row: rows.Share) -> Share:
+    cost = None if row.cost_nusd is None else usd(row.cost_nusd)
+    return Share(name=row.name, calls=row.calls, cost_usd=cost, unpriced_calls=row.unpriced_calls)

@@ -1,154 +1,125 @@
-"""Pages that answer questions; none of them changes anything."""
+"""Pages about the whole: the overview and its charts, the first call, health, and every component on one page."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 
-from watchkeeper.access.subjects import is_pseudonym
 from watchkeeper.api.auth import require_operator, services_of
 from watchkeeper.api.health import examine
 from watchkeeper.console.charts.series import Marker
-from watchkeeper.console.pages.call import call_view
-from watchkeeper.console.pages.calls import PAGE_SIZE, call_line, calls_page
+from watchkeeper.console.pages.chart import chart_page
+from watchkeeper.console.pages.health import health_page
 from watchkeeper.console.pages.overview import overview_page
-from watchkeeper.console.query import CallQuery, read_query
+from watchkeeper.console.pages.panels import QUESTIONS
+from watchkeeper.console.pages.patterns import patterns_page
+from watchkeeper.console.pages.start import arrival, start_page
+from watchkeeper.console.query import CallQuery
+from watchkeeper.console.records import filter_of, query_of
 from watchkeeper.console.render import pages_of
 from watchkeeper.core.errors import CallerError
-from watchkeeper.store.rows import CallFilter, CallRow
+from watchkeeper.store.rows import CallFilter, Overview
 
-STEPS = 60
-NEIGHBOURS_MAX = 20
-TAIL_MAX = 50
+CHANGES_SHOWN = timedelta(days=7)
 
 router = APIRouter(dependencies=[Depends(require_operator)])
 
 
-class CallMissing(CallerError):
-    """There is no call with this id."""
+class ChartMissing(CallerError):
+    """There is no chart of this name."""
 
-    code = "call_not_found"
+    code = "chart_not_found"
     http_status = 404
 
 
 @router.get("/")
 async def overview(request: Request) -> Response:
-    """Is it healthy, what changed, what does it cost."""
-    services = services_of(request)
-    now = _now(request)
-    query = read_query(dict(request.query_params), now=now)
-    since = query.window.since or now - timedelta(days=30)
-    until = query.window.until or now
-    found, changes = await asyncio.gather(
-        services.analytics.overview(since, until, steps=STEPS, where=_filter(request, query)),
-        services.control.changes.between(since, until),
-    )
-    if not found.total.calls and not found.previous.calls and (await services.analytics.stats())["calls"] == 0:
+    """Is it healthy, what changed, what does it cost; where no call was ever made, how to make one."""
+    pages, query = pages_of(request), query_of(request)
+    found, markers = await _asked(request, query)
+    if not found.total.calls and not found.previous.calls and not await _has_calls(request):
         return await start(request)
-    markers = [Marker(change.at, change.summary) for change in changes]
     page = overview_page(found, query, markers)
-    return await pages_of(request).page(request, "overview.html", title="Overview", here="overview", page=page)
+    shell = await pages.shell(request, title="Overview", here="overview", scripts=("charts.js",))
+    return pages.answer("overview.html", page, shell)
 
 
-@router.get("/calls")
-async def calls(request: Request) -> Response:
-    """The list, its facets, and the form that narrows it."""
-    services = services_of(request)
-    query = read_query(dict(request.query_params), now=_now(request))
-    chosen = _filter(request, query)
-    found, facets, matching = await asyncio.gather(
-        services.analytics.calls(chosen, before=query.before or None, limit=PAGE_SIZE),
-        services.analytics.facets(chosen),
-        services.analytics.count(chosen),
+@router.get("/charts/{name}")
+async def chart(request: Request, name: str) -> Response:
+    """One chart, large, with its figures."""
+    question = QUESTIONS.get(name)
+    if question is None:
+        raise ChartMissing(f"There is no chart {name[:40]!r}. There are {', '.join(QUESTIONS)}.")
+    pages, query = pages_of(request), query_of(request)
+    found, markers = await _asked(request, query)
+    page = chart_page(question, found, query, markers)
+    shell = await pages.shell(
+        request,
+        title=question.title,
+        here="overview",
+        scripts=("vendor/uPlot.iife.min.js", "zoom.js"),
+        styles=("vendor/uPlot.min.css",),
     )
-    page = calls_page(found, facets, query, matching=matching)
-    return await pages_of(request).page(
-        request, "calls.html", title="Calls", here="calls", scripts=("calls.js",), page=page
-    )
-
-
-@router.get("/calls/tail")
-async def tail(request: Request, after: str = "") -> Response:
-    """Rows stored behind a cursor, newest first; the cursor behind them comes in a header."""
-    query = read_query(dict(request.query_params), now=_now(request))
-    cursor, rows = await services_of(request).analytics.follow(after or None, _filter(request, query), TAIL_MAX)
-    lines = [call_line(row) for row in reversed(rows)]
-    pages = pages_of(request)
-    shell = await pages.shell(request, title="", here="calls")
-    return HTMLResponse(pages.html("call_rows.html", shell, lines=lines), headers={"x-wk-after": cursor})
-
-
-@router.get("/calls/{call_id}")
-async def call(request: Request, call_id: str) -> Response:
-    """One call, whole."""
-    services = services_of(request)
-    found = await services.analytics.call(call_id)
-    if found is None:
-        raise CallMissing(
-            f"There is no call {call_id[:50]}. An id has 26 letters and digits, as in the header x-wk-call-id; "
-            "a call can be found about a second after it has ended."
-        )
-    neighbours: Sequence[CallRow] = ()
-    if found.row.session:
-        session = CallFilter(session=found.row.session)
-        neighbours = (await services.analytics.calls(session, limit=NEIGHBOURS_MAX)).rows
-    page = call_view(found, tuple(reversed(neighbours)), gateway_url=services.gateway_url)
-    title = f"Call {found.row.id}"
-    return await pages_of(request).page(request, "call.html", title=title, here="calls", page=page)
+    return pages.answer("chart.html", page, shell)
 
 
 @router.get("/start")
 async def start(request: Request) -> Response:
     """How to make the first call, and whether it has arrived."""
-    services = services_of(request)
-    first = await services.analytics.calls(CallFilter(), limit=1)
-    values: dict[str, Any] = {
-        "gateway_url": services.gateway_url,
-        "model": services.first_model() or "provider/model",
-        "arrived": call_line(first.rows[0]) if first.rows else None,
-    }
-    return await pages_of(request).page(
-        request, "start.html", title="First call", here="start", scripts=("start.js",), **values
+    services, pages = services_of(request), pages_of(request)
+    newest, keys = await asyncio.gather(services.analytics.calls(CallFilter(), limit=1), services.control.keys.all())
+    now = _now(request)
+    page = start_page(
+        newest.rows,
+        [key for key in keys if key.is_valid_at(now)],
+        gateway_url=services.gateway_url,
+        model=services.first_model(),
     )
+    return pages.answer("start.html", page, await pages.shell(request, title="First call", here="start"))
 
 
-@router.get("/start/arrived")
+@router.get("/start/arrival")
 async def arrived(request: Request) -> Response:
     """Whether a call has arrived, as the part of the page that waits for it."""
-    first = await services_of(request).analytics.calls(CallFilter(), limit=1)
-    pages = pages_of(request)
-    shell = await pages.shell(request, title="", here="start")
-    line = call_line(first.rows[0]) if first.rows else None
-    return HTMLResponse(pages.html("arrived.html", shell, arrived=line))
+    newest = await services_of(request).analytics.calls(CallFilter(), limit=1)
+    return HTMLResponse(pages_of(request).html("arrival.html", arrival(newest.rows)))
 
 
 @router.get("/health")
 async def health(request: Request) -> Response:
     """How every part is doing."""
-    services = services_of(request)
-    found = await examine(services)
+    services, pages = services_of(request), pages_of(request)
     now = _now(request)
-    changes = await services.control.changes.between(now - timedelta(days=7), now + timedelta(seconds=1))
-    parts = {name: part if isinstance(part, dict) else {name: part} for name, part in found.model_dump().items()}
-    return await pages_of(request).page(
-        request, "health.html", title="Health", here="health", parts_found=parts, changes=changes[::-1]
+    found, changes = await asyncio.gather(
+        examine(services), services.control.changes.between(now - CHANGES_SHOWN, now + timedelta(seconds=1))
     )
+    page = health_page(found.model_dump(), changes)
+    return pages.answer("health.html", page, await pages.shell(request, title="Health", here="health"))
+
+
+@router.get("/patterns")
+async def patterns(request: Request) -> Response:
+    """Every component: with ordinary data, with none, with too much, with hostile data, in trouble."""
+    pages = pages_of(request)
+    shell = await pages.shell(request, title="Patterns", scripts=("charts.js",))
+    return pages.answer("patterns.html", patterns_page(), shell)
+
+
+async def _asked(request: Request, query: CallQuery) -> tuple[Overview, list[Marker]]:
+    """Ask for a window and the changes made in it."""
+    services = services_of(request)
+    since, until, steps = query.window.steps(_now(request))
+    found, changes = await asyncio.gather(
+        services.analytics.overview(since, until, steps=steps, where=filter_of(request, query)),
+        services.control.changes.between(since, until),
+    )
+    return found, [Marker(change.at, change.summary) for change in changes]
+
+
+async def _has_calls(request: Request) -> bool:
+    return bool((await services_of(request).analytics.stats())["calls"])
 
 
 def _now(request: Request) -> datetime:
     return datetime.fromtimestamp(services_of(request).clock.unix_ns() / 1e9, UTC)
-
-
-def _filter(request: Request, query: CallQuery) -> CallFilter:
-    """The query's filter, a person's name in it turned into the pseudonym that is stored."""
-    chosen = query.chosen
-    subject = chosen.get("subject", "")
-    if subject and not is_pseudonym(subject):
-        known_as = services_of(request).pseudonyms.of(chosen.get("tenant", ""), subject)
-        query = CallQuery(
-            chosen=chosen | {"subject": known_as}, window=query.window, before=query.before, problems=query.problems
-        )
-    return query.call_filter()

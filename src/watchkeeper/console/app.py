@@ -1,72 +1,92 @@
 """The console: pages for people, added to the control API's application."""
 
+import logging
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
-from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 
 from watchkeeper.api.auth import NotSignedIn
 from watchkeeper.api.services import Services
-from watchkeeper.console import answers, commands, entry
-from watchkeeper.console.render import Pages
+from watchkeeper.console import answers, commands, entry, records
+from watchkeeper.console.pages.errors import error_page
+from watchkeeper.console.render import Pages, bare_shell, pages_of
+from watchkeeper.console.reveals import Reveals
+from watchkeeper.console.static_files import PREFIX, PageFiles
 from watchkeeper.core.errors import WatchkeeperError
 
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
 }
+
+_log = logging.getLogger(__name__)
 
 
 def mount(app: FastAPI, services: Services) -> None:
     """Add the pages, their files, and what a person sees when something fails."""
-    app.state.pages = Pages(services)
-    for module in (entry, answers, commands):
+    page_files = PageFiles()
+    app.state.pages = Pages(services, page_files)
+    app.state.reveals = Reveals(services.clock)
+    for module in (entry, answers, records, commands):
         app.include_router(module.router, include_in_schema=False)
-    static = Path(str(files("watchkeeper.console") / "static"))
-    app.mount("/static", StaticFiles(directory=static), name="static")
-    app.middleware("http")(_secure)
-    handlers = {kind: app.exception_handlers.get(kind) for kind in (WatchkeeperError, HTTPException)}
+    app.mount(PREFIX, page_files, name="static")
+    app.middleware("http")(_guard)
+    for kind in (WatchkeeperError, HTTPException, RequestValidationError, Exception):
+        _show_errors(app, kind)
+
+
+def _show_errors(app: FastAPI, kind: type[Exception]) -> None:
+    """Answer a kind of error with a page, but under /api/ as the API does."""
+    answer_api = app.exception_handlers.get(kind)
 
     async def failed(request: Request, error: Exception) -> Response:
-        if request.url.path.startswith("/api/"):
-            handler = handlers[WatchkeeperError if isinstance(error, WatchkeeperError) else HTTPException]
-            assert handler is not None
-            answer = handler(request, error)
-            return await answer if isinstance(answer, Awaitable) else answer
-        return await _error_page(request, error)
+        if not request.url.path.startswith("/api/") or answer_api is None:
+            return await _error(request, error)
+        answer = answer_api(request, error)
+        return await answer if isinstance(answer, Awaitable) else answer
 
-    app.add_exception_handler(WatchkeeperError, failed)
-    app.add_exception_handler(HTTPException, failed)
+    app.add_exception_handler(kind, failed)
 
 
-async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse what another site's page sends, and say how our pages may be used."""
+    is_page = not request.url.path.startswith("/api/")
+    if is_page and request.method == "POST" and _is_from_elsewhere(request):
+        return await _error(request, HTTPException(403, "The form came from another site; nothing was changed."))
     response = await call_next(request)
-    if not request.url.path.startswith("/api/"):
+    if is_page:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if not request.url.path.startswith("/static/"):
-            response.headers.setdefault("cache-control", "no-store")
+        response.headers.setdefault("cache-control", "no-store")
     return response
 
 
-async def _error_page(request: Request, error: Exception) -> Response:
+def _is_from_elsewhere(request: Request) -> bool:
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    """Show what went wrong; an error that nobody expected is logged here, at the boundary, and told without details."""
     if isinstance(error, NotSignedIn):
-        return RedirectResponse(entry.login_href(request), 303)
-    if isinstance(error, WatchkeeperError):
-        status, message = error.http_status, str(error)
-    else:
-        assert isinstance(error, HTTPException)
-        status = error.status_code
-        message = "There is no such page." if status == 404 else str(error.detail)
-    pages: Pages = request.app.state.pages
-    shell = await pages.shell(request, title=f"Error {status}", here="")
-    return HTMLResponse(pages.html("error.html", shell, status=status, message=message), status)
+        login = entry.login_href(request)
+        is_fragment = "hx-request" in request.headers
+        return (
+            Response(status_code=401, headers={"hx-redirect": login}) if is_fragment else RedirectResponse(login, 303)
+        )
+    if not isinstance(error, WatchkeeperError | HTTPException | RequestValidationError):
+        _log.error("the page %s could not be shown", request.url.path, exc_info=error)
+    page = error_page(error, path=request.url.path)
+    pages = pages_of(request)
+    is_ours = page.status >= 500
+    shell = bare_shell(request, title=page.title) if is_ours else await pages.shell(request, title=page.title)
+    answer = pages.answer("error.html", page, shell, status=page.status)
+    answer.headers.update(HEADERS)
+    return answer

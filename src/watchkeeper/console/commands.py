@@ -1,21 +1,24 @@
-"""Forms that change something: each carries the session's token, and ends in a page that can be reloaded."""
+"""Forms that change something: each carries the session's token, and leads to a page that can be reloaded."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from watchkeeper.api.auth import SESSION_COOKIE, Operator, require_operator, services_of
-from watchkeeper.console import figures
+from watchkeeper.console.pages.keys import MadeKey, keys_page
 from watchkeeper.console.render import pages_of
+from watchkeeper.console.reveals import Reveals
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store.keys import KeyDraft, NewKeyRow
 
 OVERLAP = timedelta(hours=1)
+"""How long a key that was replaced is still accepted."""
 
 router = APIRouter(dependencies=[Depends(require_operator)])
 By = Annotated[Operator, Depends(require_operator)]
+Word = Annotated[str, Form(max_length=200)]
 
 
 class FormRefused(CallerError):
@@ -23,6 +26,12 @@ class FormRefused(CallerError):
 
     code = "form_refused"
     http_status = 403
+
+
+class FeatureMissing(CallerError):
+    """A key belongs to a feature."""
+
+    code = "feature_missing"
 
 
 async def require_form(request: Request) -> None:
@@ -42,26 +51,31 @@ async def require_form(request: Request) -> None:
 
 
 @router.get("/keys")
-async def keys(request: Request) -> Response:
-    """List the keys."""
-    return await _keys_page(request, made=None)
+async def keys(request: Request, made: str = "") -> Response:
+    """List the keys, and show one that has just been made, once."""
+    services, pages = services_of(request), pages_of(request)
+    rows = await services.control.keys.all()
+    page = keys_page(
+        rows,
+        services.declared_features() | {row.feature for row in rows},
+        now=datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC),
+        gateway_url=services.gateway_url,
+        made=_reveals(request).take(made, session=_session(request)) if made else None,
+    )
+    return pages.answer("keys.html", page, await pages.shell(request, title="Keys", here="keys"))
 
 
 @router.post("/keys")
-async def create(
-    request: Request,
-    by: By,
-    feature: Annotated[str, Form(min_length=1, max_length=200)],
-    tenant: Annotated[str, Form(max_length=200)] = "",
-    name: Annotated[str, Form(max_length=200)] = "",
-) -> Response:
-    """Make a key and show it once."""
+async def create(request: Request, by: By, feature: Word = "", tenant: Word = "", name: Word = "") -> Response:
+    """Make a key."""
     await require_form(request)
+    if not feature.strip():
+        raise FeatureMissing("A key needs the name of a feature; no key was made. Go back and fill it in.")
     services = services_of(request)
     draft = KeyDraft(feature=feature.strip(), tenant=tenant.strip(), name=name.strip())
     made = await services.control.keys.create(services.key_hasher, draft, actor=by.name)
     services.on_control_change()
-    return await _keys_page(request, made=made)
+    return _revealed(request, made)
 
 
 @router.post("/keys/{public_id}/revoke")
@@ -81,13 +95,19 @@ async def rotate(request: Request, public_id: str, by: By) -> Response:
     services = services_of(request)
     made = await services.control.keys.rotate(services.key_hasher, public_id, overlap=OVERLAP, actor=by.name)
     services.on_control_change()
-    return await _keys_page(request, made=made)
+    return _revealed(request, made, replaces=public_id)
 
 
-async def _keys_page(request: Request, *, made: NewKeyRow | None) -> Response:
-    services = services_of(request)
-    now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
-    rows = await services.control.keys.all()
-    features = sorted(services.declared_features() | {row.feature for row in rows})
-    values: dict[str, Any] = {"rows": rows, "now": now, "made": made, "features": features, "iso": figures.iso}
-    return await pages_of(request).page(request, "keys.html", title="Keys", here="keys", **values)
+def _revealed(request: Request, made: NewKeyRow, *, replaces: str = "") -> Response:
+    shown = MadeKey(key=made.key, feature=made.row.feature, name=made.row.name, replaces=replaces)
+    ticket = _reveals(request).keep(shown, session=_session(request))
+    return RedirectResponse(f"/keys?made={ticket}", 303)
+
+
+def _session(request: Request) -> str:
+    return request.cookies.get(SESSION_COOKIE, "")
+
+
+def _reveals(request: Request) -> Reveals:
+    reveals: Reveals = request.app.state.reveals
+    return reveals

@@ -8,6 +8,8 @@ from watchkeeper.core.money import NUSD_PER_USD, usd
 
 NOTHING = "–"
 """Stands where a figure is not known or does not apply."""
+_ROUNDS_UP = 999.5
+"""From here on three figures round to a thousand, which the next unit writes as 1."""
 
 
 def count(number: int | None) -> str:
@@ -17,11 +19,12 @@ def count(number: int | None) -> str:
 
 def short_count(number: int) -> str:
     """Write a whole number in at most five letters: 12480 -> "12.5k"."""
-    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "k")):
-        if number >= size:
-            scaled = number / (1_000 if letter == "k" else size)
-            return f"{scaled:.3g}{letter}" if scaled < 1_000 else f"{scaled:.0f}{letter}"
-    return f"{number:,}"
+    if number < 10_000:
+        return f"{number:,}"
+    for scale, letter in ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "B")):
+        if number < _ROUNDS_UP * scale:
+            return f"{number / scale:.3g}{letter}"
+    return f"{number / 1_000_000_000:.0f}B"
 
 
 def amount(nusd: int | None) -> str:
@@ -35,6 +38,18 @@ def amount(nusd: int | None) -> str:
         return f"{dollars:,.2f}"
     places = min(9, 2 - _exponent(dollars))
     return f"{dollars:.{places}f}"
+
+
+def column_amount(nusd: int | None) -> str:
+    """Write dollars without the sign for a column, its points below each other: six decimals below one dollar.
+
+    What is less than the last decimal is told so, never rounded to nothing: "<0.000001".
+    """
+    if nusd is None:
+        return NOTHING
+    if nusd == 0 or abs(nusd) >= NUSD_PER_USD:
+        return amount(nusd)
+    return f"{nusd / NUSD_PER_USD:.6f}" if abs(nusd) >= NUSD_PER_USD // 1_000_000 else "<0.000001"
 
 
 def money(nusd: int | None) -> str:
@@ -75,10 +90,10 @@ def size(octets: int) -> str:
     """Write a number of bytes: "812 B", "1.2 KB", "3.4 MB" (1 KB = 1,000 B)."""
     if octets < 1_000:
         return f"{octets} B"
-    for limit, scale, unit in ((1_000_000, 1_000, "KB"), (1_000_000_000, 1_000_000, "MB")):
-        if octets < limit:
+    for scale, unit in ((1_000, "KB"), (1_000_000, "MB"), (1_000_000_000, "GB")):
+        if octets < _ROUNDS_UP * scale:
             return f"{octets / scale:.3g} {unit}"
-    return f"{octets / 1_000_000_000:.3g} GB"
+    return f"{octets / 1_000_000_000:,.0f} GB"
 
 
 def share(part: int, whole: int) -> str:
@@ -110,6 +125,25 @@ def span(length: timedelta) -> str:
 def iso(at: datetime) -> str:
     """Write an instant for a machine, in UTC with milliseconds and a Z."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def moment(text: str, form: str = "full") -> str:
+    """Write an instant given by `iso` for people, in UTC.
+
+    Args:
+        text: The instant; empty gives nothing.
+        form: `full` with the year and the zone, `row` for columns whose header names the zone, `clock` without a day.
+    """
+    if not text:
+        return ""
+    at = datetime.fromisoformat(text)
+    match form:
+        case "clock":
+            return f"{at:%H:%M:%S}"
+        case "row":
+            return f"{at:%b %d %H:%M:%S}"
+        case _:
+            return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def pretty_json(text: str) -> str:

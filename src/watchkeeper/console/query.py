@@ -11,6 +11,7 @@ from watchkeeper.store.rows import CallFilter
 
 DEFAULT_WINDOW = "24h"
 TEXT_LENGTH_MAX = 200
+LIST_PATH = "/calls"
 
 TEXT_FIELDS = {
     "status": "status",
@@ -61,6 +62,8 @@ class CallQuery:
     window: Window
     before: str = ""
     """Cursor: calls older than this id."""
+    is_live: bool = False
+    """Whether the list follows what arrives."""
     problems: tuple[str, ...] = ()
     """What in the URL was not understood and has been left out."""
 
@@ -70,6 +73,8 @@ class CallQuery:
         The cursor is dropped, because it means nothing in another list; pass `before` to set it.
         """
         parameters = self.chosen | self.window.parameters()
+        if self.is_live and path == LIST_PATH:
+            parameters["live"] = "1"
         if "window" in changes or "since" in changes or "until" in changes:
             parameters = {k: v for k, v in parameters.items() if k not in ("window", "since", "until")}
         parameters = {name: value for name, value in (parameters | changes).items() if value}
@@ -77,9 +82,9 @@ class CallQuery:
             del parameters["window"]
         return f"{path}?{urlencode(parameters)}" if parameters else path
 
-    def call_filter(self) -> CallFilter:
-        """Return the store's form of this query."""
-        chosen = self.chosen
+    def call_filter(self, **changes: str) -> CallFilter:
+        """Return the store's form of this query, with some parameters changed."""
+        chosen = self.chosen | changes
         texts = {name: chosen.get(parameter, "") for parameter, name in TEXT_FIELDS.items()}
         return CallFilter(
             since=self.window.since,
@@ -101,7 +106,13 @@ def read_query(parameters: dict[str, str], *, now: datetime, default_window: str
         if value and _is_understood(name, value, problems):
             chosen[name] = value
     window = read_window(given, now=now, default=default_window, problems=problems)
-    return CallQuery(chosen=chosen, window=window, before=given.get("before", ""), problems=tuple(problems))
+    return CallQuery(
+        chosen=chosen,
+        window=window,
+        before=given.get("before", ""),
+        is_live=given.get("live") == "1",
+        problems=tuple(problems),
+    )
 
 
 def _is_understood(name: str, value: str, problems: list[str]) -> bool:

@@ -1,5 +1,6 @@
 """Page models become HTML: one environment, one shell around every page."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
@@ -9,7 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from watchkeeper import __version__
 from watchkeeper.api.auth import SESSION_COOKIE, operator_of
 from watchkeeper.api.services import Services
+from watchkeeper.console import figures
 from watchkeeper.console.shell import Banner, Shell, Theme
+from watchkeeper.console.static_files import PageFiles
 
 THEME_COOKIE = "wk_theme"
 LAG_BYTES = 64 * 1024 * 1024
@@ -17,60 +20,92 @@ LAG_BYTES = 64 * 1024 * 1024
 
 
 class Pages:
-    """Renders pages with what surrounds them."""
+    """Renders page models. A template sees two names: `page`, its model, and `shell`, what surrounds it."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, files: PageFiles) -> None:
         self._services = services
-        self._environment = Environment(
-            loader=PackageLoader("watchkeeper.console"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = environment(files)
 
-    async def shell(self, request: Request, *, title: str, here: str, scripts: tuple[str, ...] = ()) -> Shell:
-        """Put together what surrounds a page."""
+    async def shell(
+        self,
+        request: Request,
+        *,
+        title: str,
+        here: str = "",
+        scripts: tuple[str, ...] = (),
+        styles: tuple[str, ...] = (),
+    ) -> Shell:
+        """Put together what surrounds a page.
+
+        Args:
+            request: Whose cookies name the theme and the session.
+            title: Of the browser's tab.
+            here: Id of the place in the navigation.
+            scripts: Beyond the common ones, by file name under `static`.
+            styles: As `scripts`.
+        """
         operator = await operator_of(request)
         session = request.cookies.get(SESSION_COOKIE, "")
-        query = f"?{request.url.query}" if request.url.query else ""
-        return Shell(
-            title=title,
+        return replace(
+            bare_shell(request, title=title),
             here=here,
-            user=operator.name if operator is not None else "",
-            theme=_theme(request.cookies.get(THEME_COOKIE, "")),
-            token=self._services.token_hasher.csrf(session) if session else "",
-            url=f"{request.url.path}{query}",
-            version=__version__,
-            banners=self._banners() if operator is not None else (),
             scripts=scripts,
+            styles=styles,
+            user=operator.name if operator is not None else "",
+            token=self._services.token_hasher.csrf(session) if session else "",
+            banners=banners(self._services.health()) if operator is not None else (),
         )
 
-    def html(self, template: str, shell: Shell, **values: Any) -> str:
-        """Render one template."""
-        return self._environment.get_template(template).render(shell=shell, **values)
+    def html(self, template: str, page: object, shell: Shell | None = None) -> str:
+        """Render one template; a fragment needs no shell."""
+        return self._environment.get_template(template).render(page=page, shell=shell)
 
-    async def page(
-        self, request: Request, template: str, *, title: str, here: str, scripts: tuple[str, ...] = (), **values: Any
-    ) -> HTMLResponse:
-        """Render one page for a request."""
-        shell = await self.shell(request, title=title, here=here, scripts=scripts)
-        return HTMLResponse(self.html(template, shell, **values))
+    def answer(self, template: str, page: object, shell: Shell, *, status: int = 200) -> HTMLResponse:
+        """Render one page."""
+        return HTMLResponse(self.html(template, page, shell), status)
 
-    def _banners(self) -> tuple[Banner, ...]:
-        found = self._services.health()
-        banners = []
-        refused = (found.get("config") or {}).get("refused")
-        if refused:
-            text = f"The last edit of the configuration is refused and the one before serves on. {refused}"
-            banners.append(Banner("critical", text, "/health", "Health"))
-        ingest = found.get("ingest") or {}
-        if ingest.get("trouble"):
-            text = f"Calls are not being stored; they wait in the spool. {ingest['trouble']}"
-            banners.append(Banner("critical", text, "/health", "Health"))
-        elif (ingest.get("waiting_bytes") or 0) > LAG_BYTES:
-            banners.append(Banner("warning", "Calls take longer than usual to appear here.", "/health", "Health"))
-        return tuple(banners)
+
+def bare_shell(request: Request, *, title: str) -> Shell:
+    """Return what surrounds a page when nothing may be asked, because something has failed."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    theme = _theme(request.cookies.get(THEME_COOKIE, ""))
+    url = f"{request.url.path}{query}"
+    return Shell(title=title, here="", user="", theme=theme, token="", url=url, version=__version__)
+
+
+def environment(files: PageFiles) -> Environment:
+    """Make the environment in which all templates are rendered: everything is escaped, nothing may be missing."""
+    made = Environment(
+        loader=PackageLoader("watchkeeper.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["asset"] = files.href
+    made.filters["moment"] = figures.moment
+    return made
+
+
+def banners(health: dict[str, Any]) -> tuple[Banner, ...]:
+    """Tell what an operator must know on every page.
+
+    Args:
+        health: As `Services.health` gives it.
+    """
+    found = []
+    if refused := (health.get("config") or {}).get("refused"):
+        text = f"The last edit of the configuration was refused; the one before it serves on. {refused}"
+        found.append(Banner("critical", text, "/health", "Health"))
+    ingest = health.get("ingest") or {}
+    if trouble := ingest.get("trouble"):
+        text = f"Calls are not being stored. None is lost: they wait in the spool. {trouble}"
+        found.append(Banner("critical", text, "/health", "Health"))
+    elif (ingest.get("waiting_bytes") or 0) > LAG_BYTES:
+        lag = figures.duration(1_000 * (ingest.get("lag_s") or 0))
+        text = f"Calls appear here later than usual: ingest is {lag} behind."
+        found.append(Banner("warning", text, "/health", "Health"))
+    return tuple(found)
 
 
 def pages_of(request: Request) -> Pages:

@@ -13,6 +13,7 @@ class Place:
     """A page in the navigation."""
 
     id: str
+    """Also names its icon."""
     label: str
     href: str
     letter: str
@@ -50,16 +51,15 @@ class Shell:
     """Name of who is signed in; empty before."""
     theme: Theme
     token: str
-    """Goes into every form; see `console.forms`."""
+    """Goes into every form of a session; see `console.commands.require_form`."""
     url: str
     """Path and query of this page, to come back to."""
     version: str
     banners: tuple[Banner, ...] = ()
-    notice: str = ""
-    """What the last action did, said once."""
     scripts: tuple[str, ...] = ()
-    """Scripts of this page beyond the common one, by file name."""
+    """Scripts of this page beyond the common one, by file name under `static`."""
     styles: tuple[str, ...] = ()
+    """Style sheets of this page beyond the common ones, by file name under `static`."""
 
     @property
     def places(self) -> tuple[Place, ...]:

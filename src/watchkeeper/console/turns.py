@@ -21,10 +21,9 @@ class Block:
 
     kind: str
     """`text`, `json`, `reasoning`, `refusal`, `image`, `link` or `missing`."""
+    text: str = ""
     head: str = ""
-    """What is in view; the whole when `rest` is empty."""
-    rest: str = ""
-    """What unfolding adds."""
+    """The beginning of a long text, in view while it is folded; empty for a short one."""
     note: str = ""
     left_out: int = 0
     """Letters that did not fit on the page."""
@@ -66,8 +65,7 @@ class _Budget:
     def block(self, kind: str, text: str, note: str = "") -> Block:
         shown = text[: self._left]
         self._left -= len(shown)
-        head = _head(shown)
-        return Block(kind=kind, head=head, rest=shown[len(head) :], note=note, left_out=len(text) - len(shown))
+        return Block(kind=kind, text=shown, head=_head(shown), note=note, left_out=len(text) - len(shown))
 
 
 def turns(conversation: Conversation, *, call_href: str) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
@@ -154,9 +152,7 @@ def _json_or_text(text: str, budget: _Budget) -> Block:
 
 
 def _head(text: str) -> str:
-    """Cut a long text after whole lines, or in the midst of one that has no end."""
+    """Return what a folded text shows: its first lines; empty when it is short enough to stand unfolded."""
     if len(text) <= HEAD_LETTERS * 1.25 and text.count("\n") < HEAD_LINES + 6:
-        return text
-    lines = text[:HEAD_LETTERS].split("\n")[:HEAD_LINES]
-    head = "\n".join(lines)
-    return head if len(lines) < HEAD_LINES or len(head) == len(text) else head + "\n"
+        return ""
+    return "\n".join(text[:HEAD_LETTERS].split("\n")[:HEAD_LINES])

@@ -11,6 +11,8 @@ WINDOWS: dict[str, timedelta] = {
     "30d": timedelta(days=30),
 }
 """Windows that end now, by the name they have in the URL."""
+_STEPS_S = {"1h": 60, "6h": 300, "24h": 1_200, "7d": 7_200, "30d": 43_200}
+CUSTOM_STEPS = 60
 ALL = "all"
 CUSTOM = "custom"
 
@@ -23,6 +25,20 @@ class Window:
     """A key of `WINDOWS`, `all`, or `custom`."""
     since: datetime | None
     until: datetime | None
+
+    def steps(self, now: datetime) -> tuple[datetime, datetime, int]:
+        """Return a beginning, an end, and into how many steps to cut what lies between them, for charts.
+
+        The steps of a named window begin at round times and the last of them holds the present; a window
+        without an end reaches to the present, one without a beginning thirty days back.
+        """
+        if self.name in _STEPS_S:
+            step_s = _STEPS_S[self.name]
+            until = datetime.fromtimestamp((now.timestamp() // step_s + 1) * step_s, UTC)
+            return until - WINDOWS[self.name], until, int(WINDOWS[self.name].total_seconds()) // step_s
+        until = self.until or now
+        since = self.since or until - WINDOWS["30d"]
+        return since, until, max(1, min(CUSTOM_STEPS, int((until - since).total_seconds())))
 
     def parameters(self) -> dict[str, str]:
         """Return the URL parameters that give this window again."""

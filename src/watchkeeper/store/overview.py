@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watchkeeper.store.questions import sql, where
-from watchkeeper.store.rows import Bucket, CallFilter, Overview
+from watchkeeper.store.rows import Bucket, CallFilter, Overview, Share
 
 Ask = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
 
@@ -59,8 +59,17 @@ async def answer(ask: Ask, since: datetime, until: datetime, *, steps: int, chos
         ),
         step_s=max(1, step_ms // 1000),
         previous=_bucket(before.since or since, previous[0], {}),
-        top_features=tuple((name, int(calls), int(nusd or 0)) for name, calls, nusd in features),
-        top_models=tuple((name, int(calls), int(nusd or 0)) for name, calls, nusd in models),
+        top_features=tuple(_share(*row) for row in features),
+        top_models=tuple(_share(*row) for row in models),
+    )
+
+
+def _share(name: str, calls: int, nusd: int | None, unpriced: int) -> Share:
+    return Share(
+        name=name,
+        calls=int(calls),
+        cost_nusd=None if nusd is None else int(nusd),
+        unpriced_calls=int(unpriced),
     )
 
 

@@ -183,6 +183,17 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one feature or model took part with."""
+
+    name: str
+    calls: int
+    cost_nusd: int | None
+    """Sum of the priced calls; None when none is priced."""
+    unpriced_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """A window in equal steps, oldest first, gaps filled, with the same figures over the whole window."""
 
@@ -192,7 +203,7 @@ class Overview:
     step_s: int
     previous: Bucket
     """The window of equal length just before."""
-    top_features: tuple[tuple[str, int, int], ...]
-    """(feature, calls, cost_nusd), dearest first, at most ten."""
-    top_models: tuple[tuple[str, int, int], ...]
-    """(provider/model, calls, cost_nusd), dearest first, at most ten."""
+    top_features: tuple[Share, ...]
+    """By feature, dearest first, at most ten."""
+    top_models: tuple[Share, ...]
+    """By provider/model, dearest first, at most ten."""

@@ -136,7 +136,7 @@ async def test_the_overview_adds_up(store: AnalyticsStore, calls: list[Call]) ->
     dearest = Counter[str]()
     for call in calls:
         dearest[call.feature] += call.cost_nusd or 0
-    assert [name for name, _, _ in found.top_features] == [name for name, _ in dearest.most_common(10)]
+    assert [share.name for share in found.top_features] == [name for name, _ in dearest.most_common(10)]
 
 
 async def test_a_step_of_the_overview_holds_the_calls_of_its_time(store: AnalyticsStore, calls: list[Call]) -> None:

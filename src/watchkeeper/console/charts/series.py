@@ -71,8 +71,8 @@ class Chart:
 def draw(chart: Chart, *, height: int = HEIGHT) -> Markup:
     """Return the chart as one `<svg>` that fills the width it is given.
 
-    Its values are in `data-values` (JSON: one array per series), for the script that reads them out
-    under the pointer.
+    What it shows stands in `data-` attributes, too (values, names and tones: JSON, one entry per series),
+    for the scripts that read it out under the pointer and draw it large.
     """
     if not chart.steps:
         return element("svg", class_="chart", height=height, role="img", aria_label=chart.summary)
@@ -106,8 +106,19 @@ def draw(chart: Chart, *, height: int = HEIGHT) -> Markup:
         data_step=chart.step_s,
         data_top=_PLOT_TOP,
         data_bottom=height - _PLOT_BOTTOM,
-        data_values=json.dumps([series.values for series in chart.series], separators=(",", ":")),
+        data_names=json.dumps([series.name for series in chart.series]),
+        data_tones=json.dumps([series.tone for series in chart.series]),
+        data_values=_values(chart),
     )
+
+
+def _values(chart: Chart) -> str:
+    """Write all values as JSON, with six figures: more than a screen can show."""
+    short = [
+        [value if value is None or isinstance(value, int) else float(f"{value:.6g}") for value in series.values]
+        for series in chart.series
+    ]
+    return json.dumps(short, separators=(",", ":"))
 
 
 def _largest(chart: Chart) -> float:
@@ -136,10 +147,10 @@ def _bars(chart: Chart, top: float) -> list[Markup]:
 
 
 def _lines(chart: Chart, top: float) -> list[Markup]:
-    """One path per series, broken where nothing was measured; a lone point is a short dash."""
+    """One path per series, the first on top, broken where nothing was measured; a lone point is a short dash."""
     slot = _WIDE / chart.steps
     paths = []
-    for series in chart.series:
+    for series in reversed(chart.series):
         moves = []
         for run in _runs(series.values):
             points = [f"{number((step + 0.5) * slot)} {number(100 - 100 * value / top)}" for step, value in run]

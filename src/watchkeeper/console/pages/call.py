@@ -1,47 +1,67 @@
-"""The call page: conversation, attempts, timing, money, raw bytes, and the call again as curl."""
+"""One call: what was said, every attempt, the rhythm of the stream, what it cost, the exact bytes."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
 from watchkeeper.console import figures
-from watchkeeper.console.bodies import BodyView, body_view, changed_lines
-from watchkeeper.console.charts.chunks import Pace, draw_chunks, pace
 from watchkeeper.console.charts.lanes import Lane, draw_lane, draw_lane_axis
-from watchkeeper.console.curl import replay_command
+from watchkeeper.console.pages.call_views import (
+    ConversationView,
+    Fact,
+    RawView,
+    ReplayView,
+    TimingView,
+    conversation_view,
+    raw_view,
+    replay_view,
+    timing_view,
+)
 from watchkeeper.console.pages.calls import CallLine, StatusMark, call_line, status_mark
-from watchkeeper.console.turns import Turn, turns
-from watchkeeper.core.conversation import Tool, read_conversation
-from watchkeeper.store.rows import CallDetail, CallRow
+from watchkeeper.store.rows import AttemptRow, CallDetail, CallRow
+
+View = Literal["conversation", "timing", "raw", "replay"]
+VIEWS: tuple[View, ...] = get_args(View)
+DEFAULT_VIEW: View = "conversation"
+LATER_SHOWN = 3
+EARLIER_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One thing that is known of a call."""
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One view of the call."""
 
+    id: View
     label: str
-    value: str
-    href: str = ""
-    """The calls that have the same; empty where that is no question."""
+    href: str
+    is_chosen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLine:
-    """One attempt with its stretch of time drawn."""
+    """One attempt with its lane."""
 
     number: int
     target: str
-    status: str
-    length: str
+    kind: str
+    """`ok`, `error` or `cancelled`."""
+    outcome: str
+    http_status: int
+    message: str
+    started: str
     connect: str
-    error: str
-    bar: Markup
+    first_byte: str
+    ended: str
+    request_id: str
+    bytes: str
+    lane: Markup
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoneyLine:
-    """One bucket of the bill."""
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """Units times rate."""
 
     bucket: str
     units: str
@@ -50,179 +70,218 @@ class MoneyLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One direction of the call's bytes."""
+class CostView:
+    """What the call cost and why that is known."""
 
-    title: str
-    headers: tuple[tuple[str, str], ...]
-    body: BodyView
+    amount: str
+    status: str
+    rows: tuple[CostRow, ...]
+    source: str
+    valid_from: str
+    """The price's date; empty when it holds always or none is known."""
+    usage_raw: str
+    """The upstream's own words, indented; empty for none."""
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallView:
+class SessionView:
+    """Where the call stands in its session."""
+
+    name: str
+    href: str
+    previous_href: str
+    next_href: str
+    """Empty when there is none, or too many came later to know which."""
+    lines: tuple[CallLine, ...]
+    """The call and those around it, newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPageModel:
     """The page."""
 
     id: str
     at: str
     status: StatusMark
-    error_message: str
-    tiles: tuple[tuple[str, str, str], ...]
-    """Label, figure, note."""
+    error: str
+    error_code: str
+    headline: tuple[Fact, ...]
     facts: tuple[Fact, ...]
-    asked: tuple[Turn, ...]
-    answered: tuple[Turn, ...]
-    tools: tuple[Tool, ...]
-    parameters: tuple[tuple[str, str], ...]
-    upstream_error: str
-    notes: tuple[str, ...]
     attempts: tuple[AttemptLine, ...]
-    attempts_axis: Markup
-    chunks: Markup | None
-    pace: Pace | None
-    money: tuple[MoneyLine, ...]
-    cost: str
-    cost_status: str
-    price: str
-    sides: tuple[Side, ...]
-    changes: tuple[str, ...] | None
-    was_changed: bool
-    curl: str
-    neighbours: tuple[CallLine, ...]
-    """Calls of the same session, oldest first; empty without a session."""
+    lane_axis: Markup
+    cost: CostView
+    tabs: tuple[Tab, ...]
+    session: SessionView | None
+    conversation: ConversationView | None = None
+    timing: TimingView | None = None
+    raw: RawView | None = None
+    replay: ReplayView | None = None
 
 
-def call_view(call: CallDetail, neighbours: tuple[CallRow, ...], *, gateway_url: str) -> CallView:
-    """Build the page from the store's answer."""
-    row = call.row
-    conversation = read_conversation(
-        call.request_body, call.response_body, surface="chat" if row.surface != "embeddings" else "embeddings",
-        is_stream=bool(call.chunk_offsets_us),
-    )  # fmt: skip
-    asked, answered = turns(conversation, call_href=f"/calls/{row.id}")
-    changes = None if call.sent_body is None else changed_lines(call.request_body, call.sent_body)
-    return CallView(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The calls around one in its session, each newest first."""
+
+    earlier: tuple[CallRow, ...]
+    later: tuple[CallRow, ...]
+
+
+def call_page(detail: CallDetail, view: View, neighbours: Neighbours | None, *, gateway_url: str) -> CallPageModel:
+    """Build the page in one of its views; the parts of the other views are None.
+
+    Args:
+        detail: Everything the store knows.
+        view: Which view.
+        neighbours: None when the call belongs to no session.
+        gateway_url: Address for the replay command, without a trailing slash.
+    """
+    row = detail.row
+    longest = max([row.duration_ms, *(attempt.ended_ms for attempt in detail.attempts)])
+    return CallPageModel(
         id=row.id,
         at=figures.iso(row.started_at),
         status=status_mark(row),
-        error_message=call.error_message,
-        tiles=_tiles(call),
-        facts=_facts(call),
-        asked=asked,
-        answered=answered,
-        tools=conversation.tools,
-        parameters=tuple(conversation.parameters.items()),
-        upstream_error=conversation.error,
-        notes=conversation.notes,
-        attempts=_attempts(call),
-        attempts_axis=draw_lane_axis(longest_ms=row.duration_ms),
-        chunks=draw_chunks(call.chunk_offsets_us, total_ms=row.duration_ms) if len(call.chunk_offsets_us) > 1 else None,
-        pace=pace(call.chunk_offsets_us),
-        money=tuple(
-            MoneyLine(
-                bucket=line.bucket.replace("_", " "),
-                units=figures.count(line.units),
-                rate=figures.rate(line.usd_per_million),
-                amount=figures.exact_money(line.amount_nusd),
-            )
-            for line in call.cost_lines
-        ),
-        cost=figures.exact_money(row.cost_nusd),
-        cost_status=row.cost_status,
-        price=_price(call),
-        sides=_sides(call),
-        changes=changes,
-        was_changed=call.sent_body is not None,
-        curl=replay_command(
-            gateway_url.removesuffix("/v1"), call.request_path, call.request_headers, call.request_body
-        ),
-        neighbours=tuple(call_line(other) for other in neighbours),
+        error=detail.error_message,
+        error_code=row.error_code,
+        headline=_headline(detail),
+        facts=_facts(detail),
+        attempts=tuple(_attempt(attempt, detail, longest) for attempt in detail.attempts),
+        lane_axis=draw_lane_axis(longest_ms=longest),
+        cost=_cost(detail),
+        tabs=tuple(Tab(name, _LABELS[name], _view_href(row.id, name), name == view) for name in VIEWS),
+        session=_session(row, neighbours),
+        conversation=conversation_view(detail) if view == "conversation" else None,
+        timing=timing_view(detail) if view == "timing" else None,
+        raw=raw_view(detail) if view == "raw" else None,
+        replay=replay_view(detail, gateway_url) if view == "replay" else None,
     )
 
 
-def _tiles(call: CallDetail) -> tuple[tuple[str, str, str], ...]:
-    row = call.row
-    kind = "stream" if row.is_stream else "plain"
-    tokens = f"{figures.count(row.input_tokens)} / {figures.count(row.output_tokens)}"
+_LABELS: dict[View, str] = {"conversation": "Conversation", "timing": "Timing", "raw": "Raw bytes", "replay": "Replay"}
+
+
+def _view_href(call_id: str, view: View) -> str:
+    return f"/calls/{call_id}" if view == DEFAULT_VIEW else f"/calls/{call_id}?view={view}"
+
+
+def _headline(detail: CallDetail) -> tuple[Fact, ...]:
+    row = detail.row
+    tokens = f"{figures.count(row.input_tokens)} in, {figures.count(row.output_tokens)} out"
     return (
-        ("Duration", figures.duration(row.duration_ms), kind),
-        ("First token", figures.duration(row.first_token_ms), "streams only" if row.first_token_ms is None else ""),
-        ("Tokens in / out", tokens, row.usage_status),
-        ("Cost", figures.money(row.cost_nusd), row.cost_status),
-        ("In the gateway", figures.duration(row.overhead_ms), ""),
-        ("Attempts", str(row.attempt_count), ""),
+        Fact("Duration", figures.duration(row.duration_ms)),
+        Fact("First token", figures.duration(row.first_token_ms) if row.is_stream else "not streamed"),
+        Fact("Added by Watchkeeper", figures.duration(row.overhead_ms)),
+        Fact("Tokens", tokens if row.input_tokens is not None or row.output_tokens is not None else "not known"),
+        Fact("Finish", row.finish_reason or figures.NOTHING),
     )
 
 
-def _facts(call: CallDetail) -> tuple[Fact, ...]:
-    row = call.row
-    linked = (
-        ("Feature", "feature", row.feature), ("Tenant", "tenant", row.tenant), ("Subject", "subject", row.subject),
-        ("Session", "session", row.session), ("Key", "key", row.key_id), ("Route", "route", row.route),
-        ("Environment", "environment", row.environment), ("Trace", "trace", call.trace_id),
-    )  # fmt: skip
-    plain = (
-        ("Release", row.release), ("Model asked for", row.requested_model),
-        ("Model that answered", call.reported_model),
-        ("Finish reason", row.finish_reason), ("Client", call.user_agent), ("Configuration", call.snapshot),
-        ("Worker", call.worker), ("Stored", figures.iso(call.stored_at)),
-    )  # fmt: skip
-    tags = [_linked("Tag", "tag", tag) for tag in row.tags]
-    metadata = [Fact(label=name, value=value) for name, value in call.metadata.items()]
-    return (
-        *(_linked(label, name, value) for label, name, value in linked if value),
-        *(Fact(label=label, value=value) for label, value in plain if value),
-        *tags,
-        *metadata,
-    )  # fmt: skip
+def _facts(detail: CallDetail) -> tuple[Fact, ...]:
+    row = detail.row
+    linked = [
+        ("Feature", "feature", row.feature),
+        ("Tenant", "tenant", row.tenant),
+        ("Subject", "subject", row.subject),
+        ("Session", "session", row.session),
+        ("Key", "key", row.key_id),
+        ("Environment", "environment", row.environment),
+        ("Route", "route", row.route),
+        ("Trace", "trace", detail.trace_id),
+    ]
+    facts = [Fact(name, value, calls_href(parameter, value)) for name, parameter, value in linked if value]
+    plain = [
+        ("Model asked for", row.requested_model),
+        ("Model sent", row.model),
+        ("Model reported", detail.reported_model),
+        ("Release", row.release),
+        ("Configuration", detail.snapshot),
+        ("Parent span", detail.parent_span_id),
+        ("Worker", detail.worker),
+        ("Client", detail.user_agent),
+        ("Path", detail.request_path),
+    ]
+    facts += [Fact(name, value) for name, value in plain if value]
+    facts += [Fact("Tag", tag, calls_href("tag", tag)) for tag in row.tags]
+    facts += [Fact(f"metadata.{name}", value) for name, value in sorted(detail.metadata.items())]
+    return (*facts, Fact("Stored", "", at=figures.iso(detail.stored_at)))
 
 
-def _linked(label: str, parameter: str, value: str) -> Fact:
-    return Fact(label=label, value=value, href="/calls?" + urlencode({parameter: value, "window": "all"}))
+def calls_href(parameter: str, value: str) -> str:
+    """Return the list of all calls that share a value."""
+    return f"/calls?{urlencode({parameter: value, 'window': 'all'})}"
 
 
-def _attempts(call: CallDetail) -> tuple[AttemptLine, ...]:
-    longest_ms = call.row.duration_ms
-    lines = []
-    for attempt in call.attempts:
-        lane = Lane(
-            label=f"Attempt {attempt.number}",
-            started_ms=attempt.started_ms,
-            connect_ms=attempt.connect_ms,
-            first_byte_ms=attempt.first_byte_ms,
-            ended_ms=attempt.ended_ms,
-            is_failed=bool(attempt.error_class),
+def _attempt(attempt: AttemptRow, detail: CallDetail, longest: float) -> AttemptLine:
+    target = f"{attempt.provider}/{attempt.model}"
+    is_cancelled = detail.row.status == "cancelled" and not attempt.error_class
+    kind = "error" if attempt.error_class else "cancelled" if is_cancelled else "ok"
+    lane = Lane(
+        label=f"Attempt {attempt.number}, {target}",
+        started_ms=attempt.started_ms,
+        connect_ms=attempt.connect_ms,
+        first_byte_ms=attempt.first_byte_ms,
+        ended_ms=attempt.ended_ms,
+        is_failed=kind == "error",
+    )
+    return AttemptLine(
+        number=attempt.number,
+        target=target,
+        kind=kind,
+        outcome=attempt.error_class.replace("_", " ") or kind,
+        http_status=attempt.http_status,
+        message=attempt.error_message,
+        started=figures.duration(attempt.started_ms) if attempt.started_ms else "0 ms",
+        connect="pooled" if attempt.connect_ms is None else figures.duration(attempt.connect_ms),
+        first_byte=figures.duration(attempt.first_byte_ms),
+        ended=figures.duration(attempt.ended_ms),
+        request_id=attempt.upstream_request_id,
+        bytes=f"{figures.size(attempt.request_bytes)} out, {figures.size(attempt.response_bytes)} in",
+        lane=draw_lane(lane, longest_ms=longest),
+    )
+
+
+def _cost(detail: CallDetail) -> CostView:
+    row = detail.row
+    rows = tuple(
+        CostRow(
+            bucket=line.bucket.replace("_", " "),
+            units=figures.count(line.units),
+            rate=figures.rate(line.usd_per_million),
+            amount=figures.column_amount(line.amount_nusd),
         )
-        error = f"{attempt.error_class.replace('_', ' ')}: {attempt.error_message}" if attempt.error_class else ""
-        lines.append(
-            AttemptLine(
-                number=attempt.number,
-                target=f"{attempt.provider}/{attempt.model}",
-                status=str(attempt.http_status) if attempt.http_status else "no answer",
-                length=figures.duration(attempt.ended_ms - attempt.started_ms),
-                connect="reused" if attempt.connect_ms is None else figures.duration(attempt.connect_ms),
-                error=error,
-                bar=draw_lane(lane, longest_ms=longest_ms),
-            )
-        )
-    return tuple(lines)
-
-
-def _price(call: CallDetail) -> str:
-    if not call.price_source:
-        return ""
-    since = f", valid from {call.price_valid_from:%Y-%m-%d}" if call.price_valid_from else ""
-    return f"{call.price_source}{since}"
-
-
-def _sides(call: CallDetail) -> tuple[Side, ...]:
-    request = Side(
-        title="Request as received",
-        headers=call.request_headers,
-        body=body_view(call.request_body, full_bytes=call.request_bytes),
+        for line in detail.cost_lines
     )
-    response = Side(
-        title="Response as received from the upstream",
-        headers=call.response_headers,
-        body=body_view(call.response_body, full_bytes=call.response_bytes),
+    is_uncounted = row.cost_status == "unpriced" and row.usage_status == "missing"
+    unpriced = [CostRow(name.replace("_", " "), figures.count(units), "–", "–") for name, units in detail.usage.items()]
+    return CostView(
+        amount=figures.exact_money(row.cost_nusd),
+        status=row.cost_status,
+        rows=rows or tuple(unpriced),
+        source=detail.price_source,
+        valid_from=figures.iso(detail.price_valid_from) if detail.price_valid_from else "",
+        usage_raw=figures.pretty_json(detail.usage_raw.decode("utf-8", "replace")),
+        explanation=_UNCOUNTED if is_uncounted else _EXPLANATIONS[row.cost_status],
     )
-    return (request, response)
+
+
+_EXPLANATIONS = {
+    "measured": "The upstream's own token counts times a dated price.",
+    "estimated": "The upstream did not say how many tokens it used; they were counted here.",
+    "unpriced": "No price is known for this provider and model, so the amount is unknown. It is not zero.",
+    "disputed": "The upstream's bill says otherwise.",
+}
+_UNCOUNTED = "It is not known how many tokens this call used, if any, so the amount is unknown."
+
+
+def _session(row: CallRow, neighbours: Neighbours | None) -> SessionView | None:
+    if neighbours is None:
+        return None
+    shown = [*neighbours.later[-LATER_SHOWN:], row, *neighbours.earlier[:EARLIER_SHOWN]]
+    return SessionView(
+        name=row.session,
+        href=calls_href("session", row.session),
+        previous_href=f"/calls/{neighbours.earlier[0].id}" if neighbours.earlier else "",
+        next_href=f"/calls/{neighbours.later[-1].id}" if neighbours.later else "",
+        lines=tuple(call_line(one) for one in shown),
+    )

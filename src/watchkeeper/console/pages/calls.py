@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchkeeper.console import figures
-from watchkeeper.console.pages.overview import WindowLink, window_links
+from watchkeeper.console.pages.picker import Picker, picker
 from watchkeeper.console.query import LABELS, CallQuery
 from watchkeeper.console.window import ALL
 from watchkeeper.store.rows import CallPage, CallRow, Facet
@@ -17,12 +17,13 @@ FACETS = {
     "tenant": "tenant",
     "model": "model",
     "provider": "provider",
-    "environment": "environment",
+    "key_id": "key",
 }
 """Fields that are counted beside the list, each with its URL parameter, in the order of the page."""
 FACET_VALUES_MAX = 8
-FORM_FIELDS = ("subject", "session", "key", "tag", "trace", "route", "min_cost", "min_duration")
+FORM_FIELDS = ("subject", "session", "tag", "trace", "route", "environment", "stream", "min_cost", "min_duration")
 """URL parameters that are typed rather than picked from a facet."""
+_HINTS = {"subject": "an end user's id", "stream": "yes or no", "min_cost": "0.01", "min_duration": "2000"}
 PREVIEW_LENGTH = 140
 
 
@@ -58,8 +59,7 @@ class CallLine:
     duration_ms: str
     first_token_ms: str
     preview: str
-    preview_of: str
-    """`in` or `out`: whose words the preview shows."""
+    """How the question begins; the answer, where no question was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,25 @@ class FormField:
     name: str
     label: str
     value: str
+    hint: str
+    """What may be typed; empty where the label says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Calls that have arrived since the last look."""
+
+    lines: tuple[CallLine, ...]
+    """Newest first."""
+    href: str
+    """Where to look next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsPage:
     """The page."""
 
-    windows: tuple[WindowLink, ...]
+    picker: Picker
     search: str
     kept: tuple[tuple[str, str], ...]
     """Parameters the search form must carry along."""
@@ -119,51 +131,57 @@ class CallsPage:
     """The newest page; empty when this is it."""
     older_href: str
     """Empty on the last page."""
-    tail_href: str
-    """Where new rows come from; empty when this page cannot be followed."""
+    live_href: str
+    """Follows this list, or stops doing so; empty when it has an end and cannot grow."""
+    tail: Tail | None
+    """Set while the list is followed."""
     wider_href: str
     """The same question over all time; empty when it is asked already."""
     count: str
     """How many calls match, for the whole question rather than this page."""
-    export_href: str
+    has_filters: bool
 
 
-def calls_page(found: CallPage, facets: Sequence[Facet], query: CallQuery, *, matching: int | None) -> CallsPage:
+def calls_page(
+    found: CallPage, facets: Sequence[Facet], query: CallQuery, *, matching: int, cursor: str = ""
+) -> CallsPage:
     """Build the page from one page of rows and the counts beside it.
 
     Args:
         found: Rows, newest first.
         facets: Counts over all calls that match, in any order.
         query: What the URL asked for.
-        matching: How many calls match in all; None when nobody counted.
+        matching: How many calls match in all.
+        cursor: Behind which to look for arrivals, taken before the rows were; empty when the list is not followed.
     """
     typed = {name: query.chosen.get(name, "") for name in FORM_FIELDS}
     parameters = query.chosen | query.window.parameters()
     return CallsPage(
-        windows=window_links(query, "/calls", more=[ALL]),
+        picker=picker(query, "/calls", more=[ALL]),
         search=query.chosen.get("q", ""),
         kept=tuple((name, value) for name, value in parameters.items() if name != "q"),
         chips=tuple(
             Chip(LABELS[name], value, query.url("/calls", **{name: ""})) for name, value in query.chosen.items()
         ),
         clear_href=query.url("/calls", **dict.fromkeys(query.chosen, "")),
-        fields=tuple(FormField(name, LABELS[name], value) for name, value in typed.items()),
+        fields=tuple(FormField(name, LABELS[name], value, _HINTS.get(name, "")) for name, value in typed.items()),
         fields_kept=tuple((name, value) for name, value in parameters.items() if name not in typed),
         facets=_facet_groups(facets, query),
         lines=tuple(call_line(row) for row in found.rows),
         problems=query.problems,
         first_href=query.url("/calls") if query.before else "",
         older_href=query.url("/calls", before=found.next_before) if found.next_before else "",
-        tail_href="" if query.before or query.window.until else query.url("/calls/tail"),
+        live_href="" if query.before or query.window.until else query.url("/calls", live="" if cursor else "1"),
+        tail=Tail((), query.url("/calls/tail", after=cursor)) if cursor else None,
         wider_href="" if query.window.name == ALL else query.url("/calls", window=ALL),
-        count="" if matching is None else figures.count(matching),
-        export_href=query.url("/api/v1/calls"),
+        count=figures.count(matching),
+        has_filters=bool(query.chosen),
     )
 
 
 def call_line(row: CallRow) -> CallLine:
     """Build one row; the same for the page, the live tail and a session's list."""
-    preview, of = (row.input_preview, "in") if row.input_preview else (row.output_preview, "out")
+    preview = row.input_preview or row.output_preview
     return CallLine(
         id=row.id,
         href=f"/calls/{row.id}",
@@ -177,13 +195,12 @@ def call_line(row: CallRow) -> CallLine:
         input_tokens=figures.count(row.input_tokens),
         output_tokens=figures.count(row.output_tokens),
         are_tokens_estimated=row.usage_status == "estimated",
-        cost=figures.amount(row.cost_nusd),
+        cost=figures.column_amount(row.cost_nusd),
         cost_exact=figures.exact_money(row.cost_nusd),
         cost_status=row.cost_status,
         duration_ms=figures.milliseconds(row.duration_ms),
         first_token_ms=figures.milliseconds(row.first_token_ms),
         preview=" ".join(preview[: 2 * PREVIEW_LENGTH].split())[:PREVIEW_LENGTH],
-        preview_of=of,
     )
 
 
@@ -203,7 +220,7 @@ def _facet_groups(facets: Sequence[Facet], query: CallQuery) -> tuple[FacetGroup
             values.append((chosen, dict(counted.get(name, ())).get(chosen, 0)))
         shown = tuple(
             FacetValue(
-                name=value,
+                name=value.replace("_", " ") if name == "error_class" else value,
                 count=figures.short_count(number),
                 href=query.url("/calls", **{parameter: "" if value == chosen else value}),
                 is_chosen=value == chosen,

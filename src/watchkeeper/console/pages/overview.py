@@ -10,9 +10,9 @@ from watchkeeper.console import figures
 from watchkeeper.console.charts.meter import meter
 from watchkeeper.console.charts.series import Marker, draw
 from watchkeeper.console.pages.panels import QUESTIONS, Figure, Question
+from watchkeeper.console.pages.picker import Picker, picker
 from watchkeeper.console.query import CallQuery
-from watchkeeper.console.window import CUSTOM, WINDOWS
-from watchkeeper.store.rows import Overview
+from watchkeeper.store.rows import Overview, Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class TopRow:
     """The calls behind it; empty for calls that have no name, which cannot be asked for."""
     calls: str
     cost: str
+    unpriced: str
+    """How many of the calls are missing from the cost; empty for none."""
     meter: Markup
     """Its share of the dearest one's cost, drawn."""
 
@@ -59,20 +61,11 @@ class ChangeRow:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class WindowLink:
-    """A choice of the window picker."""
-
-    label: str
-    href: str
-    is_chosen: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewPage:
     """The page."""
 
-    windows: tuple[WindowLink, ...]
+    picker: Picker
     since: str
     until: str
     length: str
@@ -81,8 +74,8 @@ class OverviewPage:
     panels: tuple[Panel, ...]
     tops: tuple[TopTable, ...]
     changes: tuple[ChangeRow, ...]
-    is_empty: bool
-    """Whether neither this window nor the one before has a call."""
+    url: str
+    """This page again, to look every now and then whether something has changed; empty for a window in the past."""
 
 
 def overview_page(found: Overview, query: CallQuery, markers: Sequence[Marker]) -> OverviewPage:
@@ -96,7 +89,7 @@ def overview_page(found: Overview, query: CallQuery, markers: Sequence[Marker]) 
     length = timedelta(seconds=found.step_s * len(found.steps))
     since = found.steps[0].at if found.steps else found.total.at
     return OverviewPage(
-        windows=window_links(query, "/"),
+        picker=picker(query, "/"),
         since=figures.iso(since),
         until=figures.iso(since + length),
         length=figures.span(length),
@@ -107,7 +100,7 @@ def overview_page(found: Overview, query: CallQuery, markers: Sequence[Marker]) 
             TopTable("Top models", "Model", _top(found.top_models, query, is_model=True)),
         ),
         changes=tuple(ChangeRow(figures.iso(marker.at), marker.label) for marker in reversed(markers)),
-        is_empty=not found.total.calls and not found.previous.calls,
+        url="" if query.window.until else query.url("/"),
     )
 
 
@@ -126,29 +119,21 @@ def panel(
     )
 
 
-def window_links(query: CallQuery, path: str, *, more: Sequence[str] = ()) -> tuple[WindowLink, ...]:
-    """Return the window picker; a window chosen by its ends is shown as the last choice."""
-    names = [*WINDOWS, *more]
-    links = [WindowLink(name, query.url(path, window=name), query.window.name == name) for name in names]
-    if query.window.name == CUSTOM:
-        links.append(WindowLink("custom", query.url(path), True))
-    return tuple(links)
-
-
-def _top(rows: Sequence[tuple[str, int, int]], query: CallQuery, *, is_model: bool) -> tuple[TopRow, ...]:
-    dearest = max((cost for _, _, cost in rows), default=0)
-    most_called = max((calls for _, calls, _ in rows), default=0) or 1
+def _top(shares: Sequence[Share], query: CallQuery, *, is_model: bool) -> tuple[TopRow, ...]:
+    dearest = max((share.cost_nusd or 0 for share in shares), default=0)
+    most_called = max((share.calls for share in shares), default=0) or 1
     drawn = []
-    for name, calls, cost in rows:
-        provider, _, model = name.partition("/")
-        filters = {"provider": provider, "model": model} if is_model else {"feature": name}
-        part = cost / dearest if dearest else calls / most_called
+    for share in shares:
+        provider, _, model = share.name.partition("/")
+        filters = {"provider": provider, "model": model} if is_model else {"feature": share.name}
+        part = (share.cost_nusd or 0) / dearest if dearest else share.calls / most_called
         drawn.append(
             TopRow(
-                name=name or "(none)",
-                href=query.url("/calls", **filters) if name else "",
-                calls=figures.count(calls),
-                cost=figures.amount(cost),
+                name=share.name or ("(no provider was asked)" if is_model else "(none)"),
+                href=query.url("/calls", **filters) if share.name else "",
+                calls=figures.count(share.calls),
+                cost="" if share.cost_nusd is None else figures.column_amount(share.cost_nusd),
+                unpriced=figures.short_count(share.unpriced_calls) if share.unpriced_calls else "",
                 meter=meter(part),
             )
         )

@@ -82,7 +82,9 @@ def _errors(found: Overview, markers: Sequence[Marker]) -> Figure:
     classes = Counter(total.errors_by_class)
     shown = [name for name, _ in classes.most_common(ERROR_CLASSES_MAX)]
     series = [
-        Series(name, f"error-{place}", tuple(step.errors_by_class.get(name, 0) for step in found.steps))
+        Series(
+            name.replace("_", " "), f"error-{place}", tuple(step.errors_by_class.get(name, 0) for step in found.steps)
+        )
         for place, name in enumerate(shown, start=1)
     ]
     if len(classes) > len(shown):
@@ -105,7 +107,7 @@ def _errors(found: Overview, markers: Sequence[Marker]) -> Figure:
 
 def _latency(found: Overview, markers: Sequence[Marker]) -> Figure:
     total = found.total
-    tones = {"p99": "line-3", "p95": "line-2", "p50": "line-1"}
+    tones = {"p50": "line-1", "p95": "line-2", "p99": "line-3"}
     whole = {"p50": total.duration_p50_ms, "p95": total.duration_p95_ms, "p99": total.duration_p99_ms}
     courses = {
         "p50": tuple(step.duration_p50_ms for step in found.steps),
@@ -114,6 +116,7 @@ def _latency(found: Overview, markers: Sequence[Marker]) -> Figure:
     }
     return Figure(
         value=figures.duration(total.duration_p95_ms),
+        exact="95 of 100 calls took no longer than this",
         note="p95",
         change=_change(total.duration_p95_ms, found.previous.duration_p95_ms, better="down"),
         legend=tuple(Legend(name, tones[name], figures.duration(whole[name])) for name in courses),
@@ -133,11 +136,12 @@ def _first_token(found: Overview, markers: Sequence[Marker]) -> Figure:
     total = found.total
     whole = {"p50": total.first_token_p50_ms, "p95": total.first_token_p95_ms}
     courses = {
-        "p95": Series("p95", "line-2", tuple(step.first_token_p95_ms for step in found.steps)),
         "p50": Series("p50", "line-1", tuple(step.first_token_p50_ms for step in found.steps)),
+        "p95": Series("p95", "line-2", tuple(step.first_token_p95_ms for step in found.steps)),
     }
     return Figure(
         value=figures.duration(total.first_token_p50_ms),
+        exact="half of the streamed calls had their first token within this time",
         note="p50, streams" if total.first_token_p50_ms is not None else "no streamed call",
         change=_change(total.first_token_p50_ms, found.previous.first_token_p50_ms, better="down"),
         legend=tuple(Legend(name, courses[name].tone, figures.duration(value)) for name, value in whole.items()),

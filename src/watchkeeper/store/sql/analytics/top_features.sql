@@ -1,5 +1,9 @@
 -- What costs most, by feature.
-SELECT feature, count() AS calls, sum(cost_nusd) AS nusd
+SELECT
+    feature,
+    count() AS calls,
+    sum(cost_nusd) AS nusd,
+    countIf(cost_status = 'unpriced') AS unpriced
 FROM calls
 WHERE {where}
 GROUP BY feature

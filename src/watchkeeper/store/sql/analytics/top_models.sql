@@ -1,5 +1,9 @@
 -- What costs most, by target.
-SELECT if(provider = '', '', concat(provider, '/', model)) AS target, count() AS calls, sum(cost_nusd) AS nusd
+SELECT
+    if(provider = '', '', concat(provider, '/', model)) AS target,
+    count() AS calls,
+    sum(cost_nusd) AS nusd,
+    countIf(cost_status = 'unpriced') AS unpriced
 FROM calls
 WHERE {where}
 GROUP BY target
