@@ -67,6 +67,11 @@ class Attempt(Struct, array_like=True, gc=False, kw_only=True):
     upstream_request_id: str = ""
     request_bytes: int = 0
     response_bytes: int = 0
+    usage: Usage | None = None
+    usage_status: UsageStatus = "missing"
+    cost_nusd: int | None = None
+    """None when the status is unpriced."""
+    cost_status: CostStatus = "unpriced"
 
 
 class Call(Struct, array_like=True, gc=False, kw_only=True):
@@ -106,6 +111,7 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     error_message: str = ""
     attempts: list[Attempt] = []
     usage: Usage | None = None
+    """Of all attempts, as are its status and the cost."""
     usage_status: UsageStatus = "missing"
     usage_raw: bytes = b""
     """A stream's usage object as received (JSON); a plain reply's stands in its body."""

@@ -1,15 +1,20 @@
 """Token usage in disjoint buckets, whatever dialect reported it."""
 
+from operator import add
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 UsageStatus = Literal["measured", "estimated", "missing"]
 """measured: the upstream reported it. estimated: we counted. missing: nobody did, and nothing was counted."""
 
 
 class Usage(Struct, frozen=True, array_like=True, gc=False):
-    """Tokens of one attempt. No token is counted in two buckets; the sum of all is what was processed."""
+    """Tokens of one attempt, or of all attempts of a call.
+
+    No token is counted in two buckets; the sum of all is what was processed.
+    """
 
     input_uncached: int = 0
     """Input tokens billed at the full rate; excludes cache reads, cache writes and audio."""
@@ -25,6 +30,10 @@ class Usage(Struct, frozen=True, array_like=True, gc=False):
     """Output tokens spent on reasoning that the client cannot see."""
     audio_in: int = 0
     audio_out: int = 0
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Add up two usages, bucket by bucket."""
+        return Usage(*map(add, astuple(self), astuple(other)))
 
     @property
     def input_tokens(self) -> int:

@@ -1,30 +1,41 @@
 """Who is calling, and on whose behalf: checks the key and reads the attribution headers."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
+
+import msgspec
 
 from watchkeeper.access.keys import KeyHasher, public_id_of
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.core.call import Call
 from watchkeeper.core.clock import Clock
+from watchkeeper.gateway.dialects.openai import UNREADABLE
 from watchkeeper.gateway.plan import KNOWN_KEYS_MAX, Plan
 from watchkeeper.gateway.refusals import KeyMissing, KeyRefused, TenantMismatch
 from watchkeeper.gateway.snapshot import KeyEntry
 
-CREDENTIAL_HEADERS = frozenset(
-    {b"authorization", b"x-api-key", b"api-key", b"cookie", b"proxy-authorization", b"helicone-auth"}
+CREDENTIAL_WORDS = (
+    b"authorization",
+    b"api-key",
+    b"apikey",
+    b"auth-",
+    b"-auth",
+    b"cookie",
+    b"password",
+    b"secret",
+    b"token",
 )
-"""Never recorded and never sent upstream."""
+"""A header with one of them in its name is never recorded. No header of a client's is sent upstream."""
 
 Header = tuple[bytes, bytes]
 """Name in lower case, value."""
 
 SORTINGS_MAX = 1_000
 """Orders of header names that are remembered; the next one starts over with none."""
-KNOWN_HEADERS_MAX = 4_096
-"""Header names whose meaning is remembered; the next one starts over with none."""
+NAMES_BYTES_MAX = 2_000
+"""Longer orders are sorted anew each time."""
 REMEMBERED_MAX = 10_000
 """Sets of attributing headers whose meaning is remembered; the next one starts over with none."""
 REMEMBERED_BYTES_MAX = 1_000
@@ -64,38 +75,43 @@ def _tags(found: Attribution, value: str) -> None:
 
 def _json_metadata(found: Attribution, value: str) -> None:
     try:
-        pairs = json.loads(value)
-    except ValueError:
-        return
-    if not isinstance(pairs, dict):
+        pairs = _pairs(value)
+    except UNREADABLE:
         return
     for name, item in pairs.items():
+        text = item if isinstance(item, str) else _write(item).decode()
         if name == "_user":
-            found.subject = found.subject or str(item)[:VALUE_LENGTH_MAX]
+            found.subject = found.subject or text[:VALUE_LENGTH_MAX]
         elif len(found.metadata) < METADATA_MAX:
-            found.metadata[str(name)[:VALUE_LENGTH_MAX]] = str(item)[:VALUE_LENGTH_MAX]
+            found.metadata[name[:VALUE_LENGTH_MAX]] = text[:VALUE_LENGTH_MAX]
 
+
+_pairs = msgspec.json.Decoder(dict[str, Any]).decode
+_write = msgspec.json.Encoder().encode
+_subject = _field("subject")
+_PERSONAL = frozenset({_subject, _json_metadata})
+"""Headers read by these may name a person; what they say is recorded apart, the person under a pseudonym."""
 
 _OWN: dict[bytes, Callable[[Attribution, str], None]] = {
     b"x-wk-feature": _field("feature"),
     b"x-wk-tenant": _field("tenant"),
-    b"x-wk-subject": _field("subject"),
+    b"x-wk-subject": _subject,
     b"x-wk-session": _field("session"),
     b"x-wk-tags": _tags,
 }
 _ALIASES: dict[bytes, Callable[[Attribution, str], None]] = {
     # the headers that clients of other gateways already send
     b"x-litellm-tags": _tags,
-    b"x-litellm-end-user-id": _field("subject"),
-    b"x-litellm-customer-id": _field("subject"),
+    b"x-litellm-end-user-id": _subject,
+    b"x-litellm-customer-id": _subject,
     b"x-litellm-session-id": _field("session"),
     b"x-litellm-trace-id": _field("session"),
     b"x-litellm-spend-logs-metadata": _json_metadata,
     b"x-portkey-metadata": _json_metadata,
     b"x-portkey-trace-id": _field("session"),
-    b"helicone-user-id": _field("subject"),
+    b"helicone-user-id": _subject,
     b"helicone-session-id": _field("session"),
-    b"x-bf-customer-id": _field("subject"),
+    b"x-bf-customer-id": _subject,
 }
 _PREFIXES = (b"x-wk-meta-", b"helicone-property-", b"x-bf-dim-")
 
@@ -107,10 +123,12 @@ class HeaderRule:
     put: Callable[[Attribution, str], None] | None = None
     is_own: bool = False
     """Ours wins over another gateway's alias, wherever it stands."""
+    is_kept: bool = True
+    """What names a person or proves who is calling is not recorded."""
 
 
 _PLAIN = HeaderRule()
-_SECRET = HeaderRule()
+_SECRET = HeaderRule(is_kept=False)
 _TRACE = HeaderRule()
 
 
@@ -118,8 +136,8 @@ _TRACE = HeaderRule()
 class _Sorting:
     """Where in a request's headers what stands; the same client sends the same names in the same order every time."""
 
-    secret: tuple[int, ...]
-    """The last first."""
+    dropped: tuple[int, ...]
+    """What is not recorded, the last first."""
     telling: tuple[int, ...]
     traceparent: int | None
 
@@ -128,7 +146,6 @@ class HeaderReader:
     """Sorts a request's headers by their names."""
 
     def __init__(self) -> None:
-        self._rules: dict[bytes, HeaderRule] = {}
         self._sortings: dict[tuple[bytes, ...], _Sorting] = {}
 
     def read(self, headers: list[Header]) -> tuple[list[Header], tuple[Header, ...], bytes]:
@@ -136,50 +153,44 @@ class HeaderReader:
         names = tuple([name for name, _ in headers])
         found = self._sortings.get(names) or self._sort(names)
         kept = headers.copy()
-        for place in found.secret:
+        for place in found.dropped:
             del kept[place]
         telling = tuple([headers[place] for place in found.telling]) if found.telling else ()
         return kept, telling, b"" if found.traceparent is None else headers[found.traceparent][1]
 
     def _sort(self, names: tuple[bytes, ...]) -> _Sorting:
-        rules = [self._rules.get(name) or self._learn(name) for name in names]
+        rules = [_rule_for(name) for name in names]
         places = range(len(names))
         traces = [place for place in places if rules[place] is _TRACE]
         found = _Sorting(
-            secret=tuple(place for place in reversed(places) if rules[place] is _SECRET),
+            dropped=tuple(place for place in reversed(places) if not rules[place].is_kept),
             telling=tuple(place for place in places if rules[place].put is not None),
             traceparent=traces[0] if traces else None,
         )
-        if len(self._sortings) >= SORTINGS_MAX:
-            self._sortings.clear()
-        self._sortings[names] = found
+        if sum(map(len, names)) <= NAMES_BYTES_MAX:
+            if len(self._sortings) >= SORTINGS_MAX:
+                self._sortings.clear()
+            self._sortings[names] = found
         return found
 
     def attribution(self, telling: tuple[Header, ...]) -> Attribution:
         """Read what headers say; ours have the last word."""
         found = Attribution()
-        ruled = [(self._rules.get(name) or self._learn(name), value) for name, value in telling]
+        ruled = [(_rule_for(name), value) for name, value in telling]
         for rule, value in sorted(ruled, key=lambda item: item[0].is_own):
             if rule.put is not None:
                 rule.put(found, _text(value))
         return found
 
-    def _learn(self, name: bytes) -> HeaderRule:
-        if len(self._rules) >= KNOWN_HEADERS_MAX:
-            self._rules.clear()
-        rule = self._rules[name] = _rule_for(name)
-        return rule
-
 
 def _rule_for(name: bytes) -> HeaderRule:
-    if name in CREDENTIAL_HEADERS:
-        return _SECRET
     if name == b"traceparent":
         return _TRACE
-    if name in _OWN:
-        return HeaderRule(put=_OWN[name], is_own=True)
-    if name in _ALIASES:
-        return HeaderRule(put=_ALIASES[name])
+    put = _OWN.get(name) or _ALIASES.get(name)
+    if put is not None:
+        return HeaderRule(put=put, is_own=name in _OWN, is_kept=put not in _PERSONAL)
+    if any(word in name for word in CREDENTIAL_WORDS):
+        return _SECRET
     for prefix in _PREFIXES:
         if name.startswith(prefix):
             return HeaderRule(put=_metadata_field(name[len(prefix) :].decode("latin-1")[:VALUE_LENGTH_MAX]))

@@ -43,7 +43,7 @@ def _chunks(body: bytes) -> list[Any]:
 
 def _input_tokens(request: dict[str, Any]) -> int:
     images = characters = 0
-    for message in request.get("messages") or []:
+    for message in _items(request.get("messages")):
         content = message.get("content") if isinstance(message, dict) else None
         if isinstance(content, str):
             characters += len(content)
@@ -54,20 +54,28 @@ def _input_tokens(request: dict[str, Any]) -> int:
                 images += 1
     source = request.get("input")
     for text in source if isinstance(source, list) else [source]:
-        characters += len(text) if isinstance(text, str) else 0
+        characters += _length(text)
     return _tokens(characters) + images * TOKENS_PER_IMAGE
 
 
 def _reply_characters(reply: dict[str, Any]) -> int:
     total = 0
-    for choice in reply.get("choices") or []:
+    for choice in _items(reply.get("choices")):
         message = (choice.get("delta") or choice.get("message")) if isinstance(choice, dict) else None
         if not isinstance(message, dict):
             continue
         for name in ("content", "reasoning_content", "refusal"):
-            total += len(message[name]) if isinstance(message.get(name), str) else 0
-        for tool_call in message.get("tool_calls") or []:
+            total += _length(message.get(name))
+        for tool_call in _items(message.get("tool_calls")):
             function = tool_call.get("function") if isinstance(tool_call, dict) else None
             if isinstance(function, dict):
-                total += len(function.get("name") or "") + len(function.get("arguments") or "")
+                total += sum(_length(function.get(name)) for name in ("name", "arguments"))
     return total
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str) else 0

@@ -73,6 +73,8 @@ class Answer(NamedTuple):
 def judge(relay: Relay) -> Answer | Failure:
     """Read how an attempt ended. Call it once the relay has ended, and not for a cancelled one."""
     match relay.end:
+        case "whole":
+            return _stream(relay) if relay.is_streaming else _plain(relay)
         case "fault" if relay.saw_done:
             # The upstream said that it was done and then did not end its response properly; the answer is whole.
             return _stream(relay)
@@ -80,13 +82,13 @@ def judge(relay: Relay) -> Answer | Failure:
             return _fault(relay)
         case "expired":
             phase = "went silent in the middle of its reply" if relay.first_byte_at else "did not answer in time"
-            return Failure("timeout", "upstream_timeout", f"The upstream {phase}.")
+            return Failure("timeout", "upstream_timeout", f"The upstream {phase}.", _usage_so_far(relay))
         case "overrun":
             return Failure(
                 "malformed_reply", "reply_too_large", "The upstream's reply is larger than the gateway holds."
             )
-        case _:
-            return _stream(relay) if relay.is_streaming else _plain(relay)
+        case "cancelled":
+            raise ValueError("a cancelled attempt is not judged")
 
 
 def status_for_client(failure: Failure, upstream_status: int) -> int:
@@ -102,41 +104,44 @@ def status_for_client(failure: Failure, upstream_status: int) -> int:
 def _fault(relay: Relay) -> Failure:
     fault = relay.fault
     assert fault is not None
-    return Failure(FAULT_CLASSES[type(fault)], fault.code, str(fault))
+    return Failure(FAULT_CLASSES[type(fault)], fault.code, str(fault), _usage_so_far(relay))
+
+
+def _usage_so_far(relay: Relay) -> Usage | None:
+    return from_openai(relay.usage) if relay.usage else None
 
 
 def _stream(relay: Relay) -> Answer | Failure:
+    usage = _usage_so_far(relay)
     if relay.stream_error:
-        return openai.failure_of(200, relay.stream_error)._replace(error_class="upstream_error")
+        return openai.failure_of(200, relay.stream_error)._replace(error_class="upstream_error", usage=usage)
     if not relay.saw_done and not openai.has_finished(b"".join(relay.body)):
-        return Failure(
-            "broken_stream", "stream_cut", "The upstream ended the stream without a finish reason or [DONE]."
-        )
-    return Answer(b"", relay.model, from_openai(relay.usage) if relay.usage else None)
+        message = "The upstream ended the stream without a finish reason or [DONE]."
+        return Failure("broken_stream", "stream_cut", message, usage)
+    return Answer(b"", relay.model, usage)
 
 
 def _plain(relay: Relay) -> Answer | Failure:
     try:
         body = relay.whole_body()
     except zlib.error:
-        return Failure(
-            "malformed_reply", "bad_compression", "The upstream's reply says that it is compressed and is not."
-        )
+        message = "The upstream's reply says that it is compressed and is not."
+        return Failure("malformed_reply", "bad_compression", message)
     if relay.status >= 400:
         return openai.failure_of(relay.status, body)
+    if relay.status >= 300:
+        message = f"The upstream answered {relay.status}, a redirect, which the gateway does not follow."
+        return Failure("malformed_reply", "redirect", message)
     try:
         reply = openai.reply_of(body)
     except openai.UNREADABLE:
         start = " ".join(body[:80].decode(errors="replace").split())
-        return Failure(
-            "malformed_reply",
-            "not_json",
-            f"The upstream answered {relay.status} with something that is not a reply: {start}",
-        )
+        message = f"The upstream answered {relay.status} with something that is not a reply: {start}"
+        return Failure("malformed_reply", "not_json", message)
+    usage = disjoint(reply.usage) if reply.usage is not None else None
     if openai.is_given(reply.error):
-        return openai.failure_of(relay.status, body)
-    if not reply.choices and not reply.data:
-        return Failure(
-            "malformed_reply", "no_choices", f"The upstream answered {relay.status} without `choices` or `data`."
-        )
-    return Answer(body, reply.model or "", disjoint(reply.usage) if reply.usage is not None else None)
+        return openai.failure_of(relay.status, body)._replace(usage=usage)
+    if not (openai.has_items(reply.choices) or openai.has_items(reply.data)):
+        message = f"The upstream answered {relay.status} without `choices` or `data`."
+        return Failure("malformed_reply", "no_choices", message, usage)
+    return Answer(body, reply.model or "", usage)

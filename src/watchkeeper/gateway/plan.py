@@ -10,7 +10,7 @@ from watchkeeper.gateway.dialects import openai
 from watchkeeper.gateway.refusals import ModelUnknown
 from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, Snapshot
 from watchkeeper.gateway.wire.client import Origin, origin_of
-from watchkeeper.money.prices import PriceList, Rates
+from watchkeeper.money.prices import MODEL_NAME_MAX, PriceList, Rates
 
 ADHOC_TARGETS_MAX = 1_000
 """Models named as `provider/model` that are kept prepared; the next one starts over with none."""
@@ -74,7 +74,7 @@ class Plan:
             return route
         name, slash, upstream_model = model.partition("/")
         provider = self.snapshot.providers.get(name)
-        if not slash or not upstream_model or provider is None:
+        if not slash or not upstream_model or provider is None or len(model) > MODEL_NAME_MAX:
             raise ModelUnknown(self._unknown(model), param="model")
         if len(self._adhoc) >= ADHOC_TARGETS_MAX:
             self._adhoc.clear()

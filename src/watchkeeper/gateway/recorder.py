@@ -1,5 +1,6 @@
 """Hands finished calls to the spool."""
 
+import logging
 from typing import Protocol
 
 import msgspec
@@ -10,12 +11,25 @@ from watchkeeper.gateway.snapshot import Durability
 from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolError, SpoolWriter
 
+_UNWRITABLE = (UnicodeEncodeError, ValueError, OverflowError, TypeError)
+"""What encoding a call could raise, should text that is no text have come so far."""
+
+_log = logging.getLogger(__name__)
+
 
 class Recorder(Protocol):
     """Where finished calls go."""
 
     must_commit: bool
     """Whether a response may end only after `commit` has returned."""
+
+    def require_room(self) -> None:
+        """See, before anything is paid for, that a call can be recorded as promised.
+
+        Raises:
+            NotRecorded: it cannot.
+        """
+        ...
 
     def append(self, call: Call) -> None:
         """Take a call; it is on disk within the commit interval, or counted as lost with a reason."""
@@ -36,11 +50,16 @@ class SpoolRecorder:
     def __init__(self, spool: SpoolWriter) -> None:
         self.must_commit = False
         self._spool = spool
-        self._encode = msgspec.msgpack.Encoder().encode
+        self._encoder = msgspec.msgpack.Encoder()
 
     def follow(self, durability: Durability) -> None:
         """Take on the durability of a new snapshot; calls recorded from now on keep it."""
         self.must_commit = durability == "disk"
+
+    def require_room(self) -> None:
+        """See that a call can be recorded; see `Recorder.require_room`."""
+        if self.must_commit and self._spool.trouble:
+            raise _not_recorded()
 
     def append(self, call: Call) -> None:
         """Take a call; see `Recorder.append`."""
@@ -51,16 +70,39 @@ class SpoolRecorder:
         try:
             await self._spool.commit(CALL_RECORD, self._encode(call))
         except SpoolError as error:
-            raise NotRecorded(
-                "The call was not recorded, and `durability: disk` promises a record before an answer. "
-                "Nothing is wrong with the request; retry it once the operator has made room for the spool."
-            ) from error
+            raise _not_recorded() from error
+
+    def _encode(self, call: Call) -> bytes:
+        try:
+            return self._encoder.encode(call)
+        except _UNWRITABLE:
+            _log.exception("call %s cannot be written as it is; its texts are left out", call.id)
+            return self._encoder.encode(_without_texts(call))
+
+
+def _not_recorded() -> NotRecorded:
+    return NotRecorded(
+        "The call was not recorded, and `durability: disk` promises a record before an answer. "
+        "Nothing is wrong with the request; retry it once the operator has made room for the spool."
+    )
+
+
+def _without_texts(call: Call) -> Call:
+    """What the gateway itself wrote: who, when, how long, how much."""
+    kept = ("id", "started_ns", "worker", "key_id", "environment", "snapshot", "surface", "is_stream", "status",
+            "http_status", "error_class", "usage", "usage_status", "cost_nusd", "cost_status", "duration_ms",
+            "first_token_ms", "overhead_ms", "request_bytes", "response_bytes", "delivered_bytes")  # fmt: skip
+    attempts = [msgspec.structs.replace(one, error_message="", upstream_request_id="") for one in call.attempts]
+    return Call(**{name: getattr(call, name) for name in kept}, error_code="unwritable", attempts=attempts)
 
 
 class NoRecorder:
     """Forgets every call; what the benchmark compares with."""
 
     must_commit = False
+
+    def require_room(self) -> None:
+        """There is always room to forget."""
 
     def append(self, call: Call) -> None:
         """Forget the call."""

@@ -6,6 +6,7 @@ stream's events are passed on as they come. Only events that carry usage or an e
 
 import re
 import zlib
+from asyncio import Task
 from collections.abc import Callable
 from typing import Literal
 
@@ -46,7 +47,10 @@ class Relay(Struct, eq=False, kw_only=True):
     record_limit: int
     begin_stream: "Callable[[Relay], None] | None"
     """Sends the response's head; None when the client asked for a plain reply."""
+    departure: "Task[Flight] | None" = None
+    """Waits for a connection and sends the request, where that takes time."""
     flight: Flight | None = None
+    was_sent: bool = False
     end: End = "whole"
     fault: WireFault | None = None
     status: int = 0
@@ -112,6 +116,7 @@ class Relay(Struct, eq=False, kw_only=True):
     def take_off(self, flight: Flight) -> None:
         """The request is on its way; when the end came before that, it is called back."""
         self.flight = flight
+        self.was_sent = True
         if self.ended.is_set:
             flight.cancel()
 
@@ -125,6 +130,7 @@ class Relay(Struct, eq=False, kw_only=True):
 
     def let_go(self) -> None:
         """Drop what refers back to this relay: a call's memory is free at once and not at the next collection."""
+        self.departure = None
         self.flight = None
         self.begin_stream = None
 
@@ -210,9 +216,11 @@ class Relay(Struct, eq=False, kw_only=True):
 
     def _stop(self, end: End) -> None:
         if not self.ended.is_set:
+            self._finish(end)
             if self.flight is not None:
                 self.flight.cancel()
-            self._finish(end)
+            elif self.departure is not None:
+                self.departure.cancel()
 
     def _finish(self, end: End) -> None:
         if not self.ended.is_set:

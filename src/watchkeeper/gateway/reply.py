@@ -1,12 +1,15 @@
 """What the client is told: response headers, errors, and the event that ends a broken stream."""
 
+from typing import Literal, NamedTuple
+
 from watchkeeper.core.call import Call
 from watchkeeper.core.money import usd
 from watchkeeper.gateway.dialects.openai import Failure
-from watchkeeper.gateway.judge import status_for_client
+from watchkeeper.gateway.judge import Answer, status_for_client
 from watchkeeper.gateway.refusals import Refusal
 from watchkeeper.gateway.relay import Relay
 from watchkeeper.gateway.surfaces.openai import error_body
+from watchkeeper.gateway.wire.server import Exchange
 
 _FORWARDED = frozenset(
     {b"openai-processing-ms", b"openai-version", b"retry-after", b"retry-after-ms", b"x-should-retry"}
@@ -18,6 +21,32 @@ _PASSES_THROUGH = frozenset(
 """Failures whose upstream body is shown to the client as received, when it is an error in OpenAI's shape."""
 
 
+class Reply(NamedTuple):
+    """What is left to be sent when a call has ended.
+
+    whole: a complete response. finish: the proper end of a stream. cut: a last event, and no proper end. nothing: the
+    client has left.
+    """
+
+    kind: Literal["whole", "finish", "cut", "nothing"]
+    status: int = 0
+    headers: bytes = b""
+    body: bytes = b""
+
+    def send(self, exchange: Exchange) -> None:
+        """Send it; to a client that has left, nothing is sent."""
+        match self.kind:
+            case "whole":
+                exchange.reply(self.status, self.headers, self.body)
+            case "finish":
+                exchange.finish()
+            case "cut":
+                exchange.write(self.body)
+                exchange.abort()
+            case "nothing":
+                pass
+
+
 def head_block(call: Call, relay: Relay, overhead_ms: float) -> bytes:
     """Write the headers of an answer. A stream's cost is not known yet, and the header says so."""
     content_type = relay.content_type or b"application/json"
@@ -25,29 +54,44 @@ def head_block(call: Call, relay: Relay, overhead_ms: float) -> bytes:
     return block + b"cache-control: no-cache\r\n" if relay.is_streaming else block
 
 
-def error_reply(
-    call: Call, relay: Relay | None, failure: Failure, *, refusal: Refusal | None = None
-) -> tuple[int, bytes, bytes]:
-    """Write status, headers and body of a call that failed before anything was sent."""
-    upstream_status = relay.status if relay else 0
-    status = refusal.http_status if refusal else status_for_client(failure, upstream_status)
+def answer_reply(call: Call, relay: Relay | None, answer: Answer) -> Reply:
+    """Write the reply of a call that was answered."""
+    if relay is None or relay.is_streaming:
+        return Reply("finish")
+    return Reply("whole", relay.status, head_block(call, relay, call.overhead_ms), answer.body)
+
+
+def failure_reply(call: Call, relay: Relay | None, failure: Failure) -> Reply:
+    """Write the reply of a call whose attempts have failed: the upstream's own error where the caller can act on it."""
+    code = failure.code or failure.error_class
+    if relay is not None and relay.is_streaming:
+        return _cut(_explain(call, failure), code)
+    upstream_status = relay.status if relay is not None else 0
+    status = status_for_client(failure, upstream_status)
     block = b"content-type: application/json\r\n%b%b" % (_own(call, False, call.overhead_ms), _forwarded(relay))
-    if refusal is not None:
-        retry = b"true" if refusal.may_retry else b"false"
-        block += b"x-should-retry: %b\r\n" % retry
-        body = error_body(
-            str(refusal), status=status, code=refusal.code, error_type=refusal.error_type, param=refusal.param
-        )
-        return status, block, body
     if relay is not None and failure.code and status == upstream_status and failure.error_class in _PASSES_THROUGH:
-        return status, block, relay.whole_body()
-    return status, block, error_body(_explain(call, failure), status=status, code=failure.code or failure.error_class)
+        return Reply("whole", status, block, relay.whole_body())
+    return Reply("whole", status, block, error_body(_explain(call, failure), status=status, code=code))
 
 
-def fault_event(call: Call, failure: Failure) -> bytes:
-    """Write the event that tells a stream's reader that what it has is not the whole answer."""
-    body = error_body(_explain(call, failure), status=502, code=failure.code or failure.error_class)
-    return b"data: %b\n\n" % body
+def refusal_reply(call: Call, refusal: Refusal, *, is_streaming: bool) -> Reply:
+    """Write the gateway's own error."""
+    if is_streaming:
+        return _cut(f"{refusal} (call {call.id})", refusal.code)
+    block = b"content-type: application/json\r\n%bx-should-retry: %b\r\n" % (
+        _own(call, False, call.overhead_ms),
+        b"true" if refusal.may_retry else b"false",
+    )
+    status = refusal.http_status
+    body = error_body(
+        str(refusal), status=status, code=refusal.code, error_type=refusal.error_type, param=refusal.param
+    )
+    return Reply("whole", status, block, body)
+
+
+def _cut(message: str, code: str) -> Reply:
+    """The event that tells a stream's reader that what it has is not the whole answer."""
+    return Reply("cut", body=b"data: %b\n\n" % error_body(message, status=502, code=code))
 
 
 def _explain(call: Call, failure: Failure) -> str:

@@ -1,6 +1,8 @@
-"""Turns an attempt's end into usage and money on the call."""
+"""Turns what was used into money: on each attempt when it has ended, on the call when its last one has."""
 
-from watchkeeper.core.call import Call
+from functools import reduce
+
+from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.usage import Usage
 from watchkeeper.gateway.estimate import estimate
 from watchkeeper.gateway.plan import PreparedTarget
@@ -8,28 +10,51 @@ from watchkeeper.gateway.relay import Relay
 from watchkeeper.money.prices import cost_nusd
 
 
-def settle(call: Call, target: PreparedTarget, relay: Relay, usage: Usage | None) -> None:
-    """Book what the last attempt used: the upstream's own count or, failing that, a count of what was relayed."""
+def settle(
+    attempt: Attempt, target: PreparedTarget, relay: Relay, usage: Usage | None, *, sent: bytes, at_ns: int
+) -> None:
+    """Book what an attempt used: the upstream's own count or, failing that, a count of what was sent and relayed."""
     if usage is not None:
-        call.usage, call.usage_status = usage, "measured"
+        attempt.usage, attempt.usage_status = usage, "measured"
     elif _was_worked_on(relay):
-        sent = call.sent_body if call.sent_body is not None else call.request_body
-        usage = call.usage = estimate(sent, b"".join(relay.body), is_stream=relay.is_streaming)
-        call.usage_status = "estimated"
+        usage = attempt.usage = estimate(sent, b"".join(relay.body), is_stream=relay.is_streaming)
+        attempt.usage_status = "estimated"
     else:
         # The upstream refused or was never reached: nothing was processed, so nothing is owed.
-        call.cost_nusd, call.cost_status = 0, "measured"
+        attempt.cost_nusd, attempt.cost_status = 0, "measured"
         return
-    rates = target.rates(call.started_ns)
-    call.cost_nusd = cost_nusd(usage, rates) if rates is not None else None
-    if call.cost_nusd is None:
-        call.cost_status = "unpriced"
+    rates = target.rates(at_ns)
+    attempt.cost_nusd = cost_nusd(usage, rates) if rates is not None else None
+    if attempt.cost_nusd is None:
+        attempt.cost_status = "unpriced"
     else:
-        call.cost_status = "measured" if call.usage_status == "measured" else "estimated"
+        attempt.cost_status = "measured" if attempt.usage_status == "measured" else "estimated"
+
+
+def add_up(call: Call) -> None:
+    """Book on a call what its attempts used and cost; what one of them lacks, the whole lacks."""
+    attempts = call.attempts
+    if len(attempts) == 1:
+        [one] = attempts
+        call.usage, call.usage_status = one.usage, one.usage_status
+        call.cost_nusd, call.cost_status = one.cost_nusd, one.cost_status
+        return
+    usages = [attempt.usage for attempt in attempts if attempt.usage is not None]
+    call.usage = reduce(Usage.plus, usages) if usages else None
+    if usages:
+        is_measured = all(attempt.usage_status != "estimated" for attempt in attempts)
+        call.usage_status = "measured" if is_measured else "estimated"
+    costs = [attempt.cost_nusd for attempt in attempts]
+    if None in costs:
+        call.cost_nusd, call.cost_status = None, "unpriced"
+    else:
+        call.cost_nusd = sum(cost for cost in costs if cost is not None)
+        is_measured = all(attempt.cost_status == "measured" for attempt in attempts)
+        call.cost_status = "measured" if is_measured else "estimated"
 
 
 def _was_worked_on(relay: Relay) -> bool:
     """Tell whether an upstream that did not say what it used may have used something."""
-    if relay.status >= 400:
+    if not relay.was_sent or relay.status >= 400:
         return False
     return relay.body_bytes > 0 or relay.end in ("cancelled", "expired")

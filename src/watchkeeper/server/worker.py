@@ -20,6 +20,7 @@ from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.app import App
+from watchkeeper.gateway.attempts import Attempts
 from watchkeeper.gateway.exposition import exposition
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.pipeline import Parts, Pipeline
@@ -76,14 +77,12 @@ class Worker:
         self.pool = Pool(loop, PoolLimits())
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
         parts = Parts(
-            loop=loop,
             clock=clock,
             worker=options.name,
             admission=admission,
-            pool=self.pool,
+            attempts=Attempts(clock, self.pool, self.watchdog),
             recorder=self._recorder if options.records else NoRecorder(),
             meters=self.meters,
-            watchdog=self.watchdog,
         )
         self.pipeline = Pipeline(parts, plan=None)
         self.app = App(self.pipeline, admission, clock, metrics=self._metrics, why_not_ready=self._why_not_ready)

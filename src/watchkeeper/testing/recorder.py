@@ -11,6 +11,9 @@ class MemoryRecorder:
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
+    def require_room(self) -> None:
+        """There is always room."""
+
     def append(self, call: Call) -> None:
         """Keep a call."""
         self.calls.append(call)

@@ -11,6 +11,7 @@ from watchkeeper.core.call import Call
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.app import App
+from watchkeeper.gateway.attempts import Attempts
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
@@ -94,14 +95,12 @@ class Gateway:
         watchdog, pool = Watchdog(loop, self.clock), Pool(loop, PoolLimits(), clock=self.clock.monotonic)
         admission = Admission(self._hasher, SUBJECTS, self.clock)
         parts = Parts(
-            loop=loop,
             clock=self.clock,
             worker="worker-0",
             admission=admission,
-            pool=pool,
+            attempts=Attempts(self.clock, pool, watchdog),
             recorder=self.recorder,
             meters=Meters("worker-0"),
-            watchdog=watchdog,
         )
         pipeline = Pipeline(parts, plan=prepare(self._snapshot()))
         app = App(pipeline, admission, self.clock, metrics=lambda: b"", why_not_ready=lambda: "")

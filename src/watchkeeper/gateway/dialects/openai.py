@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from watchkeeper.core.call import ErrorClass, Surface
+from watchkeeper.core.usage import Usage
 from watchkeeper.money.usage import OpenAIUsage
 
 PATHS: dict[Surface, str] = {"chat": "/chat/completions", "embeddings": "/embeddings"}
@@ -25,6 +26,8 @@ class Failure(NamedTuple):
     error_class: ErrorClass
     code: str | None
     message: str
+    usage: Usage | None = None
+    """What the upstream says that it took all the same."""
 
 
 ABSENT = Raw(b"")
@@ -34,6 +37,12 @@ _NULL = Raw(b"null")
 def is_given(field: Raw) -> bool:
     """Tell whether a field is there and not null."""
     return bool(field) and field != _NULL
+
+
+def has_items(field: Raw) -> bool:
+    """Tell whether a field is a list with something in it."""
+    beginning = memoryview(field)[:100].tobytes()
+    return beginning.startswith(b"[") and beginning[1:].lstrip()[:1] != b"]"
 
 
 class ReplyView(Struct, gc=False):

@@ -95,8 +95,8 @@ class Pool:
         self._ticker: TimerHandle | None = None
         self._is_closed = False
 
-    async def send(self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float) -> Flight:
-        """Send a request as soon as there is a connection; its response goes to the sink.
+    def send(self, origin: Origin, head: bytes, body: bytes, sink: Sink, *, connect_timeout_s: float) -> Task[Flight]:
+        """Send a request as soon as there is a connection; its response goes to the sink. To give up, cancel the task.
 
         Args:
             head: Request line and header fields with the empty line behind them; it must state the body's length.
@@ -105,11 +105,11 @@ class Pool:
         Raises:
             ConnectFailed, ConnectTimeout, PoolFull: nothing was sent; the sink is not called.
         """
-        flight = self.send_now(origin, head, body, sink, connect_timeout_s=connect_timeout_s)
-        if flight is None:
-            lane = self._lanes.get(origin) or self._open_lane(origin)
-            flight = Flight(head, body, sink, connect_timeout_s)
-            await self._loop.create_task(lane.carry(flight))  # it has timeouts, which need a task
+        return self._loop.create_task(self._send(origin, Flight(head, body, sink, connect_timeout_s)))
+
+    async def _send(self, origin: Origin, flight: Flight) -> Flight:
+        lane = self._lanes.get(origin) or self._open_lane(origin)
+        await lane.carry(flight)
         return flight
 
     def send_now(
