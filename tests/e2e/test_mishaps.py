@@ -71,7 +71,9 @@ def set_file_size_limit(pid: int, size: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
-def test_with_disk_durability_a_full_disk_refuses_calls_until_there_is_room(install: Install) -> None:
+def test_with_disk_durability_a_full_disk_refuses_calls_until_there_is_room(
+    install: Install, upstream: Upstream
+) -> None:
     installation = install(durability="disk")
     [worker] = installation.pids("worker")
     answered = [ask(installation)]
@@ -81,6 +83,9 @@ def test_with_disk_durability_a_full_disk_refuses_calls_until_there_is_room(inst
     readiness = httpx.get(f"http://127.0.0.1:{installation.port}/readyz")
     assert readiness.status_code == 503
     assert readiness.json()["why"]
+    asked = len(upstream.received)
+    assert ask(installation).status_code == 503
+    assert len(upstream.received) == asked, "a call that cannot be recorded was paid for"
     time.sleep(2.5)  # longer than the worker takes between two publications of its counters
     set_file_size_limit(worker, resource.RLIM_INFINITY)
     answered.append(wait_until(lambda: reply if (reply := ask(installation)).status_code == 200 else None))

@@ -1,6 +1,7 @@
 """The whole data plane in a thread, between real clients and scripted upstreams; what it records is kept in a list."""
 
 import asyncio
+import socket
 import threading
 
 import uvloop
@@ -44,6 +45,8 @@ class Gateway:
         self.recorder = MemoryRecorder()
         self.clock = ShiftedClock()
         self.pseudonym = SUBJECTS.of
+        self.mute = socket.create_server(("127.0.0.1", 0))
+        """Takes connections and says nothing, so that no secure one is ever opened."""
         self._hasher = KeyHasher(b"k" * 32)
         self._providers = {
             name: ProviderEntry(name, "openai", address, PROVIDER_KEY, price_list)
@@ -51,6 +54,7 @@ class Gateway:
                 ("scripted", scripted, "openai"),
                 ("spare", spare, "openai"),
                 ("dead", "http://127.0.0.1:1/v1", "openai"),
+                ("mute", f"https://127.0.0.1:{self.mute.getsockname()[1]}/v1", "openai"),
                 ("unpriced", scripted, ""),
                 ("free", scripted, "free"),
             )
@@ -88,6 +92,7 @@ class Gateway:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
         self._loop.close()
+        self.mute.close()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

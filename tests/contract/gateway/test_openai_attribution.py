@@ -1,6 +1,7 @@
 """For whom a call is made: our headers, and those that clients of other gateways already send."""
 
 import httpx
+import msgspec
 import pytest
 from tests.contract.gateway.data_plane import Gateway
 
@@ -152,8 +153,37 @@ def test_a_key_is_taken_from_each_of_its_places(gateway: Gateway, header: str) -
 
 
 def test_a_record_keeps_headers_but_no_credential(gateway: Gateway, http: httpx.Client) -> None:
-    secret = {"cookie": "c=fake-cookie", "x-api-key": "fake-key", "helicone-auth": "Bearer fake-auth"}
+    secret = {
+        "cookie": "c=fake-cookie",
+        "x-api-key": "fake-key",
+        "helicone-auth": "Bearer fake-auth",
+        "x-portkey-api-key": "fake-key-of-another",
+        "x-goog-api-key": "fake-key-of-a-third",
+        "x-session-token": "fake-token",
+    }
     call = recorded(gateway, http, {**secret, "x-odd": "kept"})
     written = repr(call.request_headers)
     assert (b"x-odd", b"kept") in call.request_headers
-    assert not any(word in written for word in ("fake-cookie", "fake-key", "fake-auth", gateway.key))
+    assert not any(word in written for word in ("fake-cookie", "fake-key", "fake-auth", "fake-token", gateway.key))
+
+
+@pytest.mark.parametrize("name", ["x-wk-subject", "x-litellm-end-user-id", "helicone-user-id", "x-bf-customer-id"])
+def test_a_record_names_no_person(gateway: Gateway, http: httpx.Client, name: str) -> None:
+    call = recorded(gateway, http, {name: "ana@example.com"})
+    assert call.subject == gateway.pseudonym("", "ana@example.com")
+    assert b"ana@example.com" not in msgspec.msgpack.encode(call)
+
+
+def test_a_person_in_another_gateways_metadata_is_recorded_as_a_pseudonym(gateway: Gateway, http: httpx.Client) -> None:
+    call = recorded(gateway, http, {"x-portkey-metadata": '{"_user": "ana@example.com", "team": "blue", "n": 7}'})
+    assert (call.subject, call.metadata) == (gateway.pseudonym("", "ana@example.com"), {"team": "blue", "n": "7"})
+    assert b"ana@example.com" not in msgspec.msgpack.encode(call)
+
+
+@pytest.mark.parametrize("hostile", ['{"a": "\\ud800"}', '{"_user": "\\ud800"}', "[" * 7_000, '{"a":' * 1_000, "[1]"])
+def test_metadata_that_is_no_text_is_left_out_and_the_call_recorded(
+    gateway: Gateway, http: httpx.Client, hostile: str
+) -> None:
+    call = recorded(gateway, http, {"x-portkey-metadata": hostile})
+    assert (call.status, call.metadata, call.subject) == ("ok", {}, "")
+    msgspec.msgpack.encode(call)

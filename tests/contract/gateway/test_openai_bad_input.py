@@ -1,5 +1,6 @@
 """A request that cannot be served is told why, in OpenAI's shape, reaches no upstream, and is recorded all the same."""
 
+import gzip
 import socket
 from typing import Any
 
@@ -167,3 +168,21 @@ def test_a_path_or_method_that_is_not_served_says_what_is(
 
 def test_the_list_of_models_needs_a_key(gateway: Gateway) -> None:
     assert httpx.get(f"{gateway.base_url}/models").status_code == 401
+
+
+@pytest.mark.parametrize("model", ["m" * 5_000_000, "scripted/" + "m" * 5_000_000], ids=["unknown", "at a provider"])
+def test_a_model_name_of_megabytes_is_neither_sent_nor_kept(gateway: Gateway, upstream: Upstream, model: str) -> None:
+    headers = {"authorization": f"Bearer {gateway.key}"}
+    body = {"model": model[: BODY_BYTES_MAX - 1_000], "messages": []}
+    reply = httpx.post(f"{gateway.base_url}/chat/completions", json=body, headers=headers)
+    check(gateway, reply, status=404, code="model_not_found")
+    assert len(reply.content) < 2_000
+    assert not upstream.received
+    assert len(gateway.last_call().requested_model) <= 300
+
+
+def test_a_compressed_body_is_asked_for_uncompressed(gateway: Gateway, http: httpx.Client) -> None:
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    reply = http.post("/chat/completions", content=gzip.compress(b'{"model": "gpt-4o-mini"}'), headers=headers)
+    error = check(gateway, reply, status=400, code="invalid_request")
+    assert "uncompressed" in error["message"]

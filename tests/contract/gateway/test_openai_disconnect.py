@@ -1,6 +1,7 @@
 """A client that goes away: the upstream is let go at once, and what was relayed is recorded and priced."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -124,3 +125,32 @@ async def test_a_client_that_reads_slowly_holds_the_upstream_back(
             received += len(part)
     assert received > 600 * 65_536
     assert gateway.call(reply.headers["x-wk-call-id"]).status == "ok"
+
+
+async def test_a_call_left_while_its_connection_is_opened_costs_nothing(
+    gateway: Gateway, headers: dict[str, str]
+) -> None:
+    async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=0.2) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post("/chat/completions", json={**ASKED, "model": "mute/gpt-4o-mini"})
+        left_at = time.monotonic()
+    call = await asyncio.to_thread(gateway.last_call)
+    assert time.monotonic() - left_at < WITHIN_S
+    assert (call.status, call.usage, call.cost_nusd, call.cost_status) == ("cancelled", None, 0, "measured")
+
+
+async def test_a_client_that_leaves_behind_the_beginning_of_its_next_request_is_seen_to_leave(
+    gateway: Gateway, upstream: Upstream, headers: dict[str, str]
+) -> None:
+    upstream.plays(Silence())
+    body = json.dumps(ASKED).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(f"{head}{fields}\r\n".encode() + body)
+    await eventually(lambda: upstream.received)
+    writer.write(b"G")
+    await asyncio.sleep(0.1)
+    writer.close()
+    assert await left_after(upstream, time.monotonic()) < WITHIN_S
+    assert (await asyncio.to_thread(gateway.last_call)).status == "cancelled"

@@ -62,6 +62,13 @@ REFUSALS: dict[str, tuple[Script, Expected]] = {
     "not json": (NotJson(), Expected(502, "not_json", "malformed_reply")),
     "html inside a 200": (HtmlPage(200), Expected(502, "not_json", "malformed_reply")),
     "no choices": (Document({"object": "chat.completion"}), Expected(502, "no_choices", "malformed_reply")),
+    "choices of null": (Document({"choices": None}), Expected(502, "no_choices", "malformed_reply")),
+    "empty choices": (Document({"choices": [], "data": []}), Expected(502, "no_choices", "malformed_reply")),
+    "choices that are no list": (Document({"choices": 5}), Expected(502, "no_choices", "malformed_reply")),
+    "a redirect": (
+        Raw(head(302, [("location", "http://127.0.0.1:1/"), ("content-length", "2")]) + b"{}"),
+        Expected(502, "redirect", "malformed_reply"),
+    ),
     "an array": (Raw(head(200, [("content-length", "2")]) + b"[]"), Expected(502, "not_json", "malformed_reply")),
     "reset": (ResetBeforeHead(), Expected(502, "connection_lost", "unreachable")),
     "closed": (Raw(b"", end=Close()), Expected(502, "connection_lost", "unreachable")),

@@ -161,3 +161,33 @@ def test_a_refused_call_costs_nothing(gateway: Gateway, http: httpx.Client, upst
     reply = http.post("/chat/completions", json=ASKED)
     call = gateway.call(reply.headers["x-wk-call-id"])
     assert (call.status, call.usage, call.cost_nusd, call.cost_status) == ("error", None, 0, "measured")
+
+
+def test_a_reply_that_was_no_answer_is_paid_for_beside_the_answer(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, spare: Upstream
+) -> None:
+    upstream.plays(Document({"model": "gpt-4o-mini", "usage": {"prompt_tokens": 1000, "completion_tokens": 0}}))
+    spare.plays(Reply(usage={"prompt_tokens": 10, "completion_tokens": 20}))
+    reply = http.post("/chat/completions", json={**ASKED, "model": "backed-up"})
+    call = gateway.call(reply.headers["x-wk-call-id"])
+    assert [attempt.cost_nusd for attempt in call.attempts] == [1000 * 150, 10 * 150 + 20 * 600]
+    assert (call.cost_nusd, call.cost_status) == (1010 * 150 + 20 * 600, "measured")
+    assert call.usage == Usage(input_uncached=1010, output_text=20)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [5, None, "x"],
+        [{"message": {"content": 7, "tool_calls": 8}}],
+        [{"message": {"tool_calls": [{"function": {"name": 1, "arguments": {}}}]}}],
+    ],
+)
+def test_a_reply_of_odd_shape_without_usage_is_estimated(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, choices: list[Any]
+) -> None:
+    upstream.plays(Document({"model": "gpt-4o-mini", "choices": choices}))
+    reply = http.post("/chat/completions", json=ASKED)
+    assert reply.status_code == 200
+    call = gateway.call(reply.headers["x-wk-call-id"])
+    assert (call.usage, call.usage_status) == (Usage(input_uncached=4), "estimated")

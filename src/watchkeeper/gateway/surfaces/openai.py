@@ -114,8 +114,9 @@ def _require_utf8(body: bytes) -> None:
         try:
             body.decode()
         except UnicodeDecodeError as problem:
+            what = "is compressed" if body.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")) else "is not valid UTF-8"
             raise BadRequest(
-                f"The body is not valid UTF-8: byte {problem.start} cannot be decoded. Send JSON encoded as UTF-8."
+                f"The body {what}: byte {problem.start} cannot be decoded. Send JSON in UTF-8, uncompressed."
             ) from None
 
 

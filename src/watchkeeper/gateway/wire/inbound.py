@@ -24,6 +24,8 @@ WRITE_HIGH_BYTES = 64 * 1024
 """With more than this waiting for a client, the exchange is told to pause,"""
 WRITE_LOW_BYTES = 16 * 1024
 """and with less than this, to go on."""
+EARLY_BYTES_MAX = 64 * 1024
+"""Of the next requests, read while one is answered: the end of the connection is seen only behind them."""
 
 
 class Connection(Protocol):
@@ -74,7 +76,8 @@ class Connection(Protocol):
         if reader.held_bytes != self._held_bytes:
             self._account()
         if self._exchange is not None or self._is_write_paused:
-            if reader.arrived or reader.unread or reader.phase in ("head", "body"):
+            answered_bytes = len(self._exchange.request.body) if self._exchange is not None else 0
+            if reader.held_bytes - answered_bytes > EARLY_BYTES_MAX:
                 self._transport.pause_reading()
         elif reader.arrived:
             self._next()
