@@ -109,3 +109,12 @@ def test_checking_a_configuration_names_line_and_remedy(tmp_path: Path) -> None:
 
 def free_ports() -> list[str]:
     return ["--port", str(free_port()), "--console-port", str(free_port())]
+
+
+def test_a_data_folder_far_down_works_like_any_other(tmp_path: Path, upstream: Upstream) -> None:
+    """Systems take no socket path beyond about a hundred bytes."""
+    deep = tmp_path / "/".join(["a-folder-with-a-long-name"] * 5)
+    deep.mkdir(parents=True)
+    with Installation(deep, config_for(upstream)) as installation:
+        reply = ask(installation)
+        wait_until(lambda: installation.cli("call", reply.headers["x-wk-call-id"]).returncode == 0)

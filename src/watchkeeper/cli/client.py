@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from watchkeeper.cli.outcome import FAILED, NOT_FOUND, SET_UP, CommandFailed
+from watchkeeper.server import local_socket
 from watchkeeper.server.folder import DataFolder, FolderError, FolderLock
 
 TIMEOUT_S = 60.0
@@ -99,9 +99,7 @@ class _SocketConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Open the connection."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock = local_socket.connect(self._path, timeout_s=TIMEOUT_S)
 
 
 def _over_socket(folder: DataFolder, request: _Request) -> dict[str, Any] | None:

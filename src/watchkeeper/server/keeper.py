@@ -24,6 +24,7 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
+from watchkeeper.server import local_socket
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.parts import Stores, build_services
@@ -94,7 +95,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
 async def _serving(app: ASGIApp, folder: DataFolder, options: KeeperOptions) -> AsyncIterator[None]:
     """Serve people on the console's port and the command line on the socket in the data folder."""
     public = _listen_tcp(options.host, options.console_port)
-    local = _listen_unix(folder.socket)
+    local = local_socket.listen(folder.socket)
     settings: dict[str, Any] = {"lifespan": "off", "log_level": "warning", "timeout_graceful_shutdown": FINISH_S}
     sites = [
         (_Site(uvicorn.Config(app, server_header=False, **settings)), public),
@@ -118,14 +119,6 @@ def _listen_tcp(host: str, port: int) -> socket.socket:
     door = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     door.bind((host, port))
-    return door
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    door.bind(str(path))
-    path.chmod(0o600)
     return door
 
 
