@@ -216,11 +216,11 @@ class Relay(Struct, eq=False, kw_only=True):
 
     def _stop(self, end: End) -> None:
         if not self.ended.is_set:
-            self._finish(end)
             if self.flight is not None:
                 self.flight.cancel()
             elif self.departure is not None:
                 self.departure.cancel()
+            self._finish(end)  # last: whoever waits goes on within it and lets go of the rest
 
     def _finish(self, end: End) -> None:
         if not self.ended.is_set:

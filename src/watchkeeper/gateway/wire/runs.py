@@ -2,7 +2,7 @@
 
 A task costs a call a sixth of its processor time: making it, listing it among all tasks, and a handle and a context for
 every step. And steps cost less the more of them are taken in a row, because the processor then has their code at hand:
-those that become due in one turn of the loop are taken together.
+where many calls are under way, those that become due in one turn of the loop are taken together.
 
 What needs a task (`asyncio.timeout`, for example) must make one of its own. Futures, tasks, `asyncio.sleep` and
 `Signal` are awaited as usual.
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from watchkeeper.gateway.wire.exchange import Exchange
 
 
+FEW = 4
+"""With so many runs under way a turn of the loop costs a call more than steps of others in between."""
+
+
 class Signal:
     """Something that happens once, and that one run may wait for."""
 
@@ -28,7 +32,7 @@ class Signal:
         self.is_set = False
 
     def set(self) -> None:
-        """Let it happen; whoever waits goes on in the loop's next turn."""
+        """Let it happen; whoever waits goes on at once or in the loop's next turn."""
         self.is_set = True
         if self._wake is not None:
             self._wake(self)
@@ -74,7 +78,7 @@ class Run:
             return
         self._awaited = awaited
         if awaited is None:  # asyncio.sleep(0)
-            self._runs.note_due(self)
+            self._runs.step_soon(self)
             return
         if type(awaited) is not Signal:
             awaited._asyncio_future_blocking = False
@@ -117,7 +121,14 @@ class Runs:
     # what runs call
 
     def note_due(self, run: Run) -> None:
-        """A run can go on."""
+        """A run can go on: at once where few are under way, else together with the others of this turn."""
+        if len(self._running) <= FEW:
+            run.step()
+        else:
+            self.step_soon(run)
+
+    def step_soon(self, run: Run) -> None:
+        """A run gives others a turn."""
         if not self._due:
             self._loop.call_soon(self._step_due)
         self._due.append(run)
