@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from watchkeeper.spool.segment import SUFFIX, Record, Scratch, SegmentCipher
+from watchkeeper.spool.segment import SUFFIX, Record, Scratch, SegmentCipher, number_of
 
 PROBE = "probe.part"
 PROBE_BYTES = 64 << 10
@@ -18,7 +18,7 @@ class SegmentLog:
     """Writes frames to the newest segment of a folder and begins another when that is large.
 
     An existing segment is never written to again: a crash may have left half a frame at its end. Methods block and
-    raise OSError; they are not for two threads at once.
+    raise OSError, or another error where the fault is ours; they are not for two threads at once.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SegmentLog:
         """Write one frame; it survives a loss of power.
 
         Raises:
-            OSError: it was not written, and nothing of it is left.
+            OSError: it was not written, and nothing of it is left; so with every other error.
         """
         size = sum(len(record.payload) for record in records)
         if size > self._room():
@@ -61,7 +61,7 @@ class SegmentLog:
             segment = self._next_segment()
         try:
             self._folder_bytes += segment.append(records, self._scratch)
-        except OSError:
+        except BaseException:  # whatever happened, the frame's number may have been used
             self._segment = None
             segment.abandon()
             raise
@@ -101,7 +101,10 @@ class SegmentLog:
         """Add up what the folder holds; the keeper deletes segments meanwhile."""
         total = 0
         for path in self._folder.glob(f"*{SUFFIX}"):
-            self._last_number = max(self._last_number, int(path.stem))
+            number = number_of(path.name)
+            if number is None:
+                continue
+            self._last_number = max(self._last_number, number)
             with contextlib.suppress(FileNotFoundError):
                 total += path.stat().st_size
         self._folder_bytes = total
@@ -133,14 +136,14 @@ class _OpenSegment:
             _write_all(handle, header)
             part.rename(folder / f"{number}{SUFFIX}")
             _sync_folder(folder)
-        except OSError:
+        except BaseException:  # whatever happened, nobody else would close it
             os.close(handle)
             part.unlink(missing_ok=True)
             raise
         return cls(handle, cipher, header)
 
     def append(self, records: Sequence[Record], scratch: Scratch) -> int:
-        """Write one frame and return its size; after OSError the segment must be abandoned."""
+        """Write one frame and return its size; after an error the segment must be abandoned."""
         frame = self._cipher.frame(self._frames, records, scratch)
         self._whole = self.size
         _write_all(self._handle, frame)

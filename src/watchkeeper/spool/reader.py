@@ -14,6 +14,7 @@ from watchkeeper.spool.segment import (
     Record,
     SegmentCipher,
     SegmentDamaged,
+    number_of,
     pack_head,
     unpack_head,
 )
@@ -31,8 +32,9 @@ class Position(NamedTuple):
 
 
 def segments_of(folder: Path) -> list[Path]:
-    """List a worker's segments, oldest first."""
-    return sorted(folder.glob(f"[0-9]*{SUFFIX}"), key=lambda path: int(path.stem))
+    """List a worker's segments, oldest first; whatever else lies there is left alone."""
+    numbers = {path: number_of(path.name) for path in folder.glob(f"*{SUFFIX}")}
+    return [path for _, path in sorted((number, path) for path, number in numbers.items() if number is not None)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
