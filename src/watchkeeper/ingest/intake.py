@@ -117,7 +117,8 @@ class Intake:
                 continue
             salt = reader.salt.hex()
             if self.cursor.salt == salt:
-                reader.seek(self.cursor.position)
+                intent = self.cursor.intent
+                reader.seek(self.cursor.position, read_bytes=intent.upto.offset if intent else 0)
             else:
                 self.cursor = Cursor(salt=salt, stored=self.cursor.stored, rejected=self.cursor.rejected)
             self._reader = reader

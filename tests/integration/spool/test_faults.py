@@ -69,8 +69,11 @@ async def test_a_stray_file_among_the_segments_does_not_end_recording(
 
 
 async def test_a_fault_in_the_spools_thread_is_told_and_recording_goes_on_when_it_has_passed(
-    tmp_path: Path, clock: FaultyClock, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, clock: FaultyClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        logging.getLogger("watchkeeper.spool"), "disabled", False
+    )  # import-linter disables every logger
     writer = await _writer(tmp_path / "worker-0", clock)
     clock.is_faulty = True
     writer.append(1, b"kept")
