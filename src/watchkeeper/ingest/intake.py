@@ -95,7 +95,7 @@ class Intake:
         for path in segments_of(self._folder):
             try:
                 total += path.stat().st_size
-            except FileNotFoundError:  # stored and deleted in this moment
+            except OSError:  # stored and deleted in this moment, or in trouble, which `step` meets as well
                 continue
         reader = self._reader
         return max(0, total - self.cursor.position.offset) if reader is not None else total
