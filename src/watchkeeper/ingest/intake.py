@@ -95,7 +95,7 @@ class Intake:
         for path in segments_of(self._folder):
             try:
                 total += path.stat().st_size
-            except FileNotFoundError:  # stored and deleted in this moment
+            except OSError:  # stored and deleted in this moment, or in trouble, which `step` meets as well
                 continue
         reader = self._reader
         return max(0, total - self.cursor.position.offset) if reader is not None else total
@@ -117,7 +117,8 @@ class Intake:
                 continue
             salt = reader.salt.hex()
             if self.cursor.salt == salt:
-                reader.seek(self.cursor.position)
+                intent = self.cursor.intent
+                reader.seek(self.cursor.position, read_bytes=intent.upto.offset if intent else 0)
             else:
                 self.cursor = Cursor(salt=salt, stored=self.cursor.stored, rejected=self.cursor.rejected)
             self._reader = reader

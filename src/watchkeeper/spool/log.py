@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from watchkeeper.spool.segment import SUFFIX, Record, Scratch, SegmentCipher
+from watchkeeper.spool.segment import SUFFIX, Record, Scratch, SegmentCipher, number_of
+from watchkeeper.spool.synced import SyncedNote
 
 PROBE = "probe.part"
 PROBE_BYTES = 64 << 10
@@ -18,7 +19,7 @@ class SegmentLog:
     """Writes frames to the newest segment of a folder and begins another when that is large.
 
     An existing segment is never written to again: a crash may have left half a frame at its end. Methods block and
-    raise OSError; they are not for two threads at once.
+    raise OSError, or another error where the fault is ours; they are not for two threads at once.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class SegmentLog:
         self._folder_bytes = 0
         self._last_number = 0
         self._segment: _OpenSegment | None = None
+        self._failed: _OpenSegment | None = None
+        """One whose last frame may still stand in it although it counts as not written."""
         self._scratch = Scratch()
 
     def prepare(self) -> None:
@@ -51,7 +54,7 @@ class SegmentLog:
         """Write one frame; it survives a loss of power.
 
         Raises:
-            OSError: it was not written, and nothing of it is left.
+            OSError: it was not written, and nothing of it is left; so with every other error.
         """
         size = sum(len(record.payload) for record in records)
         if size > self._room():
@@ -61,9 +64,10 @@ class SegmentLog:
             segment = self._next_segment()
         try:
             self._folder_bytes += segment.append(records, self._scratch)
-        except OSError:
-            self._segment = None
-            segment.abandon()
+        except BaseException:  # whatever happened, the frame's number may have been used
+            self._segment, self._failed = None, segment
+            with contextlib.suppress(OSError):  # tried again before anything else is written
+                self._take_back()
             raise
 
     def finish(self) -> None:
@@ -74,6 +78,7 @@ class SegmentLog:
 
     def probe(self) -> None:
         """Return if there is room again; raise OSError if not."""
+        self._take_back()
         self._measure()
         if self._room() < PROBE_BYTES:
             raise self._limit_reached()
@@ -83,7 +88,14 @@ class SegmentLog:
         finally:
             path.unlink(missing_ok=True)
 
+    def _take_back(self) -> None:
+        """Cut off a frame that failed; until that succeeds no other segment begins, lest it be read in both."""
+        if self._failed is not None:
+            self._failed.cut_off()
+            self._failed = None
+
     def _next_segment(self) -> "_OpenSegment":
+        self._take_back()
         self.finish()
         self._measure()
         self._last_number += 1
@@ -101,7 +113,10 @@ class SegmentLog:
         """Add up what the folder holds; the keeper deletes segments meanwhile."""
         total = 0
         for path in self._folder.glob(f"*{SUFFIX}"):
-            self._last_number = max(self._last_number, int(path.stem))
+            number = number_of(path.name)
+            if number is None:
+                continue
+            self._last_number = max(self._last_number, number)
             with contextlib.suppress(FileNotFoundError):
                 total += path.stat().st_size
         self._folder_bytes = total
@@ -113,13 +128,14 @@ class SegmentLog:
 class _OpenSegment:
     """The one segment that is being written; locked as long as its writer lives."""
 
-    def __init__(self, handle: int, cipher: SegmentCipher, header: bytes) -> None:
+    def __init__(self, handle: int, cipher: SegmentCipher, header: bytes, note: SyncedNote) -> None:
         self._handle = handle
         self._cipher = cipher
+        self._note = note
         self._frames = 0
         self._records = 0
-        self._whole = len(header)
         self.size = len(header)
+        """Up to the end of the last frame that is synced."""
 
     @classmethod
     def create(cls, folder: Path, number: int, spool_key: bytes, *, created_ns: int) -> "_OpenSegment":
@@ -133,31 +149,34 @@ class _OpenSegment:
             _write_all(handle, header)
             part.rename(folder / f"{number}{SUFFIX}")
             _sync_folder(folder)
-        except OSError:
+            note = SyncedNote(folder, cipher.salt)
+        except BaseException:  # whatever happened, nobody else would close it
             os.close(handle)
             part.unlink(missing_ok=True)
             raise
-        return cls(handle, cipher, header)
+        return cls(handle, cipher, header, note)
 
     def append(self, records: Sequence[Record], scratch: Scratch) -> int:
-        """Write one frame and return its size; after OSError the segment must be abandoned."""
+        """Write one frame and return its size; after an error the frame must be cut off."""
         frame = self._cipher.frame(self._frames, records, scratch)
-        self._whole = self.size
         _write_all(self._handle, frame)
         os.fsync(self._handle)
         self.size += len(frame)
         self._frames += 1
         self._records += len(records)
+        with contextlib.suppress(OSError):  # The frame is safe; it is read when the next one is, or the segment ends.
+            self._note.write(self.size)
         return len(frame)
 
-    def abandon(self) -> None:
-        """Take the last frame back, as far as it was written, and close.
+    def cut_off(self) -> None:
+        """Take a frame that failed back, as far as it was written, and close; after OSError it may still stand there.
 
         Nothing is written in its place: its number is its nonce, which must not be used twice, and after a failed fsync
         the kernel may have dropped pages of this file.
         """
-        with contextlib.suppress(OSError):  # What cannot be cut off reads as a torn tail.
-            os.ftruncate(self._handle, self._whole)
+        os.ftruncate(self._handle, self.size)
+        with contextlib.suppress(OSError):  # Only a loss of power could bring it back now.
+            os.fsync(self._handle)
         self.close()
 
     def finish(self) -> None:
@@ -173,7 +192,8 @@ class _OpenSegment:
             self.close()
 
     def close(self) -> None:
-        """Let go of the file; what it holds stays readable."""
+        """Let go of the file; all that it holds can be read from now on."""
+        self._note.close()
         os.close(self._handle)
 
 

@@ -1,4 +1,4 @@
-"""The keeper's end of the spool: reads whole frames of a segment, also while it is being written."""
+"""The keeper's end of the spool: reads whole frames of a segment, those that are synced also while it is written."""
 
 import fcntl
 import os
@@ -14,9 +14,11 @@ from watchkeeper.spool.segment import (
     Record,
     SegmentCipher,
     SegmentDamaged,
+    number_of,
     pack_head,
     unpack_head,
 )
+from watchkeeper.spool.synced import synced_bytes
 
 
 class Position(NamedTuple):
@@ -31,8 +33,9 @@ class Position(NamedTuple):
 
 
 def segments_of(folder: Path) -> list[Path]:
-    """List a worker's segments, oldest first."""
-    return sorted(folder.glob(f"[0-9]*{SUFFIX}"), key=lambda path: int(path.stem))
+    """List a worker's segments, oldest first; whatever else lies there is left alone."""
+    numbers = {path: number_of(path.name) for path in folder.glob(f"*{SUFFIX}")}
+    return [path for _, path in sorted((number, path) for path, number in numbers.items() if number is not None)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +72,10 @@ class SegmentReader:
             self._cipher = SegmentCipher.of_header(
                 header, spool_key, worker=path.parent.name, number=int(path.name.removesuffix(SUFFIX))
             )
-        except SegmentDamaged:
+        except BaseException:  # whatever happened, nobody else would close it
             os.close(self._handle)
             raise
+        self._readable_bytes = 0
         self.position = Position()
         """Where the next frame is read."""
         self.is_finished = False
@@ -86,10 +90,15 @@ class SegmentReader:
         """Let go of the file."""
         os.close(self._handle)
 
-    def seek(self, position: Position) -> None:
-        """Go to the beginning, or behind a frame that was read before."""
+    def seek(self, position: Position, *, read_bytes: int = 0) -> None:
+        """Go to the beginning, or behind a frame that was read before.
+
+        Args:
+            read_bytes: How far the segment was read before, by whomever; so far it is read again in any case.
+        """
         self.position = position
         self.is_finished = False
+        self._readable_bytes = max(self._readable_bytes, read_bytes)
 
     def size(self) -> int:
         """Bytes in the file at present."""
@@ -107,15 +116,17 @@ class SegmentReader:
     def read(self) -> Frame | None:
         """Return the next frame; None when there is no whole one (yet), or the segment is finished.
 
+        Of a segment that is being written only what is synced is returned: the rest may yet be written elsewhere.
         A frame that is damaged is returned with what is wrong with it, and reading goes on behind it. Where its head
         is damaged the next one cannot be found: all that is left of the segment is returned as one damaged frame.
         """
-        if self.is_finished:
+        if self.is_finished or not self._is_readable():
             return None
         try:
             head = self._head()
         except SegmentDamaged as error:
-            return self._give_up(str(error))
+            # More may follow while it is written, and whoever is told that it is finished deletes it.
+            return self._give_up(str(error)) if self.is_abandoned() else None
         if head is None:
             return None
         offset, expected, passed = self.position
@@ -130,6 +141,14 @@ class SegmentReader:
             offset + FRAME_HEAD_BYTES + head.sealed_bytes, max(expected, head.number + 1), passed + head.records
         )
         return self._opened(head, sealed, is_repeated=head.number < expected)
+
+    def _is_readable(self) -> bool:
+        """Tell whether what stands at the position will stay there."""
+        if self.position.offset >= self._readable_bytes:
+            # Asked in this order: what an abandoned segment holds then is all that it will ever hold.
+            found = self.size() if self.is_abandoned() else synced_bytes(self.path.parent, self.salt)
+            self._readable_bytes = max(self._readable_bytes, found)
+        return self.position.offset < self._readable_bytes
 
     def _head(self) -> FrameHead | None:
         data = os.pread(self._handle, FRAME_HEAD_BYTES, self.position.offset)

@@ -14,6 +14,7 @@ What cannot be told apart is a crash and frames cut off the end of a segment wit
 """
 
 import os
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ TAG_BYTES = 16
 SEALED_BYTES_MAX = 256 << 20
 """A frame's length beyond this is taken for damage; the largest possible record is a fifth of it."""
 
+_NAME = re.compile(r"([1-9][0-9]{0,17})\.seg")
 _PREFIX = struct.Struct("<8s16sQ")
 _FRAME = struct.Struct("<IIII")
 _RECORD = struct.Struct("<BII")
@@ -171,6 +173,12 @@ class Scratch:
         if frame_bytes > self._kept_bytes:
             return memoryview(bytearray(plain_bytes)), memoryview(bytearray(frame_bytes))
         return memoryview(self._plain)[:plain_bytes], memoryview(self._frame)[:frame_bytes]
+
+
+def number_of(name: str) -> int | None:
+    """Return the number of the segment of this file name; None if no writer gives a segment such a name."""
+    found = _NAME.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def pack_head(head: FrameHead) -> bytes:

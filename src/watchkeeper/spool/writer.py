@@ -6,14 +6,14 @@ gathers, so one fsync serves every record that came in the meantime.
 
 When the disk is full, records that nobody waits for stay in memory up to a limit, then the newest are dropped and
 counted; records that somebody waits for fail at once and are not kept. The writer tries again by itself, and once there
-is room it notes on the spool how many records were lost.
+is room it notes on the spool how many records were lost. A fault of ours while it writes is met in the same way.
 """
 
 import asyncio
 import logging
 from asyncio import AbstractEventLoop, Future, Task, TimerHandle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,7 +107,7 @@ class SpoolWriter:
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._gathering = _Batch()
-        self._full: deque[_Batch] = deque()
+        self._full: deque[_Batch] = deque()  # the first one stays until it is on disk, so that no error loses it
         self._is_due = asyncio.Event()
         self._timers: dict[str, TimerHandle] = {}
         self._must_finish = self._is_closing = False
@@ -207,36 +207,35 @@ class SpoolWriter:
             while not self._is_closing:
                 await self._is_due.wait()
                 self._is_due.clear()
-                await self._write_due()
+                await self._attempt(self._write_due)
                 while self.trouble and not self._is_closing:
                     await asyncio.sleep(RETRY_S)
-                    await self._try_again()
+                    await self._attempt(self._try_again)
             await self._write_the_rest()
         finally:
-            # Also when a fault of ours ends the task: nobody may wait for a writer that is gone.
+            # Also when the task is cancelled: nobody may wait for a writer that is gone.
             self._is_closing = True
             self._fail_waiters(SpoolClosed("the spool is closed"), reason="closed")
 
+    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something with the disk; if it fails, say so and let go of everybody who waits for it."""
+        try:
+            await work()
+        except Exception as error:  # a fault of ours, too, must neither end the recording nor pass in silence
+            self._note_trouble(error)
+
     async def _write_due(self) -> None:
         """Write every batch that is due, then finish the segment if it is old enough."""
-        self._note_losses()
         while batch := self._next_batch():
-            if not await self._write(batch):
-                return
+            await self._write(batch)
         if self._must_finish:
             self._must_finish = False
-            try:
-                await self._in_thread(self._log.finish)
-            except OSError as error:
-                self._note_trouble(error)
+            await self._in_thread(self._log.finish)
 
-    async def _write(self, batch: _Batch) -> bool:
-        try:
-            await self._in_thread(partial(self._log.append, batch.records))
-        except OSError as error:
-            self._full.appendleft(batch)
-            self._note_trouble(error)
-            return False
+    async def _write(self, batch: _Batch) -> None:
+        """Write the first of the full batches."""
+        await self._in_thread(partial(self._log.append, batch.records))
+        self._full.popleft()
         self.waiting_bytes -= batch.size
         self.counters["written"] += sum(1 for record in batch.records if record.kind != LOSS_RECORD)
         self.counters["written_bytes"] += sum(len(record.payload) for record in batch.records)
@@ -245,14 +244,12 @@ class SpoolWriter:
             if not waiter.done():
                 waiter.set_result(None)
         self._after(self._limits.segment_age_s, "finish")
-        return True
 
     async def _try_again(self) -> None:
-        try:
-            await self._in_thread(self._log.probe)
-        except OSError as error:
-            self._note_trouble(error)
-            return
+        """Write one batch once there is room; all is well only when that is on disk, as room may not be what lacks."""
+        await self._in_thread(self._log.probe)
+        if batch := self._next_batch():
+            await self._write(batch)
         _log.warning("the spool can be written again")
         self.trouble = ""
         self._is_due.set()
@@ -261,7 +258,7 @@ class SpoolWriter:
         """Write what is left at the end; what cannot be written is lost, and said so."""
         self.trouble = ""
         self._must_finish = True
-        await self._write_due()
+        await self._attempt(self._write_due)
         batches = (*self._full, self._gathering)
         left = sum(record.kind != LOSS_RECORD for batch in batches for record in batch.records)
         if left:
@@ -269,24 +266,28 @@ class SpoolWriter:
             _log.error("%d records could not be written before the end and are lost: %s", left, self.trouble)
 
     def _next_batch(self) -> _Batch | None:
-        """Take the next batch; one that is still gathering only if somebody waits for it or its time has come."""
-        if self._full:
-            return self._full.popleft()
-        batch = self._gathering
-        if batch.records and (batch.waiters or "flush" not in self._timers or self._is_closing):
-            self._gathering = _Batch()
-            return batch
-        return None
+        """Return the first full batch; one that is still gathering counts as full if its time has come."""
+        if not self._full:
+            self._note_losses()
+            batch = self._gathering
+            if batch.records and (batch.waiters or "flush" not in self._timers or self.trouble or self._is_closing):
+                self._full.append(batch)
+                self._gathering = _Batch()
+        return self._full[0] if self._full else None
 
     def _note_losses(self) -> None:
         losses, self._losses = self._losses, {}
         for loss in losses.values():
             self._gather(LOSS_RECORD, msgspec.msgpack.encode(loss))
 
-    def _note_trouble(self, error: OSError) -> None:
-        trouble = f"the spool cannot be written: {error.strerror or error}"
+    def _note_trouble(self, error: Exception) -> None:
+        if isinstance(error, OSError):
+            reason, traced = error.strerror or str(error), None
+        else:
+            reason, traced = f"{type(error).__name__}: {error}", error
+        trouble = f"the spool cannot be written: {reason}"
         if trouble != self.trouble:
-            _log.error("%s; trying again every %s s", trouble, RETRY_S)
+            _log.error("%s; trying again every %s s", trouble, RETRY_S, exc_info=traced)
         self.trouble = trouble
         self.counters["failed_writes"] += 1
         self._fail_waiters(SpoolFull(trouble), reason="spool_full")

@@ -56,8 +56,11 @@ def main(data: Path, point: int) -> None:
     sys.stdout.flush()
     while drain.step():
         pass
+    trouble = drain.status()["trouble"]
     drain.close()
     store.close()
+    if trouble:
+        sys.exit(trouble)
 
 
 if __name__ == "__main__":

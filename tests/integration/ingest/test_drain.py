@@ -167,7 +167,7 @@ async def test_a_damaged_segment_is_put_aside_and_the_others_go_on(tmp_path: Pat
     while drain.step():
         pass
     assert sum(drain.status()["rejected"].values()) == 1
-    assert len(list((spool / "rejected").iterdir())) == 1
+    assert len(list((spool / "rejected").glob("*.seg*"))) == 1
     assert await store.call(calls[0].id) is not None
     assert await store.call(calls[5].id) is not None
     store.close()
@@ -266,10 +266,9 @@ async def test_status_tells_what_waits_while_the_store_is_away(tmp_path: Path) -
     store = _Forgetful()
     store.plan = ["fails before"] * 3
     drain = _drain(tmp_path / "spool", store)
-    with pytest.raises(OSError, match="away"):
-        drain.step()
+    assert drain.step() == 0
     status = drain.status()
-    assert (status["stored"], status["last_stored_at"]) == (0, None)
+    assert (status["stored"], status["last_stored_at"], status["trouble"]) == (0, None, "OSError: away")
     assert status["waiting_bytes"] > 500
     drain.close()
 
@@ -309,11 +308,10 @@ async def test_a_store_that_comes_and_goes_gets_every_call_once(tmp_path: Path, 
     store = _Forgetful()
     store.plan = [chance.choice(["fails before", "fails after", "takes"]) for _ in range(20)]
     for _ in range(60):
-        try:
-            if not _drain(spool, store).step():  # each step by a new process, as after a crash
-                break
-        except OSError:
-            continue
+        drain = _drain(spool, store)  # each step by a new process, as after a crash
+        if not drain.step() and not drain.status()["trouble"]:
+            break
+        drain.close()
     taken = [call_id for ids in store.taken.values() for call_id in ids]
     assert sorted(taken) == sorted(call.id for call in calls)
 
