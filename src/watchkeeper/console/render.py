@@ -99,7 +99,7 @@ def banners(health: dict[str, Any]) -> tuple[Banner, ...]:
         found.append(Banner("critical", text, "/health", "Health"))
     ingest = health.get("ingest") or {}
     if trouble := ingest.get("trouble"):
-        text = f"Calls are not being stored. None is lost: they wait in the spool. {trouble}"
+        text = f"Some calls are not being stored. None is lost: they wait in the spool. {trouble}"
         found.append(Banner("critical", text, "/health", "Health"))
     elif (ingest.get("waiting_bytes") or 0) > LAG_BYTES:
         lag = figures.duration(1_000 * (ingest.get("lag_s") or 0))

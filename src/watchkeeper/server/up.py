@@ -94,6 +94,8 @@ class _Tree:
             await self._stop()
 
     async def _start(self, progress: Progress) -> None:
+        for counted_before in self._folder.meters.glob("*.mp"):
+            counted_before.unlink(missing_ok=True)  # also of workers that there are no longer
         if self._model_port is not None:
             line = progress.add_task("loading the local model", total=None)
             await self._start_model(self._model_port)

@@ -99,7 +99,7 @@ def _ingest(found: Mapping[str, Any] | None) -> PartCard:
     ]
     trouble = str(found.get("trouble") or "")
     state: State = "critical" if trouble else "ok"
-    word = "stopped" if trouble else "taking in"
+    word = "in trouble" if trouble else "taking in"
     return PartCard(title="Ingest", about=about, state=state, word=word, trouble=trouble, facts=tuple(facts))
 
 
