@@ -127,6 +127,19 @@ def test_what_was_spooled_while_no_keeper_ran_is_stored_at_the_next_start(instal
     assert stored(installation.data)["calls"] == {reply.headers["x-wk-call-id"]: 1 for reply in replies}
 
 
+def test_no_other_account_can_read_what_was_recorded(install: Install) -> None:
+    before = os.umask(0o022)
+    try:
+        installation = install()
+    finally:
+        os.umask(before)
+    installation.call(ask(installation).headers["x-wk-call-id"])
+    installation.stop()
+    found = [installation.data, *installation.data.rglob("*")]
+    assert len(found) > 20
+    assert [str(path) for path in found if path.stat().st_mode & 0o077] == []
+
+
 def test_the_first_key_survives_a_restart(install: Install) -> None:
     installation = install()
     key = installation.key

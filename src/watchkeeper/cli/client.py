@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from watchkeeper.cli.outcome import FAILED, NOT_FOUND, SET_UP, CommandFailed
+from watchkeeper.cli.show import note
 from watchkeeper.server import local_socket
-from watchkeeper.server.folder import DataFolder, FolderError, FolderLock
+from watchkeeper.server.folder import DataFolder, FolderError, FolderLock, write_for_owner_only
 
 TIMEOUT_S = 60.0
 HELD_S = 15.0
@@ -132,6 +133,9 @@ def _in_this_process(folder: DataFolder, request: _Request) -> dict[str, Any] | 
             stack.enter_context(FolderLock(folder))
         except FolderError:
             return None
+        write_for_owner_only()
+        if text := folder.close_to_others():
+            note(text)
         # It loads the engines of both databases, which a command that reaches a running keeper does not need.
         from watchkeeper.cli.hosting import answer
 

@@ -18,7 +18,7 @@ from watchkeeper.access.node import NodeSecrets
 from watchkeeper.config.load import Loaded, default_text, load
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.server import model
-from watchkeeper.server.folder import DataFolder, FolderLock
+from watchkeeper.server.folder import DataFolder, FolderLock, write_for_owner_only
 from watchkeeper.server.keeper import KeeperOptions
 from watchkeeper.server.ports import is_listening, require_free
 from watchkeeper.server.process import Child, ChildFailed
@@ -49,8 +49,11 @@ def run(options: UpOptions) -> None:
     Raises:
         OperatorError: something in the set-up keeps it from starting; the message says what.
     """
+    write_for_owner_only()
     folder = DataFolder(options.data.resolve())
     folder.create()
+    if note := folder.close_to_others():
+        sys.stderr.write(f"note: {note}\n")
     with FolderLock(folder):
         NodeSecrets.load_or_create(folder.node_key)
         config_path = _config_path(options.config, folder)

@@ -152,7 +152,9 @@ class LoneCommand(Command):
     """Runs commands in processes of their own: without a keeper they open the stores, one chDB in a process."""
 
     def __call__(self, *arguments: str, data: Path) -> int:
-        done = subprocess.run([*COMMAND, *arguments, "--data", str(data)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*COMMAND, *arguments, "--data", str(data)], capture_output=True, text=True, check=False, umask=0o022
+        )
         self.out, self.err = done.stdout, done.stderr
         return done.returncode
 
@@ -392,6 +394,15 @@ def test_a_folder_that_is_none_is_named_and_not_made(wk: Command, tmp_path: Path
     assert wk("keys", "list", data=tmp_path / "nothing") == 4
     assert "watchkeeper up" in wk.err
     assert not (tmp_path / "nothing").exists()
+
+
+def test_what_a_command_makes_no_other_account_can_read(lone_wk: LoneCommand, data: Path) -> None:
+    data.chmod(0o755)
+    assert lone_wk("calls", data=data) == 0
+    assert "now only its owner can" in lone_wk.err
+    assert [path for path in (data, data / "analytics") if path.stat().st_mode & 0o077] == []
+    assert lone_wk("calls", data=data) == 0
+    assert lone_wk.err == ""
 
 
 def test_a_folder_of_a_newer_version_is_refused(wk: Command, data: Path) -> None:
