@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import msgspec
 
@@ -55,8 +56,7 @@ class App:
         path, method = exchange.request.path, exchange.request.method
         if path in self._calls:
             raise MethodUnknown(f"{path} takes POST, not {method}.")
-        known = path in ("/healthz", "/readyz", "/metrics") or path.removeprefix("/v1").startswith("/models")
-        if not known:
+        if path not in ("/healthz", "/readyz", "/metrics") and _model_named(path) is None:
             raise PathUnknown(
                 f"The gateway has no {path[:100]}. It serves /v1/chat/completions, /v1/embeddings, /v1/models, "
                 "/healthz, /readyz and /metrics; the console is on its own port."
@@ -85,10 +85,18 @@ class App:
         names = sorted(plan.routes) if plan else []
         if plan is not None:
             self._admission.identify(plan, exchange.request.headers)
-        name = exchange.request.path.removeprefix("/v1").removeprefix("/models").strip("/")
+        name = _model_named(exchange.request.path)
         created_s = self._clock.unix_ns() // 1_000_000_000
         if not name:
             return HTTPStatus.OK, _JSON, openai.models_body(names, created_s=created_s)
         if plan is not None:
             plan.resolve(name)
         return HTTPStatus.OK, _JSON, openai.model_body(name, created_s=created_s)
+
+
+def _model_named(path: str) -> str | None:
+    """Return the model that a path below `/models` names, empty for the list of all; None for any other path."""
+    below = path.removeprefix("/v1")
+    if below != "/models" and not below.startswith("/models/"):
+        return None
+    return unquote(below.removeprefix("/models").strip("/"))

@@ -156,6 +156,10 @@ def test_an_oversized_chunked_body_is_refused(http: httpx.Client) -> None:
         ("POST", "/v1/nothing", 404, "not_found"),
         ("GET", "/", 404, "not_found"),
         ("GET", "/v1/models/no-such", 404, "model_not_found"),
+        ("GET", "/v1/models/no-such%2Fgpt-4o-mini", 404, "model_not_found"),
+        ("GET", "/v1/models/%ff%00", 404, "model_not_found"),
+        ("GET", "/v1/modelsgpt-4o-mini", 404, "not_found"),
+        ("GET", "/v1/models%2Fgpt-4o-mini", 404, "not_found"),
         ("POST", "/v2/chat/completions", 404, "not_found"),
     ],
 )
