@@ -170,6 +170,14 @@ def test_a_path_or_method_that_is_not_served_says_what_is(
     assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
 
 
+def test_another_host_cannot_read_what_each_feature_costs(gateway: Gateway) -> None:
+    address = f"http://127.0.0.1:{gateway.port}/metrics"
+    assert httpx.get(address).status_code == 200
+    reply = httpx.get(address, headers={"x-forwarded-for": "192.0.2.7"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "metrics_closed")
+    assert "metrics: {open: true}" in reply.json()["error"]["message"]
+
+
 def test_the_list_of_models_needs_a_key(gateway: Gateway) -> None:
     assert httpx.get(f"{gateway.base_url}/models").status_code == 401
 
