@@ -60,8 +60,8 @@ def post(data: Path, path: str, **body: Any) -> dict[str, Any]:
 
 
 def part(text: str) -> str:
-    """Write what a person typed as one step of a path."""
-    return quote(text.strip(), safe="")
+    """Write what a person typed as one step of a path; `..` is a name like any other."""
+    return quote(text.strip(), safe="").replace(".", "%2E")
 
 
 def _with_query(path: str, query: Mapping[str, Any]) -> str:
