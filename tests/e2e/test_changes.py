@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.e2e.conftest import ask, config_for
 
@@ -31,6 +32,13 @@ def test_an_edit_is_served_without_a_restart(running: Installation, upstream: Up
     assert ask(running, model="second").status_code == 404
     running.config.write_text(config_for(upstream, routes=SECOND))
     wait_until(lambda: ask(running, model="second").status_code == 200)
+
+
+def test_other_hosts_read_the_metrics_once_they_are_opened(running: Installation, upstream: Upstream) -> None:
+    address, elsewhere = f"http://127.0.0.1:{running.port}/metrics", {"x-forwarded-for": "192.0.2.7"}
+    assert httpx.get(address, headers=elsewhere).status_code == 403
+    running.config.write_text(config_for(upstream) + "metrics: {open: true}\n")
+    wait_until(lambda: httpx.get(address, headers=elsewhere).status_code == 200)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from tests.e2e.conftest import ask
 from tests.e2e.load import Load
 from tests.e2e.stored import stored
 
+from watchkeeper.access.node import NodeSecrets
+from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.welcome import read_welcome, welcome_file
 from watchkeeper.testing import Delivery, Reply, Upstream, wait_until
 from watchkeeper.testing.harness import Installation
 
@@ -127,6 +130,19 @@ def test_what_was_spooled_while_no_keeper_ran_is_stored_at_the_next_start(instal
     assert stored(installation.data)["calls"] == {reply.headers["x-wk-call-id"]: 1 for reply in replies}
 
 
+def test_no_other_account_can_read_what_was_recorded(install: Install) -> None:
+    before = os.umask(0o022)
+    try:
+        installation = install()
+    finally:
+        os.umask(before)
+    installation.call(ask(installation).headers["x-wk-call-id"])
+    installation.stop()
+    found = [installation.data, *installation.data.rglob("*")]
+    assert len(found) > 20
+    assert [str(path) for path in found if path.stat().st_mode & 0o077] == []
+
+
 def test_the_first_key_survives_a_restart(install: Install) -> None:
     installation = install()
     key = installation.key
@@ -134,6 +150,24 @@ def test_the_first_key_survives_a_restart(install: Install) -> None:
     installation.start()
     with OpenAI(base_url=installation.base_url, api_key=key, max_retries=0) as client:
         assert client.models.list().data
+
+
+def test_the_first_key_is_in_the_log_of_the_first_start_only_and_forgotten_once_used(install: Install) -> None:
+    installation = install()
+    key = installation.key
+    folder = DataFolder(installation.data)
+    file = welcome_file(folder, NodeSecrets.load(folder.node_key))
+    installation.stop()
+    installation.start()
+    assert key not in installation.output
+    assert f"{key[:18]}-..." in installation.output
+    assert read_welcome(file).key == key, "a terminal could still be shown it"
+    assert ask(installation, key=key).status_code == 200
+    installation.stop()
+    installation.start()
+    assert key not in installation.output
+    assert read_welcome(file).key == ""
+    assert ask(installation, key=key).status_code == 200
 
 
 def test_a_data_folder_of_a_newer_version_is_left_alone(install: Install) -> None:

@@ -82,6 +82,8 @@ def test_what_is_absent_has_its_default(file: Path) -> None:
         ("a: &a [*a]", "values are nested more than 20 deep"),
         ("[" * 3000, "values are nested more than 20 deep"),
         ("#" * 1_100_000, "watchkeeper.yaml: the file is larger than 1024 KiB"),
+        ("metrics: {open: 5}", "watchkeeper.yaml:1: metrics.open: must be true or false, not the number 5"),
+        ("metrics: {opne: true}", "watchkeeper.yaml:1: metrics.opne: unknown key; did you mean `open`?"),
         ("stores: {control: mysql://h/d}", "stores.control: must begin with `sqlite:///` or `postgresql://`"),
     ],
 )
@@ -195,6 +197,7 @@ def test_every_value_says_where_it_came_from_and_no_secret_is_shown(file: Path) 
     assert shown["providers.p.base_url"] == ("http://h.example", "watchkeeper.yaml:3")
     assert shown["providers.p.api_key"] == ("set", "watchkeeper.yaml:4, environment KEY")
     assert shown["providers.p.dialect"] == ("openai", "default")
+    assert shown["metrics.open"] == ("false", "default")
     assert shown["stores.control"] == ("postgresql://u:***@h/d", "watchkeeper.yaml:5")
     assert "sk-fake" not in repr(loaded)
 

@@ -38,6 +38,20 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "data").read_text() == "mine"
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o777, 0o711])
+def test_a_folder_that_others_can_look_into_is_closed_and_that_is_said_once(folder: DataFolder, mode: int) -> None:
+    folder.root.chmod(mode)
+    assert f"({mode:o})" in folder.close_to_others()
+    assert folder.root.stat().st_mode & 0o777 == 0o700
+    assert folder.close_to_others() == ""
+
+
+def test_a_folder_that_all_accounts_share_is_left_as_it_is(folder: DataFolder) -> None:
+    folder.root.chmod(0o1777)
+    assert "a folder of its own" in folder.close_to_others()
+    assert folder.root.stat().st_mode & 0o7777 == 0o1777
+
+
 def test_a_second_process_is_told_who_holds_the_folder(folder: DataFolder) -> None:
     code = (
         "import sys; from pathlib import Path; from watchkeeper.server.folder import *\n"

@@ -1,9 +1,11 @@
 """Prometheus text that adds up over workers and stays bounded."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.usage import Usage
+from watchkeeper.gateway.app import is_from_this_host
 from watchkeeper.gateway.exposition import exposition
 from watchkeeper.gateway.meters import SERIES_MAX, Meters
 
@@ -55,3 +57,23 @@ def test_hostile_label_values_do_not_break_the_text() -> None:
     meters = Meters("w0")
     meters.count(_call('a"b\\c\nd{}'))
     assert _total(_samples(meters), "watchkeeper_calls_total", feature='a"b\\c\nd{}') == 1
+
+
+@pytest.mark.parametrize(
+    ("peer", "header", "expected"),
+    [
+        ("127.0.0.1", b"accept", True),
+        ("127.3.2.1", b"accept", True),
+        ("::1", b"accept", True),
+        ("::ffff:127.0.0.1", b"accept", True),
+        ("192.168.1.20", b"accept", False),
+        ("::ffff:192.168.1.20", b"accept", False),
+        ("fe80::1%eth0", b"accept", False),
+        ("", b"accept", False),
+        ("127.0.0.1", b"x-forwarded-for", False),
+        ("127.0.0.1", b"forwarded", False),
+        ("::1", b"via", False),
+    ],
+)
+def test_another_host_and_one_behind_a_proxy_are_not_this_host(peer: str, header: bytes, expected: bool) -> None:
+    assert is_from_this_host(peer, {header: b"127.0.0.1"}) is expected

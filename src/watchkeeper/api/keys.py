@@ -55,6 +55,7 @@ class NewKeyDocument(KeyDocument):
 
     key: Annotated[str, Field(description="Keep it: it is not shown again.")]
     replaces: str | None = None
+    replaced_until: Annotated[datetime | None, Field(description="How long the replaced key is accepted.")] = None
     note: Annotated[str | None, Field(description="What the operator may have overlooked.")] = None
 
 
@@ -86,7 +87,7 @@ async def create_key(wish: KeyWish, parts: Parts, by: By) -> NewKeyDocument:
     return NewKeyDocument(**_facts(made.row, parts), key=made.key, note=_doubt(wish.feature, parts))
 
 
-@router.post("/{public_id}/revoke", summary="Revoke a key")
+@router.post("/{public_id:path}/revoke", summary="Revoke a key")
 async def revoke_key(public_id: str, parts: Parts, by: By) -> KeyDocument:
     """End a key; the gateway refuses it within a second."""
     row = await parts.control.keys.revoke(public_id, actor=by.name)
@@ -94,13 +95,14 @@ async def revoke_key(public_id: str, parts: Parts, by: By) -> KeyDocument:
     return KeyDocument(**_facts(row, parts))
 
 
-@router.post("/{public_id}/rotate", status_code=201, summary="Replace a key")
+@router.post("/{public_id:path}/rotate", status_code=201, summary="Replace a key")
 async def rotate_key(public_id: str, wish: Rotation, parts: Parts, by: By) -> NewKeyDocument:
     """Make a key like another, which ends after the overlap; return the new one whole."""
     overlap = timedelta(seconds=wish.overlap_s)
     made = await parts.control.keys.rotate(parts.key_hasher, public_id, overlap=overlap, actor=by.name)
     parts.on_control_change()
-    return NewKeyDocument(**_facts(made.row, parts), key=made.key, replaces=public_id)
+    old = await parts.control.keys.get(public_id)
+    return NewKeyDocument(**_facts(made.row, parts), key=made.key, replaces=public_id, replaced_until=old.expires_at)
 
 
 def _facts(key: KeyRow, parts: Services) -> dict[str, Any]:

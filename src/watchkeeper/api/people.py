@@ -107,20 +107,20 @@ async def add_user(wish: UserWish, parts: Parts, by: By) -> UserDocument:
     return _user(await parts.control.people.add_user(wish.name, password_hash, actor=by.name))
 
 
-@router.post("/users/{name}/password", summary="Change a user's password")
+@router.post("/users/{name:path}/password", summary="Change a user's password")
 async def set_password(name: str, wish: PasswordWish, parts: Parts, by: By) -> UserDocument:
     """Change a user's password; their sessions end."""
     password_hash = await asyncio.to_thread(hash_password, wish.password)
     return _user(await parts.control.people.set_password(name, password_hash, actor=by.name))
 
 
-@router.post("/users/{name}/disable", summary="Keep a user out")
+@router.post("/users/{name:path}/disable", summary="Keep a user out")
 async def disable_user(name: str, parts: Parts, by: By) -> UserDocument:
     """Keep a user out from now on; their sessions end."""
     return _user(await parts.control.people.disable(name, actor=by.name))
 
 
-@router.post("/users/{name}/enable", summary="Let a user in again")
+@router.post("/users/{name:path}/enable", summary="Let a user in again")
 async def enable_user(name: str, parts: Parts, by: By) -> UserDocument:
     """Let a user in again."""
     return _user(await parts.control.people.enable(name, actor=by.name))
@@ -147,7 +147,7 @@ async def add_token(wish: TokenWish, parts: Parts, by: By) -> NewTokenDocument:
     return NewTokenDocument(**_token(row).model_dump(), token=token)
 
 
-@router.post("/tokens/{token_id}/revoke", summary="Revoke an API token")
+@router.post("/tokens/{token_id:path}/revoke", summary="Revoke an API token")
 async def revoke_token(token_id: str, parts: Parts, by: By) -> TokenDocument:
     """End an API token at once."""
     return _token(await parts.control.people.revoke_token(token_id, actor=by.name))

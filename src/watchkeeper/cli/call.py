@@ -8,7 +8,9 @@ import msgspec
 
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
+from watchkeeper.cli.outcome import NOT_FOUND, CommandFailed
 from watchkeeper.core.conversation import Image, Message, Other, read_conversation
+from watchkeeper.core.ids import is_call_id
 from watchkeeper.core.usage import Usage
 
 _FACTS = ("feature", "tenant", "subject", "session", "key", "environment", "release", "route", "snapshot", "worker")
@@ -18,6 +20,11 @@ _URL_LENGTH = 80
 
 def call(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """Show one call by its id: conversation, attempts, timing, tokens and cost."""
+    if not is_call_id(call_id.strip()):
+        raise CommandFailed(
+            f"{call_id[:50]!r} is not a call id. An id has 26 digits and capital letters, as in `x-wk-call-id`.",
+            exit_code=NOT_FOUND,
+        )
     found = client.get(data, f"/api/v1/calls/{client.part(call_id)}")
     if json:
         show.document(found)

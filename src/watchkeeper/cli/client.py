@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from watchkeeper.cli.outcome import FAILED, NOT_FOUND, SET_UP, CommandFailed
+from watchkeeper.cli.show import note
 from watchkeeper.server import local_socket
-from watchkeeper.server.folder import DataFolder, FolderError, FolderLock
+from watchkeeper.server.folder import DataFolder, FolderError, FolderLock, write_for_owner_only
 
 TIMEOUT_S = 60.0
 HELD_S = 15.0
@@ -59,8 +60,8 @@ def post(data: Path, path: str, **body: Any) -> dict[str, Any]:
 
 
 def part(text: str) -> str:
-    """Write what a person typed as one step of a path."""
-    return quote(text.strip(), safe="")
+    """Write what a person typed as one step of a path; `..` is a name like any other."""
+    return quote(text.strip(), safe="").replace(".", "%2E")
 
 
 def _with_query(path: str, query: Mapping[str, Any]) -> str:
@@ -132,6 +133,9 @@ def _in_this_process(folder: DataFolder, request: _Request) -> dict[str, Any] | 
             stack.enter_context(FolderLock(folder))
         except FolderError:
             return None
+        write_for_owner_only()
+        if text := folder.close_to_others():
+            note(text)
         # It loads the engines of both databases, which a command that reaches a running keeper does not need.
         from watchkeeper.cli.hosting import answer
 

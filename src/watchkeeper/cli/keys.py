@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from watchkeeper.access.keys import PREFIX, public_id_of
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
+from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
 from watchkeeper.cli.show import Column
 
 _COLUMNS = (
@@ -17,6 +19,8 @@ _COLUMNS = (
     Column("created", leaves=2),
     Column("state", is_state=True),
 )
+
+_KeyId = Annotated[str, Parameter(help="From `keys list`, or the 12 characters behind `sk-wk-`; never the whole key.")]
 
 
 def create(
@@ -52,13 +56,13 @@ def list_(*, data: Data = DATA_DEFAULT, json: Json = False) -> None:
 
 
 def revoke(
-    key_id: Annotated[str, Parameter(help="From `keys list`; the whole key will do as well.")],
+    key_id: _KeyId,
     *,
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
     """End a key; the gateway refuses it within a second."""
-    ended = client.post(data, f"/api/v1/keys/{_id(key_id)}/revoke")
+    ended = client.post(data, f"/api/v1/keys/{_id(key_id, 'revoke')}/revoke")
     if json:
         show.document(ended)
     else:
@@ -66,7 +70,7 @@ def revoke(
 
 
 def rotate(
-    key_id: Annotated[str, Parameter(help="From `keys list`; the whole key will do as well.")],
+    key_id: _KeyId,
     *,
     overlap: Annotated[str, Parameter(help="How long the old key is still accepted; 0s for no longer.")] = "1h",
     data: Data = DATA_DEFAULT,
@@ -74,10 +78,11 @@ def rotate(
 ) -> None:
     """Make a key like another, which ends after the overlap; the new one is printed once, as the last line."""
     overlap_s = span_s("--overlap", overlap)
-    made = client.post(data, f"/api/v1/keys/{_id(key_id)}/rotate", overlap_s=overlap_s)
+    made = client.post(data, f"/api/v1/keys/{_id(key_id, 'rotate')}/rotate", overlap_s=overlap_s)
     if not json:
-        ends = f"is accepted for {overlap} more" if overlap_s else "is accepted no longer"
-        show.line(f"{made['replaces']} {ends}")
+        old = made["replaces"]
+        until = f"until {_minute(made['replaced_until'])} UTC; `watchkeeper keys revoke {old}` ends it now"
+        show.line(f"the old key {old} is accepted {until if overlap_s else 'no longer'}")
     _print_new(made, json=json)
 
 
@@ -112,6 +117,13 @@ def _minute(moment: str) -> str:
     return moment[:16].replace("T", " ")
 
 
-def _id(text: str) -> str:
-    """Take the id out of a whole key, which is what people have at hand."""
-    return client.part(text.strip().removeprefix("sk-wk-").split("-", 1)[0])
+def _id(text: str, verb: str) -> str:
+    """Write an id as a step of a path; a whole key is refused, since it should not have come here."""
+    given = text.strip()
+    if given.startswith(PREFIX) and "-" in given.removeprefix(PREFIX):
+        raise CommandFailed(
+            "A whole key is not taken here, because every account of this host can read the list of processes; "
+            f"nothing was done. Give its id: `watchkeeper keys {verb} {public_id_of(given) or 'ID'}`.",
+            exit_code=WRONG_USAGE,
+        )
+    return client.part(given.removeprefix(PREFIX))

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from watchkeeper.access.tokens import API_TOKEN_PREFIX
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
+from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
 from watchkeeper.cli.show import Column
 
 _COLUMNS = (
@@ -52,6 +54,12 @@ def revoke(
     token_id: Annotated[str, Parameter(help="From `tokens list`.")], *, data: Data = DATA_DEFAULT, json: Json = False
 ) -> None:
     """End an API token at once."""
+    if token_id.strip().startswith(API_TOKEN_PREFIX):
+        raise CommandFailed(
+            "A whole token is not taken here, because every account of this host can read the list of processes; "
+            "nothing was done. Give its id: `watchkeeper tokens list` shows it.",
+            exit_code=WRONG_USAGE,
+        )
     ended = client.post(data, f"/api/v1/tokens/{client.part(token_id)}/revoke")
     if json:
         show.document(ended)

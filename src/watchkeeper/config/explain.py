@@ -54,4 +54,6 @@ def _shown(place: Place, value: Any) -> str:
         return "set" if value else "not set"
     if value is None or value in ("", {}, []):
         return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
     return _PASSWORD.sub(r"\1:***@", str(value))

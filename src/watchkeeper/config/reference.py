@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.config.load import default_text
-from watchkeeper.config.schema import Config, Feature, Provider, Route, Stores, json_schema
+from watchkeeper.config.schema import Config, Feature, Metrics, Provider, Route, Stores, json_schema
 
 _INTRODUCTION = """\
 # Configuration
@@ -47,6 +47,7 @@ _SECTIONS = (
     ("providers.NAME", Provider),
     ("features.NAME", Feature),
     ("routes.NAME", Route),
+    ("metrics", Metrics),
     ("stores", Stores),
 )
 
@@ -89,11 +90,12 @@ def _kind(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         kinds = [_kind(part) for part in field["anyOf"] if part.get("type") != "null"]
         return "a name from the price book" if any("`openrouter`" in kind for kind in kinds) else kinds[0]
-    return {"array": "list of targets", "object": "mapping", "string": "text"}.get(field.get("type", ""), "mapping")
+    words = {"array": "list of targets", "boolean": "`true` or `false`", "object": "mapping", "string": "text"}
+    return words.get(field.get("type", ""), "mapping")
 
 
 def _default(value: Any) -> str:
-    return "none" if value in (None, "") else f"`{value}`"
+    return "none" if value in (None, "") else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _example(value: Any) -> str:

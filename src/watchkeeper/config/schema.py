@@ -175,6 +175,18 @@ class Route(_Section):
     ]
 
 
+class Metrics(_Section):
+    """Who may read the gateway's counts at `/metrics`."""
+
+    open: Annotated[
+        bool,
+        Field(
+            description="Whether whoever reaches the gateway may read them, without a key. They name features and "
+            "routes and tell what each of them costs. Otherwise only this host may."
+        ),
+    ] = False
+
+
 class Stores(_Section):
     """Where state is kept, when not in the data folder. A change takes effect at the next start."""
 
@@ -215,6 +227,7 @@ class Config(_Section):
             "lose the calls of that time. `disk`: the response ends only when it is."
         ),
     ] = "interval"
+    metrics: Metrics = Metrics()
     stores: Stores = Stores()
 
 

@@ -49,7 +49,10 @@ def words(error: ErrorDetails) -> str:
     if kind == "string_pattern_mismatch":
         return "must be one line without control characters"
     said = _WORDS.get(kind, error["msg"])
-    return said if kind == "missing" else f"{said}, not {_kind_of(given)}"
+    if kind == "missing":
+        return said
+    hint = " (quote it to make it text)" if kind == "string_type" and not isinstance(given, list | dict | None) else ""
+    return f"{said}, not {_kind_of(given)}{hint}"
 
 
 def _is_about_key(error: ErrorDetails) -> bool:
@@ -90,9 +93,9 @@ def _kind_of(given: Any) -> str:
         case None:
             return "empty"
         case bool():
-            return f"`{str(given).lower()}` (quote it to make it text)"
+            return f"`{str(given).lower()}`"
         case int() | float():
-            return f"the number {_shown(given)} (quote it to make it text)"
+            return f"the number {_shown(given)}"
         case str():
             return f"the text `{_shown(given)}`"
         case list():
@@ -100,7 +103,7 @@ def _kind_of(given: Any) -> str:
         case dict():
             return "a mapping"
         case _:
-            return f"`{_shown(given)}` (quote it to make it text)"
+            return f"`{_shown(given)}`"
 
 
 def _shown(given: Any) -> str:

@@ -1,19 +1,24 @@
 """The gateway's paths: which request goes where."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import unquote
 
 import msgspec
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.pipeline import Pipeline
-from watchkeeper.gateway.refusals import MethodUnknown, PathUnknown, Refusal
+from watchkeeper.gateway.refusals import MethodUnknown, MetricsClosed, PathUnknown, Refusal
 from watchkeeper.gateway.surfaces import openai
 from watchkeeper.gateway.wire.server import Exchange
 
 _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
+
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+"""Headers by which a proxy says that it asks for somebody else."""
 
 
 class App:
@@ -55,8 +60,7 @@ class App:
         path, method = exchange.request.path, exchange.request.method
         if path in self._calls:
             raise MethodUnknown(f"{path} takes POST, not {method}.")
-        known = path in ("/healthz", "/readyz", "/metrics") or path.removeprefix("/v1").startswith("/models")
-        if not known:
+        if path not in ("/healthz", "/readyz", "/metrics") and _model_named(path) is None:
             raise PathUnknown(
                 f"The gateway has no {path[:100]}. It serves /v1/chat/completions, /v1/embeddings, /v1/models, "
                 "/healthz, /readyz and /metrics; the console is on its own port."
@@ -69,6 +73,7 @@ class App:
             case "/readyz":
                 return self._readiness()
             case "/metrics":
+                self._require_metrics_reader(exchange)
                 return HTTPStatus.OK, _TEXT, self._metrics()
             case _:
                 return self._models(exchange)
@@ -80,15 +85,46 @@ class App:
         body = msgspec.json.encode({"status": "not ready", "why": why_not})
         return HTTPStatus.SERVICE_UNAVAILABLE, _JSON, body
 
+    def _require_metrics_reader(self, exchange: Exchange) -> None:
+        """The counts tell what each feature costs: other hosts read them only where the configuration says so."""
+        plan = self._pipeline.plan
+        if plan is not None and plan.snapshot.has_open_metrics:
+            return
+        if not is_from_this_host(exchange.peer, exchange.request.headers):
+            raise MetricsClosed(
+                "The metrics are for this host only, because they tell what each feature costs. "
+                "`metrics: {open: true}` in the configuration lets other hosts read them."
+            )
+
     def _models(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
         plan = self._pipeline.plan
         names = sorted(plan.routes) if plan else []
         if plan is not None:
             self._admission.identify(plan, exchange.request.headers)
-        name = exchange.request.path.removeprefix("/v1").removeprefix("/models").strip("/")
+        name = _model_named(exchange.request.path)
         created_s = self._clock.unix_ns() // 1_000_000_000
         if not name:
             return HTTPStatus.OK, _JSON, openai.models_body(names, created_s=created_s)
         if plan is not None:
             plan.resolve(name)
         return HTTPStatus.OK, _JSON, openai.model_body(name, created_s=created_s)
+
+
+def is_from_this_host(peer: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a request was made on this host, and not through a proxy on it that says for whom it asks."""
+    if any(name in headers for name in _FORWARDED):
+        return False
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _model_named(path: str) -> str | None:
+    """Return the model that a path below `/models` names, empty for the list of all; None for any other path."""
+    below = path.removeprefix("/v1")
+    if below != "/models" and not below.startswith("/models/"):
+        return None
+    return unquote(below.removeprefix("/models").strip("/"))

@@ -68,6 +68,15 @@ class PathUnknown(Refusal, CallerError):
     error_class = "not_found"
 
 
+class MetricsClosed(Refusal, CallerError):
+    """Another host asks for the counts, and the configuration does not open them."""
+
+    code = "metrics_closed"
+    http_status = 403
+    error_class = "authentication"
+    error_type = "permission_error"
+
+
 class MethodUnknown(Refusal, CallerError):
     """The endpoint exists but not for this method."""
 

@@ -66,6 +66,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     keys: dict[str, KeyEntry]
     """By public id."""
     price_lists: dict[str, PriceList]
+    has_open_metrics: bool = False
+    """Whether other hosts may read `/metrics`."""
 
 
 def encode(snapshot: Snapshot) -> bytes:

@@ -37,6 +37,7 @@ def compile_snapshot(config: Config, keys: Iterable[KeyEntry], book: PriceBook) 
         features=frozenset(config.features),
         keys={key.public_id: key for key in sorted(keys, key=lambda key: key.public_id)},
         price_lists={name: book.price_list(name) for name in used_lists},
+        has_open_metrics=config.metrics.open,
     )
     return msgspec.structs.replace(unversioned, version=_version(unversioned))
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,14 @@ from watchkeeper.core.errors import OperatorError
 
 FORMAT = 1
 """Raised when an older version could not read what this one writes."""
+
+
+OWNER_ONLY = 0o700
+
+
+def write_for_owner_only() -> None:
+    """From now on, whatever this process and its children make can be read by its owner only."""
+    os.umask(0o777 & ~OWNER_ONLY)
 
 
 class FolderError(OperatorError):
@@ -82,9 +91,9 @@ class DataFolder:
             FolderError: a newer version wrote it, or it cannot be written to.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
             for path in (self.run, self.spool, self.meters):
-                path.mkdir(mode=0o700, exist_ok=True)
+                path.mkdir(mode=OWNER_ONLY, exist_ok=True)
             self.check_version()
             mark = self.root / "VERSION"
             if not mark.exists():
@@ -93,6 +102,24 @@ class DataFolder:
             raise FolderError(
                 f"The data folder {self.root} cannot be used: {error.strerror}. Name another with --data."
             ) from error
+
+    def close_to_others(self) -> str:
+        """Take every right on the folder from everybody but its owner.
+
+        Returns:
+            What the operator should know: that a right was taken, or why it could not be; empty when there was none.
+        """
+        found = self.root.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        if not mode & ~OWNER_ONLY & 0o777:
+            return ""
+        if mode & stat.S_ISVTX or found.st_uid != os.geteuid():
+            return (
+                f"Other accounts can look into the data folder {self.root} ({mode:o}), which is not this account's "
+                "alone. What is made in it from now on they cannot read; better give it a folder of its own."
+            )
+        self.root.chmod(OWNER_ONLY)
+        return f"Other accounts could look into the data folder {self.root} ({mode:o}); now only its owner can (700)."
 
     def check_version(self) -> None:
         """Refuse a folder that a newer version has written.

@@ -26,7 +26,7 @@ from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server import local_socket
 from watchkeeper.server.desired import DesiredState
-from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.welcome import prepare_welcome, welcome_file
@@ -131,6 +131,7 @@ async def _main(options: KeeperOptions, on_ready: Callable[[], None]) -> None:
 
 def main() -> None:
     """Read the options from the command line, serve, and say `ready` on standard output once listening."""
+    write_for_owner_only()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     options = msgspec.json.decode(sys.argv[1], type=KeeperOptions)

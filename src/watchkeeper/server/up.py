@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,11 +17,11 @@ from watchkeeper.access.node import NodeSecrets
 from watchkeeper.config.load import Loaded, default_text, load
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.server import model
-from watchkeeper.server.folder import DataFolder, FolderLock
+from watchkeeper.server.folder import DataFolder, FolderLock, write_for_owner_only
 from watchkeeper.server.keeper import KeeperOptions
 from watchkeeper.server.ports import is_listening, require_free
 from watchkeeper.server.process import Child, ChildFailed
-from watchkeeper.server.welcome import read_welcome, welcome_file
+from watchkeeper.server.welcome import show_welcome, welcome_file
 from watchkeeper.server.worker import WorkerOptions
 
 LOCAL_PROVIDER = "local"
@@ -49,8 +48,11 @@ def run(options: UpOptions) -> None:
     Raises:
         OperatorError: something in the set-up keeps it from starting; the message says what.
     """
+    write_for_owner_only()
     folder = DataFolder(options.data.resolve())
     folder.create()
+    if note := folder.close_to_others():
+        sys.stderr.write(f"note: {note}\n")
     with FolderLock(folder):
         NodeSecrets.load_or_create(folder.node_key)
         config_path = _config_path(options.config, folder)
@@ -162,22 +164,13 @@ class _Tree:
             yield progress
 
     def _print_welcome(self) -> None:
-        options, out = self._options, sys.stdout
-        welcome = read_welcome(welcome_file(self._folder, NodeSecrets.load(self._folder.node_key)))
-        gateway = f"http://{options.host}:{options.port}"
-        console = f"http://{options.host}:{options.console_port}"
-        out.write(f"\nWatchkeeper is up.\n\n  gateway  {gateway}/v1\n  console  {console}\n")
-        if welcome.login_path:
-            out.write(f"  sign in  {console}{welcome.login_path}  (once, within 15 minutes)\n")
-        if welcome.key:
-            body = json.dumps({"model": welcome.model, "messages": [{"role": "user", "content": "Say hello."}]})
-            out.write(f"  key      {welcome.key}\n\nTry it:\n\n  curl {gateway}/v1/chat/completions \\\n")
-            out.write(f"    -H 'Authorization: Bearer {welcome.key}' \\\n    -H 'Content-Type: application/json' \\\n")
-            out.write(f"    -d '{body}'\n")
-        else:
-            out.write("\nMake a key:  watchkeeper keys create --feature NAME\n")
-        out.write("\nCtrl-C stops it.\n")
-        out.flush()
+        options = self._options
+        show_welcome(
+            welcome_file(self._folder, NodeSecrets.load(self._folder.node_key)),
+            sys.stdout,
+            gateway=f"http://{options.host}:{options.port}",
+            console=f"http://{options.host}:{options.console_port}",
+        )
 
 
 def _bundled_model_port(loaded: Loaded) -> int | None:

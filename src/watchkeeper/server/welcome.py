@@ -1,16 +1,20 @@
 """What `watchkeeper up` prints: a way in for the operator, and a first key for the application."""
 
+import json
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 from msgspec import Struct
 
+from watchkeeper.access.keys import PREFIX
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.api.services import Services
 from watchkeeper.api.signin import make_link
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.sealed import SealedFile, SealError
 from watchkeeper.store.keys import KeyDraft
+from watchkeeper.store.rows import CallFilter
 
 FIRST_FEATURE = "playground"
 FIRST_KEY_NAME = "first key"
@@ -21,7 +25,9 @@ class Welcome(Struct, frozen=True, kw_only=True):
 
     key_id: str = ""
     key: str = ""
-    """Empty once the first key is valid no more."""
+    """Empty once the first key is valid no more, or a call has been made with it: whoever made it has the key."""
+    is_key_shown: bool = False
+    """Whether the key has been printed before."""
     model: str = ""
     """The route to try first."""
     login_path: str = ""
@@ -47,11 +53,71 @@ async def prepare_welcome(services: Services, file: SealedFile) -> None:
     keys = await services.control.keys.all()
     now_valid = {key.public_id for key in keys if key.revoked_at is None and key.replaced_by is None}
     key_id, key = (last.key_id, last.key) if last.key_id in now_valid else ("", "")
+    if key and await services.analytics.count(CallFilter(key_id=key_id)):
+        key = ""
     if not keys:
         draft = KeyDraft(feature=FIRST_FEATURE, name=FIRST_KEY_NAME)
         made = await services.control.keys.create(services.key_hasher, draft, actor="first start")
         key_id, key = made.row.public_id, made.key
         services.on_control_change()
     link = await make_link(services)
-    welcome = Welcome(key_id=key_id, key=key, model=services.first_model(), login_path=link.path)
+    _write(
+        file,
+        Welcome(
+            key_id=key_id,
+            key=key,
+            is_key_shown=last.is_key_shown and key_id == last.key_id,
+            model=services.first_model(),
+            login_path=link.path,
+        ),
+    )
+
+
+def show_welcome(file: SealedFile, out: TextIO, *, gateway: str, console: str) -> None:
+    """Print how to use what has come up.
+
+    The key is printed once wherever that goes, because a first start has no other way to hand it over. Afterwards only
+    a terminal gets it: what a service prints is kept in a log.
+    """
+    welcome = read_welcome(file)
+    shows_key = bool(welcome.key) and (out.isatty() or not welcome.is_key_shown)
+    out.write(greeting(welcome, gateway=gateway, console=console, shows_key=shows_key))
+    out.flush()
+    if shows_key and not welcome.is_key_shown:
+        _write(file, msgspec.structs.replace(welcome, is_key_shown=True))
+
+
+def greeting(welcome: Welcome, *, gateway: str, console: str, shows_key: bool) -> str:
+    """Say where everything is and how to begin.
+
+    Args:
+        welcome: As the keeper has prepared it.
+        gateway: Its address, without a path.
+        console: Its address, without a path.
+        shows_key: Whether the key itself may be told.
+    """
+    lines = ["", "Watchkeeper is up.", "", f"  gateway  {gateway}/v1", f"  console  {console}"]
+    if welcome.login_path:
+        lines.append(f"  sign in  {console}{welcome.login_path}  (once, within 15 minutes)")
+    if shows_key:
+        body = json.dumps({"model": welcome.model, "messages": [{"role": "user", "content": "Say hello."}]})
+        lines += [
+            f"  key      {welcome.key}",
+            "",
+            "Try it:",
+            "",
+            f"  curl {gateway}/v1/chat/completions \\",
+            f"    -H 'Authorization: Bearer {welcome.key}' \\",
+            "    -H 'Content-Type: application/json' \\",
+            f"    -d '{body}'",
+        ]
+    elif welcome.key_id:
+        lines.append(f"  key      {PREFIX}{welcome.key_id}-...  (shown at the first start)")
+        lines += ["", "Make another key:  watchkeeper keys create --feature NAME"]
+    else:
+        lines += ["", "Make a key:  watchkeeper keys create --feature NAME"]
+    return "\n".join([*lines, "", "Ctrl-C stops it.", ""])
+
+
+def _write(file: SealedFile, welcome: Welcome) -> None:
     file.write(msgspec.json.encode(welcome))

@@ -30,7 +30,7 @@ from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
-from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.sealed import SealedFile, SealError
 from watchkeeper.spool.writer import SpoolWriter
 
@@ -193,6 +193,7 @@ def _spare_the_collector() -> None:
 
 def main() -> None:
     """Read the options from the command line, serve, and say `ready` on standard output once listening."""
+    write_for_owner_only()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     options = msgspec.json.decode(sys.argv[1], type=WorkerOptions)
 

@@ -79,7 +79,7 @@ class AnalyticsStore:
         """
         parts = urlsplit(url)
         if parts.scheme == "chdb":
-            Path(parts.path).mkdir(parents=True, exist_ok=True)
+            Path(parts.path).mkdir(mode=0o700, parents=True, exist_ok=True)
         store = cls(url)
         try:
             store._migrate()

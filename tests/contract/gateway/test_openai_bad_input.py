@@ -156,6 +156,10 @@ def test_an_oversized_chunked_body_is_refused(http: httpx.Client) -> None:
         ("POST", "/v1/nothing", 404, "not_found"),
         ("GET", "/", 404, "not_found"),
         ("GET", "/v1/models/no-such", 404, "model_not_found"),
+        ("GET", "/v1/models/no-such%2Fgpt-4o-mini", 404, "model_not_found"),
+        ("GET", "/v1/models/%ff%00", 404, "model_not_found"),
+        ("GET", "/v1/modelsgpt-4o-mini", 404, "not_found"),
+        ("GET", "/v1/models%2Fgpt-4o-mini", 404, "not_found"),
         ("POST", "/v2/chat/completions", 404, "not_found"),
     ],
 )
@@ -164,6 +168,14 @@ def test_a_path_or_method_that_is_not_served_says_what_is(
 ) -> None:
     reply = http.request(method, f"http://127.0.0.1:{gateway.port}{path}")
     assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
+
+
+def test_another_host_cannot_read_what_each_feature_costs(gateway: Gateway) -> None:
+    address = f"http://127.0.0.1:{gateway.port}/metrics"
+    assert httpx.get(address).status_code == 200
+    reply = httpx.get(address, headers={"x-forwarded-for": "192.0.2.7"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "metrics_closed")
+    assert "metrics: {open: true}" in reply.json()["error"]["message"]
 
 
 def test_the_list_of_models_needs_a_key(gateway: Gateway) -> None:

@@ -119,6 +119,10 @@ def test_models(client: OpenAI) -> None:
         client.models.retrieve("no-such-model")
 
 
+def test_a_model_that_is_named_with_its_provider_is_found(client: OpenAI) -> None:
+    assert client.models.retrieve("scripted/gpt-4o-mini").id == "scripted/gpt-4o-mini"
+
+
 def test_raw_headers_name_the_call(gateway: Gateway, client: OpenAI) -> None:
     raw = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=ASK)
     reply = raw.parse()

@@ -152,7 +152,9 @@ class LoneCommand(Command):
     """Runs commands in processes of their own: without a keeper they open the stores, one chDB in a process."""
 
     def __call__(self, *arguments: str, data: Path) -> int:
-        done = subprocess.run([*COMMAND, *arguments, "--data", str(data)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*COMMAND, *arguments, "--data", str(data)], capture_output=True, text=True, check=False, umask=0o022
+        )
         self.out, self.err = done.stdout, done.stderr
         return done.returncode
 
@@ -294,20 +296,47 @@ def test_a_key_is_the_last_line_and_never_shown_again(
     assert row[-1].startswith("valid until ")
 
 
-def test_a_key_is_rotated_and_revoked_by_its_id_or_by_itself(wk: Command, keeper: Keeper) -> None:
+def test_a_key_is_rotated_and_revoked_by_its_id(wk: Command, keeper: Keeper) -> None:
     root = keeper.folder.root
     wk("keys", "create", "--feature", "support", data=root)
     old = wk.out.splitlines()[-1]
-    assert wk("keys", "rotate", old, "--overlap", "10m", data=root) == 0
-    assert wk.out.startswith(f"{old[6:18]} is accepted for 10m more\n")
+    assert wk("keys", "rotate", old[:18], "--overlap", "10m", data=root) == 0
     new = wk.out.splitlines()[-1]
     assert wk("keys", "revoke", new[6:18], data=root) == 0
     wk("keys", "list", data=root)
     states = {line.split("\t")[0]: line.split("\t")[-1] for line in wk.out.splitlines()}
     assert states[new[6:18]].startswith("revoked ")
     assert states[old[6:18]].endswith(f", replaced by {new[6:18]}")
-    assert wk("keys", "revoke", new, data=root) == 1
+    assert wk("keys", "revoke", new[6:18], data=root) == 1
     assert "already" in wk.err
+
+
+def test_who_rotates_a_key_is_told_how_long_the_old_one_is_accepted(wk: Command, keeper: Keeper) -> None:
+    root = keeper.folder.root
+    wk("keys", "create", "--feature", "support", "--expires", "30m", data=root)
+    old = wk.out.splitlines()[-1][6:18]
+    assert wk("keys", "rotate", old, data=root) == 0
+    said, *_, key = wk.out.splitlines()
+    wk("keys", "list", data=root)
+    [state] = [line.split("\t")[-1] for line in wk.out.splitlines() if line.startswith(old)]
+    ends = state.removeprefix("valid until ").partition(",")[0]
+    assert said == f"the old key {old} is accepted until {ends} UTC; `watchkeeper keys revoke {old}` ends it now"
+    made = wk.json("keys", "rotate", key[6:18], "--overlap", "0s", data=root)
+    assert isinstance(made, dict)
+    assert made["replaces"] == key[6:18]
+    assert made["replaced_until"][:16].replace("T", " ") <= ends
+
+
+@pytest.mark.parametrize("verb", ["revoke", "rotate"])
+def test_a_whole_key_is_not_taken_where_the_list_of_processes_shows_it(wk: Command, keeper: Keeper, verb: str) -> None:
+    root = keeper.folder.root
+    wk("keys", "create", "--feature", "support", data=root)
+    key = wk.out.splitlines()[-1]
+    assert wk("keys", verb, key, data=root) == 2
+    assert f"Give its id: `watchkeeper keys {verb} {key[6:18]}`." in wk.err
+    assert key[19:] not in wk.err
+    wk("keys", "list", data=root)
+    assert any(line.startswith(key[6:18]) and line.endswith("\tvalid") for line in wk.out.splitlines())
 
 
 def test_new_secrets_as_json_are_one_document(wk: Command, keeper: Keeper) -> None:
@@ -356,10 +385,17 @@ def test_users_and_tokens_come_and_go(wk: Command, keeper: Keeper, monkeypatch: 
     [
         (("call", "nonsense"), 3, "26 digits"),
         (("call", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 3, "There is no call"),
-        (("call", "../../etc/passwd"), 3, ""),
+        (("call", "../../etc/passwd"), 3, "'../../etc/passwd' is not a call id"),
+        (("call", "01ARZ3NDEKTSV4RRFFQ69G5FAV/request"), 3, "is not a call id"),
         (("keys", "revoke", "nosuchkey"), 3, "keys list"),
+        (("keys", "rotate", "../../x"), 3, "There is no key '../../x'"),
         (("tokens", "revoke", "none"), 3, "tokens list"),
+        (("tokens", "revoke", "../../x"), 3, "There is no valid API token '../../x'"),
+        (("tokens", "revoke", ".."), 3, "There is no valid API token '..'"),
+        (("tokens", "revoke", ""), 3, "There is no valid API token ''"),
+        (("tokens", "revoke", "wk-api-abc"), 2, "tokens list"),
         (("users", "disable", "nobody"), 3, "users list"),
+        (("users", "disable", "../ana?x=#y"), 3, "../ana?x=#y"),
         (("calls", "--since", "yesterday"), 1, "15m, 1h or 7d"),
         (("calls", "--status", "broken"), 1, "ok, error or cancelled"),
         (("calls", "--min-cost", "much"), 1, "min_cost"),
@@ -392,6 +428,15 @@ def test_a_folder_that_is_none_is_named_and_not_made(wk: Command, tmp_path: Path
     assert wk("keys", "list", data=tmp_path / "nothing") == 4
     assert "watchkeeper up" in wk.err
     assert not (tmp_path / "nothing").exists()
+
+
+def test_what_a_command_makes_no_other_account_can_read(lone_wk: LoneCommand, data: Path) -> None:
+    data.chmod(0o755)
+    assert lone_wk("calls", data=data) == 0
+    assert "now only its owner can" in lone_wk.err
+    assert [path for path in (data, data / "analytics") if path.stat().st_mode & 0o077] == []
+    assert lone_wk("calls", data=data) == 0
+    assert lone_wk.err == ""
 
 
 def test_a_folder_of_a_newer_version_is_refused(wk: Command, data: Path) -> None:
