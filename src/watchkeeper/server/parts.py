@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.node import NodeSecrets
@@ -12,10 +12,13 @@ from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.api.services import Services
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import Clock
-from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
+
+if TYPE_CHECKING:
+    # Price lists and more come with it, which a command without a keeper does not need.
+    from watchkeeper.server.desired import DesiredState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,22 @@ class Stores:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, folder: DataFolder, clock: Clock, config: Config) -> "AsyncIterator[Stores]":
-        """Open both where the configuration says, else in the data folder, and close them again."""
+    async def opened(
+        cls, folder: DataFolder, clock: Clock, config: Config, *, analytics_when_asked: bool = False
+    ) -> "AsyncIterator[Stores]":
+        """Open both where the configuration says, else in the data folder, and close them again.
+
+        Args:
+            folder: Made ready.
+            clock: For what the control database notes.
+            config: May say where the databases are.
+            analytics_when_asked: Open the analytics store only when it is first asked; that question then fails if it
+                cannot be opened.
+        """
         control = await ControlStore.open(config.stores.control or f"sqlite:///{folder.control_db}", clock)
         try:
-            analytics = AnalyticsStore.open(config.stores.analytics or f"chdb://{folder.analytics}")
+            url = config.stores.analytics or f"chdb://{folder.analytics}"
+            analytics = AnalyticsStore(url) if analytics_when_asked else AnalyticsStore.open(url)
             try:
                 yield cls(control, analytics)
             finally:
@@ -45,7 +59,7 @@ def build_services(
     secrets: NodeSecrets,
     clock: Clock,
     *,
-    desired: DesiredState | None,
+    desired: "DesiredState | None",
     gateway_url: str,
     ingest_status: Callable[[], dict[str, Any]] | None = None,
 ) -> Services:

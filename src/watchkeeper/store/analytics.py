@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError
-
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.core.ids import CallId, is_call_id, made_at_ms
 from watchkeeper.store import overview
@@ -58,10 +55,17 @@ class StoreUnusable(OperatorError):
 
 
 class AnalyticsStore:
-    """Asks and answers; every method may be used from any thread or task."""
+    """Asks and answers; every method may be used from any thread or task.
+
+    Args:
+        url: `chdb:///folder` for the embedded store, `clickhousedb://user:password@host/database` for a server. It is
+            opened when it is first asked, unless `open` has done so; a question then fails as `open` would.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._opening = threading.Lock()
+        self._is_open = False
         self._is_embedded = urlsplit(url).scheme == "chdb"
         self._local = threading.local()
         self._clients: list[Any] = []
@@ -69,23 +73,13 @@ class AnalyticsStore:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the store and bring its schema up to date.
-
-        Args:
-            url: `chdb:///folder` for the embedded store, `clickhousedb://user:password@host/database` for a server.
+        """Open a store and bring its schema up to date.
 
         Raises:
             StoreUnusable: it cannot be opened, or a newer version has written it.
         """
-        parts = urlsplit(url)
-        if parts.scheme == "chdb":
-            Path(parts.path).mkdir(mode=0o700, parents=True, exist_ok=True)
         store = cls(url)
-        try:
-            store._migrate()
-        except ClickHouseError as error:
-            place = parts._replace(netloc=parts.hostname or "").geturl()
-            raise StoreUnusable(f"The analytics store at {place} cannot be opened: {error}") from error
+        store._open()
         return store
 
     def close(self) -> None:
@@ -190,8 +184,25 @@ class AnalyticsStore:
                     settings=settings,
                 )
 
+    def _open(self) -> None:
+        with self._opening:
+            if self._is_open:
+                return
+            # The driver, and the engine behind it, take most of a second; a command that asks for keys needs neither.
+            from clickhouse_connect.driver.exceptions import ClickHouseError
+
+            parts = urlsplit(self._url)
+            try:
+                if self._is_embedded:
+                    Path(parts.path).mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._migrate()
+            except (ClickHouseError, OSError) as error:
+                place = parts._replace(netloc=parts.hostname or "").geturl()
+                raise StoreUnusable(f"The analytics store at {place} cannot be opened: {error}") from error
+            self._is_open = True
+
     def _migrate(self) -> None:
-        client = self._client()
+        client = self._own_client()
         client.command(
             "CREATE TABLE IF NOT EXISTS schema_steps (number UInt32, done_at DateTime DEFAULT now()) "
             "ENGINE = MergeTree ORDER BY number"
@@ -210,9 +221,16 @@ class AnalyticsStore:
                 client.command(f"INSERT INTO schema_steps (number) VALUES ({number:d})")
 
     def _client(self) -> Any:
+        if not self._is_open:
+            self._open()
+        return self._own_client()
+
+    def _own_client(self) -> Any:
         """Return this thread's own client: a client is not for two threads, the store behind it is."""
         client = getattr(self._local, "client", None)
         if client is None:
+            import clickhouse_connect  # see `_open`
+
             options: dict[str, Any] = {"chdb_options": ENGINE_OPTIONS} if self._is_embedded else {}
             client = self._local.client = clickhouse_connect.get_client(dsn=self._url, tz_mode="aware", **options)
             self._clients.append(client)

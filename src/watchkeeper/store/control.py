@@ -5,11 +5,7 @@ import os
 import sqlite3
 from typing import Self
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import Connection, Engine, String, column, create_engine, event, func, inspect, make_url, select, table
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,6 +16,7 @@ from watchkeeper.core.errors import OperatorError
 from watchkeeper.store.changes import Changes
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.people import People
+from watchkeeper.store.tables import REVISION
 
 BUSY_S = 10
 MIGRATION_LOCK = 0x77_6B_01
@@ -120,16 +117,28 @@ def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         raise
 
 
+def _is_up_to_date(connection: Connection) -> bool:
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    done = select(column("version_num", String)).select_from(table("alembic_version"))
+    return connection.execute(done).scalars().all() == [REVISION]
+
+
 def _migrate(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", "watchkeeper.store:migrations")
-    config.attributes["connection"] = connection
+    if _is_up_to_date(connection):
+        return
+    # It takes 0.13 s to load, which every command without a keeper would wait for.
+    from alembic import command, config, script, util
+
+    steps = config.Config()
+    steps.set_main_option("script_location", "watchkeeper.store:migrations")
+    steps.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
     try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        head = ScriptDirectory.from_config(config).get_current_head()
+        command.upgrade(steps, "head")
+    except util.CommandError as error:
+        head = script.ScriptDirectory.from_config(steps).get_current_head()
         raise ControlUnusable(
             f"The control database was written by a newer version; this one knows steps up to {head}. "
             f"Start that version, or use another data folder. Nothing was changed. ({error})"

@@ -2,6 +2,9 @@
 
 from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
+REVISION = "0001"
+"""The migration after which the tables are as they are declared here: a database that has it needs no other."""
+
 metadata = MetaData()
 
 keys = Table(

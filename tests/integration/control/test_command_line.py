@@ -439,6 +439,27 @@ def test_what_a_command_makes_no_other_account_can_read(lone_wk: LoneCommand, da
     assert lone_wk.err == ""
 
 
+def test_a_command_that_asks_for_no_calls_waits_for_no_engine(lone_wk: LoneCommand, data: Path) -> None:
+    assert lone_wk("keys", "list", data=data) == 0
+    code = (
+        "import sys; from watchkeeper.cli.main import build; from watchkeeper.cli.outcome import run\n"
+        "assert run(build(), sys.argv[1:]) == 0\n"
+        "print([name for name in ('chdb', 'clickhouse_connect', 'alembic', 'genai_prices') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "keys", "list", "--data", str(data)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert not (data / "analytics").exists()
+
+
+def test_a_store_that_cannot_be_opened_is_a_matter_of_the_set_up(lone_wk: LoneCommand, data: Path) -> None:
+    (data / "analytics").write_text("not a folder")
+    assert lone_wk("calls", data=data) == 4, lone_wk.err
+    assert "analytics" in lone_wk.err
+    assert lone_wk("keys", "list", data=data) == 0
+
+
 def test_a_folder_of_a_newer_version_is_refused(wk: Command, data: Path) -> None:
     (data / "VERSION").write_text("999\n")
     assert wk("keys", "list", data=data) == 4

@@ -15,7 +15,7 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.store.control import ControlStore, ControlUnusable
 from watchkeeper.store.keys import KeyDraft, KeyOver, KeyUnknown, NewKeyRow
 from watchkeeper.store.people import TokenUnknown, UserTaken, UserUnknown
-from watchkeeper.store.tables import metadata
+from watchkeeper.store.tables import REVISION, metadata
 from watchkeeper.testing import FakeClock
 
 HASHER = KeyHasher(b"s" * 32)
@@ -225,6 +225,17 @@ def _differences(url: str) -> list[object]:
 
 async def test_the_migrations_make_the_tables_that_are_declared(store: ControlStore, url: str) -> None:
     assert await asyncio.to_thread(_differences, url) == []
+
+
+async def test_the_revision_that_is_written_down_is_that_of_the_last_migration(
+    store: ControlStore, url: str, clock: FakeClock
+) -> None:
+    """It is written down so that the migrations need not be loaded where there is nothing to migrate."""
+    assert await store.answers()
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == REVISION
+    engine.dispose()
 
 
 async def test_a_database_of_a_newer_version_is_refused_and_left_alone(url: str, clock: FakeClock) -> None:
