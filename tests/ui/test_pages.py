@@ -131,3 +131,28 @@ def test_hostile_data_on_the_patterns_page_is_inert(page: Page, installation: In
     expect(page.locator("main")).to_contain_text("{{ 7 * 7 }}")
     assert page.locator("main script").count() == 0
     assert alerts == []
+
+
+@pytest.mark.parametrize("window", ["since=0001-01-01T00:00", "since=0001-01-01&until=9999-12-31T23:59:59", "since=x"])
+@pytest.mark.parametrize("path", ["/", "/calls", "/charts/latency"])
+def test_a_time_that_cannot_be_is_named_and_left_out(
+    page: Page, installation: Installation, calls: dict[str, str], path: str, window: str
+) -> None:
+    reply = page.goto(f"{address_of(installation, path, calls)}?{window}")
+    assert reply is not None
+    assert reply.status == 200
+    expect(page.locator("main")).to_contain_text("since")
+
+
+@pytest.mark.parametrize("feature", ["a b/c", "<script>alert(1)</script>"])
+def test_a_key_that_the_command_line_would_refuse_is_refused_here_too(
+    browser: Browser, installation: Installation, signed_in: BrowserContext, feature: str
+) -> None:
+    context = browser.new_context(storage_state=signed_in.storage_state())
+    page = context.new_page()
+    page.goto(address_of(installation, "/keys", {}))
+    page.get_by_label("Feature").fill(feature)
+    page.get_by_role("button", name="Make").click()
+    expect(page.locator("main")).to_contain_text("No key was made")
+    assert feature not in installation.cli("keys", "list").stdout
+    context.close()

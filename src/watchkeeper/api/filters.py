@@ -12,7 +12,7 @@ from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.core.ids import is_call_id
 from watchkeeper.core.money import nusd
-from watchkeeper.store.rows import CallFilter
+from watchkeeper.store.rows import YEARS, CallFilter
 
 SPAN_MAX = timedelta(days=36_500)
 DOLLARS_MAX = 1_000_000
@@ -134,9 +134,12 @@ def read_moment(text: str, now: datetime) -> datetime | None:
         return now - length
     try:
         found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(
             f"{text[:40]!r} is not a time; write a span back from now such as 90s, 15m, 1h or 7d, "
             "or a time such as 2026-11-03T14:05"
         ) from None
+    if found.year not in YEARS:
+        raise ValueError(f"{text[:40]!r} is outside the years {YEARS[0]} to {YEARS[-1]}")
+    return found

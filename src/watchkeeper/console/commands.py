@@ -5,8 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
 
 from watchkeeper.api.auth import SESSION_COOKIE, Operator, require_operator, services_of
+from watchkeeper.api.keys import KeyWish
 from watchkeeper.console.pages.keys import MadeKey, keys_page
 from watchkeeper.console.render import pages_of
 from watchkeeper.console.reveals import Reveals
@@ -32,6 +34,12 @@ class FeatureMissing(CallerError):
     """A key belongs to a feature."""
 
     code = "feature_missing"
+
+
+class KeyWishRefused(CallerError):
+    """A key cannot have this feature, tenant or name."""
+
+    code = "key_refused"
 
 
 async def require_form(request: Request) -> None:
@@ -72,7 +80,15 @@ async def create(request: Request, by: By, feature: Word = "", tenant: Word = ""
     if not feature.strip():
         raise FeatureMissing("A key needs the name of a feature; no key was made. Go back and fill it in.")
     services = services_of(request)
-    draft = KeyDraft(feature=feature.strip(), tenant=tenant.strip(), name=name.strip())
+    try:
+        wish = KeyWish(feature=feature.strip(), tenant=tenant.strip(), name=name.strip())
+    except ValidationError as error:
+        field = error.errors(include_url=False, include_input=False)[0]["loc"][0]
+        raise KeyWishRefused(
+            f"The {field} cannot be taken: a feature has no spaces and no slash in its name, and none of the three is "
+            "longer than 200 characters. No key was made; go back and change it."
+        ) from None
+    draft = KeyDraft(feature=wish.feature, tenant=wish.tenant, name=wish.name)
     made = await services.control.keys.create(services.key_hasher, draft, actor=by.name)
     services.on_control_change()
     return _revealed(request, made)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from watchkeeper.store.rows import YEARS
+
 WINDOWS: dict[str, timedelta] = {
     "1h": timedelta(hours=1),
     "6h": timedelta(hours=6),
@@ -79,7 +81,11 @@ def _instant(text: str, name: str, problems: list[str]) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        if at.year not in YEARS:
+            problems.append(f"“{text[:40]}” ({name}) is outside the years {YEARS[0]} to {YEARS[-1]}; it was ignored.")
+            return None
+        return at
     except (ValueError, OverflowError):
         problems.append(f"“{text[:40]}” is not a time ({name}); write it like 2026-01-31T14:05Z.")
         return None

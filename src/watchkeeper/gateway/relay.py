@@ -121,8 +121,8 @@ class Relay(Struct, eq=False, kw_only=True):
             flight.cancel()
 
     def cancel(self) -> None:
-        """The client has gone: stop the upstream at once."""
-        self._stop("cancelled")
+        """The client has gone: stop the upstream at once. One that has been given [DONE] has all that it asked for."""
+        self._stop("whole" if self.saw_done else "cancelled")
 
     def expire(self) -> None:
         """The deadline has passed."""

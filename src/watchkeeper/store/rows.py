@@ -8,6 +8,9 @@ from watchkeeper.core.call import CallStatus
 from watchkeeper.core.money import CostStatus
 from watchkeeper.core.usage import UsageStatus
 
+YEARS = range(1900, 2262)
+"""Years of the times that may be asked about: what a column of times can hold."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFilter:

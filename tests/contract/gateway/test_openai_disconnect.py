@@ -3,13 +3,17 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from tests.contract.gateway.data_plane import Gateway
 
+from watchkeeper.core.usage import Usage
 from watchkeeper.testing import Delivery, Reply, Silence, Stall, Upstream, eventually
+from watchkeeper.testing.asked import Asked
+from watchkeeper.testing.steps import Hang, Send, Step, chunk, head
 
 ASKED: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "one two three"}]}
 STREAMED = {**ASKED, "stream": True}
@@ -154,3 +158,33 @@ async def test_a_client_that_leaves_behind_the_beginning_of_its_next_request_is_
     writer.close()
     assert await left_after(upstream, time.monotonic()) < WITHIN_S
     assert (await asyncio.to_thread(gateway.last_call)).status == "cancelled"
+
+
+async def test_a_client_that_leaves_at_done_has_had_its_whole_stream(
+    gateway: Gateway, upstream: Upstream, headers: dict[str, str]
+) -> None:
+    """Official clients close as soon as they have read [DONE], which may be before the upstream ends its body."""
+    upstream.plays(_SaysDoneAndLingers())
+    async with (
+        httpx.AsyncClient(base_url=gateway.base_url, headers=headers) as http,
+        http.stream("POST", "/chat/completions", json=STREAMED) as reply,
+    ):
+        async for part in reply.aiter_raw():
+            if b"[DONE]" in part:
+                break
+    call = await asyncio.to_thread(gateway.call, reply.headers["x-wk-call-id"])
+    assert (call.status, call.error_class, call.usage_status) == ("ok", "", "measured")
+    assert call.usage == Usage(input_uncached=3, output_text=1)
+
+
+class _SaysDoneAndLingers:
+    """A whole stream, but for the end of its body."""
+
+    def steps(self, _asked: Asked, /) -> Iterator[Step]:
+        yield Send(head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]))
+        choice = {"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}
+        counted = {"prompt_tokens": 3, "completion_tokens": 1}
+        for said in ({"choices": [choice]}, {"choices": [], "usage": counted}):
+            yield Send(chunk(b"data: %b\n\n" % json.dumps(said).encode()))
+        yield Send(chunk(b"data: [DONE]\n\n"))
+        yield Hang()

@@ -252,7 +252,6 @@ def _cost(detail: CallDetail) -> CostView:
         )
         for line in detail.cost_lines
     )
-    is_uncounted = row.cost_status == "unpriced" and row.usage_status == "missing"
     unpriced = [CostRow(name.replace("_", " "), figures.count(units), "–", "–") for name, units in detail.usage.items()]
     return CostView(
         amount=figures.exact_money(row.cost_nusd),
@@ -261,8 +260,17 @@ def _cost(detail: CallDetail) -> CostView:
         source=detail.price_source,
         valid_from=figures.iso(detail.price_valid_from) if detail.price_valid_from else "",
         usage_raw=figures.pretty_json(detail.usage_raw.decode("utf-8", "replace")),
-        explanation=_UNCOUNTED if is_uncounted else _EXPLANATIONS[row.cost_status],
+        explanation=_explanation(row),
     )
+
+
+def _explanation(row: CallRow) -> str:
+    if row.usage_status == "missing" and row.cost_status == "unpriced":
+        return "It is not known how many tokens this call used, if any, so the amount is unknown."
+    if row.usage_status == "missing" and row.cost_nusd == 0:
+        asked = "No provider was asked" if not row.attempt_count else "No provider took the call on"
+        return f"{asked}, so nothing was used."
+    return _EXPLANATIONS[row.cost_status]
 
 
 _EXPLANATIONS = {
@@ -271,7 +279,6 @@ _EXPLANATIONS = {
     "unpriced": "No price is known for this provider and model, so the amount is unknown. It is not zero.",
     "disputed": "The upstream's bill says otherwise.",
 }
-_UNCOUNTED = "It is not known how many tokens this call used, if any, so the amount is unknown."
 
 
 def _session(row: CallRow, neighbours: Neighbours | None) -> SessionView | None:

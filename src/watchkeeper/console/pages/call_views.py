@@ -107,6 +107,8 @@ def conversation_view(detail: CallDetail) -> ConversationView:
 
 
 def _cut_note(name: str, recorded: int, full: int) -> str:
+    if not recorded:
+        return f"The {name} of {figures.size(full)} was not recorded: that of a call without a valid key is not kept."
     return f"Only the first {figures.size(recorded)} of the {name}'s {figures.size(full)} were recorded."
 
 

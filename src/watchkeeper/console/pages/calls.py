@@ -181,7 +181,7 @@ def calls_page(
 
 def call_line(row: CallRow) -> CallLine:
     """Build one row; the same for the page, the live tail and a session's list."""
-    preview = row.input_preview or row.output_preview
+    preview = row.input_preview
     return CallLine(
         id=row.id,
         href=f"/calls/{row.id}",

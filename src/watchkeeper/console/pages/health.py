@@ -108,8 +108,8 @@ def _config(health: Mapping[str, Any]) -> PartCard:
     refused = str(found.get("refused") or "")
     facts = (
         HealthFact("File", str(found.get("path") or figures.NOTHING)),
-        HealthFact("Version", str(found.get("version") or figures.NOTHING)),
-        HealthFact("Version the workers serve", str(health.get("snapshot") or "none yet")),
+        HealthFact("Version of the file", str(found.get("version") or figures.NOTHING)),
+        HealthFact("Served with the keys, as", str(health.get("snapshot") or "none yet")),
     )
     return PartCard(
         title="Configuration",

@@ -80,16 +80,17 @@ def _volume(found: Overview, markers: Sequence[Marker]) -> Figure:
 def _errors(found: Overview, markers: Sequence[Marker]) -> Figure:
     total = found.total
     classes = Counter(total.errors_by_class)
-    shown = [name for name, _ in classes.most_common(ERROR_CLASSES_MAX)]
+    ranked = sorted(classes, key=lambda name: (-classes[name], name))
+    shown, left = ranked[:ERROR_CLASSES_MAX], ranked[ERROR_CLASSES_MAX:]
     series = [
         Series(
             name.replace("_", " "), f"error-{place}", tuple(step.errors_by_class.get(name, 0) for step in found.steps)
         )
         for place, name in enumerate(shown, start=1)
     ]
-    if len(classes) > len(shown):
+    if left:
         rest = tuple(step.errors - sum(step.errors_by_class.get(name, 0) for name in shown) for step in found.steps)
-        series.append(Series("other", "other", rest))
+        series.append(Series(left[0].replace("_", " ") if len(left) == 1 else "other", "other", rest))
     series = series or [Series("errors", "error-1", tuple(step.errors for step in found.steps))]
     value = figures.share(total.errors, total.calls)
     return Figure(
