@@ -10,7 +10,7 @@ const pad = (number) => String(number).padStart(2, "0");
 
 const forms = {
   clock: (at) => `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`,
-  axis: (at) => `${pad(at.getHours())}:${pad(at.getMinutes())}`,
+  axis: (at) => (at.getSeconds() ? forms.clock(at) : `${pad(at.getHours())}:${pad(at.getMinutes())}`),
   row: (at) => `${at.toLocaleDateString("en-US", { month: "short" })} ${pad(at.getDate())} ${forms.clock(at)}`,
   full: (at) => `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${forms.clock(at)} ${zoneName}`,
 };

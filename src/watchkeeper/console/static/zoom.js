@@ -30,10 +30,17 @@ function stacked(layers) {
   return layers.map((layer) => layer.map((value, step) => (ground[step] += value ?? 0)));
 }
 
+// A line through one value alone is nothing: such values are drawn as points.
+function lone(plot, index) {
+  const values = plot.data[index];
+  const isThere = (step) => values[step] !== null && values[step] !== undefined;
+  return values.flatMap((_, step) => (isThere(step) && !isThere(step - 1) && !isThere(step + 1) ? [step] : []));
+}
+
 function options(series) {
   const line = colour("", "--line");
   const pad = (number) => String(number).padStart(2, "0");
-  const moment = (at) => (at.getHours() || at.getMinutes() ? `${pad(at.getHours())}:${pad(at.getMinutes())}` : at.toLocaleDateString("en-US", { month: "short", day: "numeric" }));
+  const moment = (at) => (at.getSeconds() ? `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}` : at.getHours() || at.getMinutes() ? `${pad(at.getHours())}:${pad(at.getMinutes())}` : at.toLocaleDateString("en-US", { month: "short", day: "numeric" }));
   const moments = (_, seconds) => seconds.map((at) => moment(new Date(1000 * at)));
   const axis = { stroke: colour("", "--soft"), grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
   const written = {
@@ -68,8 +75,9 @@ function start() {
   const paths = uPlot.paths.bars({ size: [0.8, 100], align: 1 });
   const series = JSON.parse(names).map((label, index) => {
     const stroke = colour(JSON.parse(tones)[index]);
-    const common = { label, stroke, points: { show: false } };
-    return isBars ? { ...common, fill: stroke, width: 0, paths } : { ...common, width: 1.5 };
+    return isBars
+      ? { label, stroke, fill: stroke, width: 0, paths, points: { show: false } }
+      : { label, stroke, width: 1.5, points: { show: true, size: 4, fill: stroke, filter: lone } };
   });
   const tops = isBars ? stacked(layers) : layers;
   const settings = options(series.reverse());
