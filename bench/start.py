@@ -1,4 +1,4 @@
-"""How long `make up` takes once everything is set up: until the address, the key and the curl line are printed."""
+"""How long `make up` takes once everything is set up: until the addresses are printed, when everything serves."""
 
 import os
 import signal
@@ -33,12 +33,13 @@ def measure(settings: Settings) -> list[Figure]:
 
 def _start(folder: Path) -> float:
     """Return the seconds until the greeting is complete."""
-    port = f"{free_port()}"
-    command = ["make", "--silent", "up", f"DATA={folder / 'data'}", f"PORT={port}", f"CONSOLE_PORT={free_port()}"]
+    port, console_port = free_port(), free_port()
+    ports = [f"PORT={port}", f"CONSOLE_PORT={console_port}"]
+    command = ["make", "--silent", "up", f"DATA={folder / 'data'}", *ports]
     started = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
-        greeted = any("curl " in line for line in process.stdout)
+        greeted = any(f":{console_port}" in line for line in process.stdout)
         seconds = time.perf_counter() - started
         os.killpg(process.pid, signal.SIGINT)
         process.stdout.read()
