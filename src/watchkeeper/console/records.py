@@ -1,7 +1,7 @@
 """Pages about recorded calls: the list, what arrives, one call and its bytes."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
@@ -16,6 +16,8 @@ from watchkeeper.console.render import pages_of
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store.rows import CallDetail, CallFilter, CallRow
 
+SESSION_REACH = timedelta(hours=12)
+"""How far around a call its session is looked for; the link to the session has all of it."""
 LATER_MAX = 50
 """How many later calls of a session are looked through for the next one."""
 EARLIER_MAX = 6
@@ -121,9 +123,12 @@ async def _found(request: Request, call_id: str) -> CallDetail:
 async def _neighbours(request: Request, row: CallRow) -> Neighbours:
     """Find the calls around one in its session; a next one is named only when it surely is the next."""
     analytics = services_of(request).analytics
+    begin, end = row.started_at - SESSION_REACH, row.started_at + SESSION_REACH
     later, earlier = await asyncio.gather(
-        analytics.calls(CallFilter(session=row.session, since=row.started_at), limit=LATER_MAX),
-        analytics.calls(CallFilter(session=row.session, until=row.started_at), before=row.id, limit=EARLIER_MAX),
+        analytics.calls(CallFilter(session=row.session, since=row.started_at, until=end), limit=LATER_MAX),
+        analytics.calls(
+            CallFilter(session=row.session, since=begin, until=row.started_at), before=row.id, limit=EARLIER_MAX
+        ),
     )
     after = [one for one in later.rows if one.id > row.id] if later.next_before is None else []
     return Neighbours(earlier=earlier.rows, later=tuple(after))
