@@ -11,7 +11,7 @@ from watchkeeper.access.keys import KeyHasher, public_id_of
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.core.call import Call
 from watchkeeper.core.clock import Clock
-from watchkeeper.gateway.dialects.openai import UNREADABLE
+from watchkeeper.gateway.decoding import UNREADABLE
 from watchkeeper.gateway.plan import KNOWN_KEYS_MAX, Plan
 from watchkeeper.gateway.refusals import KeyMissing, KeyRefused, TenantMismatch
 from watchkeeper.gateway.snapshot import KeyEntry

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from watchkeeper.core.call import Attempt
 from watchkeeper.core.clock import Clock
-from watchkeeper.gateway.dialects.openai import Failure
+from watchkeeper.gateway.dialects.openai.replies import Failure
 from watchkeeper.gateway.judge import Answer, judge
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage
 from watchkeeper.gateway.plan import PreparedTarget

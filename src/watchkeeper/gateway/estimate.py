@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.core.usage import Usage
-from watchkeeper.gateway.dialects import openai
+from watchkeeper.gateway.decoding import UNREADABLE
 
 CHARACTERS_PER_TOKEN = 4
 TOKENS_PER_IMAGE = 85
@@ -33,7 +33,7 @@ def _tokens(characters: int) -> int:
 def _decode(data: bytes) -> Any:
     try:
         return _json.decode(data)
-    except openai.UNREADABLE:
+    except UNREADABLE:
         return None
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from watchkeeper.core.call import ErrorClass
 from watchkeeper.core.usage import Usage
-from watchkeeper.gateway.dialects import openai
-from watchkeeper.gateway.dialects.openai import Failure
+from watchkeeper.gateway.decoding import UNREADABLE, has_items, is_given
+from watchkeeper.gateway.dialects.openai import replies as openai
+from watchkeeper.gateway.dialects.openai.replies import Failure
 from watchkeeper.gateway.relay import Relay
 from watchkeeper.gateway.wire.client import (
     BodyCut,
@@ -134,14 +135,14 @@ def _plain(relay: Relay) -> Answer | Failure:
         return Failure("malformed_reply", "redirect", message)
     try:
         reply = openai.reply_of(body)
-    except openai.UNREADABLE:
+    except UNREADABLE:
         start = " ".join(body[:80].decode(errors="replace").split())
         message = f"The upstream answered {relay.status} with something that is not a reply: {start}"
         return Failure("malformed_reply", "not_json", message)
     usage = disjoint(reply.usage) if reply.usage is not None else None
-    if openai.is_given(reply.error):
+    if is_given(reply.error):
         return openai.failure_of(relay.status, body)._replace(usage=usage)
-    if not (openai.has_items(reply.choices) or openai.has_items(reply.data)):
+    if not (has_items(reply.choices) or has_items(reply.data)):
         message = f"The upstream answered {relay.status} without `choices` or `data`."
         return Failure("malformed_reply", "no_choices", message, usage)
     return Answer(body, reply.model or "", usage)

@@ -10,7 +10,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.attempts import Attempts
-from watchkeeper.gateway.dialects.openai import Failure
+from watchkeeper.gateway.dialects.openai.replies import Failure
 from watchkeeper.gateway.judge import FALLS_BACK, Answer, status_for_client
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage

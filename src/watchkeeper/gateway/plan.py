@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from watchkeeper.core.call import Surface
-from watchkeeper.gateway.dialects import openai
+from watchkeeper.gateway.dialects.openai import replies as openai
 from watchkeeper.gateway.refusals import ModelUnknown
 from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, Snapshot
 from watchkeeper.gateway.wire.client import Origin, origin_of

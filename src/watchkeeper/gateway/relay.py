@@ -12,7 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from watchkeeper.gateway.dialects import openai
+from watchkeeper.gateway.decoding import UNREADABLE, is_given
+from watchkeeper.gateway.dialects.openai import replies as openai
 from watchkeeper.gateway.wire.client import Flight, WireFault
 from watchkeeper.gateway.wire.runs import Signal
 from watchkeeper.gateway.wire.server import Exchange
@@ -203,13 +204,13 @@ class Relay(Struct, eq=False, kw_only=True):
         data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         try:
             chunk = openai.chunk_of(data)
-        except openai.UNREADABLE:
+        except UNREADABLE:
             return True
         if chunk.model:
             self.model = chunk.model
-        if openai.is_given(chunk.error):
+        if is_given(chunk.error):
             self.stream_error = data
-        if not openai.is_given(chunk.usage):
+        if not is_given(chunk.usage):
             return True
         self.usage = bytes(chunk.usage)
         return self.keeps_usage or bool(chunk.choices) or chunk.choices is None

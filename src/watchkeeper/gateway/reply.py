@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from watchkeeper.core.call import Call
 from watchkeeper.core.money import usd
-from watchkeeper.gateway.dialects.openai import Failure
+from watchkeeper.gateway.dialects.openai.replies import Failure
 from watchkeeper.gateway.judge import Answer, status_for_client
 from watchkeeper.gateway.refusals import Refusal
 from watchkeeper.gateway.relay import Relay

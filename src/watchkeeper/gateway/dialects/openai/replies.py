@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from watchkeeper.core.call import ErrorClass, Surface
 from watchkeeper.core.usage import Usage
+from watchkeeper.gateway.decoding import ABSENT, UNREADABLE
 from watchkeeper.money.usage import OpenAIUsage
 
 PATHS: dict[Surface, str] = {"chat": "/chat/completions", "embeddings": "/embeddings"}
@@ -14,10 +15,6 @@ PATHS: dict[Surface, str] = {"chat": "/chat/completions", "embeddings": "/embedd
 DONE = b"data: [DONE]"
 _DONE_TIGHT = b"data:[DONE]"
 _MESSAGE_LIMIT = 500
-
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding somebody else's JSON can raise."""
 
 
 class Failure(NamedTuple):
@@ -28,21 +25,6 @@ class Failure(NamedTuple):
     message: str
     usage: Usage | None = None
     """What the upstream says that it took all the same."""
-
-
-ABSENT = Raw(b"")
-_NULL = Raw(b"null")
-
-
-def is_given(field: Raw) -> bool:
-    """Tell whether a field is there and not null."""
-    return bool(field) and field != _NULL
-
-
-def has_items(field: Raw) -> bool:
-    """Tell whether a field is a list with something in it."""
-    beginning = memoryview(field)[:100].tobytes()
-    return beginning.startswith(b"[") and beginning[1:].lstrip()[:1] != b"]"
 
 
 class ReplyView(Struct, gc=False):

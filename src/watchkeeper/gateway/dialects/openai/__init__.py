@@ -1,0 +1,1 @@
+"""OpenAI's API as upstreams speak it, and every server compatible with it."""
