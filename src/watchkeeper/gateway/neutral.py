@@ -1,8 +1,8 @@
 """What a request asks and a reply says, whichever API it was written in.
 
 Where the target's dialect does not speak the client's surface, the surface's room reads the request into a `Prompt` and
-the dialect's room writes it; the reply comes back the same way as a `Completion`, a stream as `Event`s. What has no place
-here cannot be translated, and whoever meets it raises `CannotCarry`: nothing is dropped in silence.
+the dialect's room writes it; the reply comes back the same way as a `Completion`, a stream as `Event`s. What has no
+place here cannot be translated, and whoever meets it raises `CannotCarry`: nothing is dropped in silence.
 """
 
 from typing import Literal, Protocol
