@@ -8,7 +8,8 @@ What it can do: docs/testing.md. Nothing here is used when Watchkeeper runs.
 
 from watchkeeper.testing.asked import Asked
 from watchkeeper.testing.clock import FakeClock
-from watchkeeper.testing.documents import Tool
+from watchkeeper.testing.conditions import DownFor, NoPrefill
+from watchkeeper.testing.echo import Echo
 from watchkeeper.testing.faults import (
     BrokenEvent,
     ErrorEvent,
@@ -27,6 +28,7 @@ from watchkeeper.testing.faults import (
     rate_limited,
 )
 from watchkeeper.testing.recorder import MemoryRecorder
+from watchkeeper.testing.said import Tool
 from watchkeeper.testing.scripts import Delivery, Document, Reply, Script
 from watchkeeper.testing.upstream import Received, Upstream
 from watchkeeper.testing.waiting import eventually, wait_until
@@ -36,12 +38,15 @@ __all__ = [
     "BrokenEvent",
     "Delivery",
     "Document",
+    "DownFor",
+    "Echo",
     "ErrorEvent",
     "ErrorInside",
     "ErrorReply",
     "FakeClock",
     "HtmlPage",
     "MemoryRecorder",
+    "NoPrefill",
     "NotJson",
     "Raw",
     "Received",

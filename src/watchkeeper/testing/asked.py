@@ -7,6 +7,8 @@ from typing import Any
 Json = dict[str, Any]
 """A JSON object, as `json` reads it."""
 
+_NEVER_STREAMED = ("/embeddings", "/count_tokens")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -18,6 +20,8 @@ class Asked:
     headers: list[tuple[str, str]]
     """In the order received; names in lower case."""
     body: bytes
+    query: str = ""
+    """As received, without the question mark."""
     number: int = 1
     """Of this request on this upstream, from 1."""
     json: Json = field(init=False)
@@ -41,14 +45,9 @@ class Asked:
         return name if isinstance(name, str) else ""
 
     @property
-    def is_embeddings(self) -> bool:
-        """Whether vectors are asked for."""
-        return self.path.endswith("/embeddings")
-
-    @property
     def is_stream(self) -> bool:
         """Whether the answer is to come as server-sent events."""
-        return self.json.get("stream") is True and not self.is_embeddings
+        return self.json.get("stream") is True and not self.path.endswith(_NEVER_STREAMED)
 
     @property
     def wants_usage(self) -> bool:
@@ -61,3 +60,15 @@ class Asked:
         """How many answers are asked for; at least 1."""
         count = self.json.get("n")
         return count if isinstance(count, int) and count > 0 else 1
+
+    @property
+    def prefill(self) -> str | None:
+        """The text of the last message or input item when it is an assistant's; None when it is not."""
+        turns = self.json.get("messages", self.json.get("input"))
+        last = turns[-1] if isinstance(turns, list) and turns else None
+        if not isinstance(last, dict) or last.get("role") != "assistant":
+            return None
+        content = last.get("content")
+        if isinstance(content, list):
+            return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
+        return content if isinstance(content, str) else ""

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from watchkeeper.testing.documents import Tool
+from watchkeeper.testing.conditions import NoPrefill
 from watchkeeper.testing.faults import (
     BrokenEvent,
     ErrorEvent,
@@ -19,6 +19,7 @@ from watchkeeper.testing.faults import (
     overloaded,
     rate_limited,
 )
+from watchkeeper.testing.said import Tool
 from watchkeeper.testing.scripts import Delivery, Reply, Script
 from watchkeeper.testing.steps import Reset
 
@@ -28,6 +29,8 @@ CATALOGUE: MappingProxyType[str, Script] = MappingProxyType(
     {
         "plain": Reply(),
         "tool-call": Reply("", tools=(Tool("get_weather", {"city": "Berlin", "unit": "celsius"}),)),
+        "thinking": Reply(thinking="The question is short. So is the answer."),
+        "no-prefill": NoPrefill(),
         "slow-first-token": Reply(delivery=Delivery(first_s=5.0)),
         "slow-head": Reply(delivery=Delivery(head_s=5.0)),
         "slow-drip": Reply(delivery=Delivery(pace_s=0.5)),

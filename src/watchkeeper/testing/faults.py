@@ -1,12 +1,12 @@
 """Scripts that fail, each in one way that upstreams fail in."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 
-from watchkeeper.testing import documents
+from watchkeeper.testing.apis import api_of
 from watchkeeper.testing.asked import Asked
-from watchkeeper.testing.scripts import Delivery, Document, Event, Reply
+from watchkeeper.testing.said import Event, Refusal
+from watchkeeper.testing.scripts import Delivery, Document, Reply
 from watchkeeper.testing.steps import Close, End, Hang, Reset, Send, Step
 
 PLAIN = Reply()
@@ -47,21 +47,27 @@ class BrokenEvent:
     """Puts something that is not JSON into a stream, which then goes on; a plain reply is broken JSON."""
 
     after_tokens: int = 2
-    data: bytes = b'{"id":"chatcmpl-broken","choices":[{"index":0,"delta":{"conte'
+    data: bytes = b""
+    """Empty for the half of an event of the API that was asked."""
     reply: Reply = PLAIN
 
     def steps(self, asked: Asked, /) -> Iterator[Step]:
         """Answer, brokenly."""
+        broken = api_of(asked.path).broken(self.data)
         if not asked.is_stream:
-            return NotJson(self.data).steps(asked)
+            return NotJson(broken.data).steps(asked)
         events = self.reply.events(asked)
         before = _until(events, self.after_tokens)
-        return self.reply.delivery.stream([*before, Event(data=self.data), *events[len(before) :]])
+        return self.reply.delivery.stream([*before, broken, *events[len(before) :]])
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """Refuses with a status and OpenAI's error body."""
+    """Refuses with a status and an error.
+
+    It is told in OpenAI's words. Anthropic's Messages have types of their own, by status, 529 for the code `overloaded`
+    and texts of their own for the codes `context_length_exceeded` and `content_policy_violation`.
+    """
 
     status: int
     _: KW_ONLY
@@ -73,8 +79,11 @@ class ErrorReply:
 
     def steps(self, asked: Asked, /) -> Iterator[Step]:
         """Refuse."""
-        content = documents.error(self.message, error_type=self.error_type, code=self.code, param=self.param)
-        return Document(content, status=self.status, delivery=Delivery(headers=self.headers)).steps(asked)
+        refusal = Refusal(
+            status=self.status, message=self.message, error_type=self.error_type, code=self.code, param=self.param
+        )
+        status, content = api_of(asked.path).refused(asked, refusal)
+        return Document(content, status=status, delivery=Delivery(headers=self.headers)).steps(asked)
 
 
 def rate_limited(retry_after_s: float | None = None) -> ErrorReply:
@@ -85,7 +94,7 @@ def rate_limited(retry_after_s: float | None = None) -> ErrorReply:
 
 
 def overloaded() -> ErrorReply:
-    """Refuse with 503."""
+    """Refuse with 503, or 529 where the API has that."""
     return ErrorReply(503, message="The scripted model is overloaded.", code="overloaded")
 
 
@@ -116,7 +125,9 @@ class ErrorInside:
 
     def steps(self, asked: Asked, /) -> Iterator[Step]:
         """Refuse, in disguise."""
-        return Document(documents.error(self.message, error_type="server_error", code=self.code)).steps(asked)
+        refusal = Refusal(status=500, message=self.message, code=self.code)
+        _, content = api_of(asked.path).refused(asked, refusal)
+        return Document(content).steps(asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,18 +138,17 @@ class ErrorEvent:
     message: str = "The scripted upstream failed in the middle."
     code: str | None = "server_error"
     is_terminated: bool = False
-    """Whether `[DONE]` follows the error."""
+    """Whether what ends a stream follows the error: `[DONE]`, `message_stop`, `response.failed`."""
     reply: Reply = PLAIN
 
     def steps(self, asked: Asked, /) -> Iterator[Step]:
         """Answer up to the error."""
         if not asked.is_stream:
             return ErrorInside(message=self.message, code=self.code).steps(asked)
-        document = documents.error(self.message, error_type="server_error", code=self.code)
-        tail = [Event(data=json.dumps(document).encode())]
-        if self.is_terminated:
-            tail.append(Event(data=b"[DONE]"))
-        return self.reply.delivery.stream([*_until(self.reply.events(asked), self.after_tokens), *tail])
+        before = _until(self.reply.events(asked), self.after_tokens)
+        refusal = Refusal(status=500, message=self.message, code=self.code)
+        failed = api_of(asked.path).failed(asked, refusal, before)
+        return self.reply.delivery.stream([*before, *(failed if self.is_terminated else failed[:1])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,16 @@
 """Scripts that answer: what is said, how fast, and in what pieces it travels."""
 
 import gzip
-import json
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import pairwise
 from typing import Literal, Protocol
 
-from watchkeeper.testing import documents
+from watchkeeper.testing.apis import api_of
 from watchkeeper.testing.asked import Asked, Json
-from watchkeeper.testing.documents import Chunk, Said, Tool
+from watchkeeper.testing.said import Event, Said, Tool, UsageReport, written
 from watchkeeper.testing.steps import Close, End, Send, Step, Wait, chunk, head
-
-DONE = b"[DONE]"
-
-UsageReport = Literal["asked", "missing", "every_chunk", "last_choice"]
-"""Where usage is reported. asked: always in a plain reply; in a stream when asked for, in an extra chunk at the end,
-all others then saying `usage: null`, as OpenAI does. every_chunk: cumulative, on each. last_choice: on the chunk with
-the finish reason. The latter two without being asked, as some compatible servers do."""
 
 Packets = Literal["event", "byte", "bundle", "split"]
 """event: one write for each event. byte: one for each byte. bundle: one for all. split: each write ends in the middle
@@ -33,14 +25,6 @@ class Script(Protocol):
     def steps(self, asked: Asked, /) -> Iterator[Step]:
         """Yield the steps, in order."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One event of a stream: its data, and how many output tokens it brings."""
-
-    data: bytes
-    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +120,8 @@ class Delivery:
     def _written(self, event: Event) -> bytes:
         newline = self.newline.encode()
         comment = b": keep-alive" + newline * 2 if self.has_comments else b""
-        return comment + b"data: " + event.data + newline * 2
+        name = b"event: " + event.name.encode() + newline if event.name else b""
+        return comment + name + b"data: " + event.data + newline * 2
 
     def _packets(self, written: list[bytes]) -> list[bytes]:
         match self.packets:
@@ -163,21 +148,28 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answers as an OpenAI-compatible server would: a completion or its stream, or embeddings, as the request asks."""
+    """Answers whole or as a stream, in the API and in the way that the request asks."""
 
     text: str = "Hello from the scripted upstream."
     _: KW_ONLY
+    thinking: str = ""
+    """What the model shows of its thoughts, before the text."""
     tools: tuple[Tool, ...] = ()
     """Asked for after the text; give `text=""` for tools alone."""
     finish_reason: str = ""
-    """`stop` or `tool_calls` when empty."""
+    """`stop` or `tool_calls` when empty. In OpenAI's words, which other APIs translate, or in the API's own."""
     model: str = ""
     """The model name to answer with; the one asked for when empty."""
     reports_usage: UsageReport = "asked"
     usage: Json | None = None
-    """Reported instead of what was counted: for details, and for wrong numbers."""
+    """Reported instead of what was counted: for details, and for wrong numbers. Other APIs rename `prompt_tokens` and
+    `completion_tokens`."""
     is_terminated: bool = True
-    """Whether a stream ends with `[DONE]`."""
+    """Whether a stream has the event that ends it: `[DONE]`, `message_stop`, `response.completed`."""
+    has_ping: bool = False
+    """Whether a stream of messages has a `ping`."""
+    continues_prefill: bool = False
+    """Whether to go on behind an assistant's message that ends the request, and so leave out its text."""
     delivery: Delivery = Delivery()
 
     def steps(self, asked: Asked, /) -> Iterator[Step]:
@@ -188,43 +180,30 @@ class Reply:
 
     def document(self, asked: Asked) -> bytes:
         """Write the whole reply."""
-        usage = None if self.reports_usage == "missing" else self._usage(asked)
-        write = documents.embeddings if asked.is_embeddings else documents.completion
-        return _json(write(asked, self._said, usage))
+        return written(api_of(asked.path).document(asked, self._said(asked)))
 
     def events(self, asked: Asked) -> list[Event]:
         """Write the reply's stream, its terminator included."""
-        chunks = list(documents.chunks(asked, self._said))
-        usage = self._usage(asked)
-        match self.reports_usage:
-            case "asked" if asked.wants_usage:
-                chunks = [Chunk({**each.document, "usage": None}, each.tokens) for each in chunks]
-                chunks.append(Chunk(documents.usage_chunk(asked, self._said, usage)))
-            case "every_chunk":
-                chunks = self._with_running_usage(chunks, usage)
-            case "last_choice":
-                chunks[-1] = Chunk({**chunks[-1].document, "usage": usage})
-            case _:
-                pass
-        events = [Event(data=_json(each.document), tokens=each.tokens) for each in chunks]
-        return [*events, Event(data=DONE)] if self.is_terminated else events
+        return api_of(asked.path).events(asked, self._said(asked))
 
-    @property
-    def _said(self) -> Said:
-        return Said(text=self.text, tools=self.tools, finish_reason=self.finish_reason, model=self.model)
+    def _said(self, asked: Asked) -> Said:
+        said = Said(
+            text=self.text,
+            thinking=self.thinking,
+            tools=self.tools,
+            finish_reason=self.finish_reason,
+            model=self.model,
+            reports_usage=self.reports_usage,
+            usage=self.usage,
+            is_terminated=self.is_terminated,
+            has_ping=self.has_ping,
+        )
+        return replace(said, text=self._rest(asked.prefill)) if self.continues_prefill and asked.prefill else said
 
-    def _usage(self, asked: Asked) -> Json:
-        return documents.usage_of(asked, self._said) if self.usage is None else self.usage
-
-    def _with_running_usage(self, chunks: list[Chunk], usage: Json) -> list[Chunk]:
-        """Put on each chunk what was used up to there; the last carries the whole."""
-        prompt, sent = usage.get("prompt_tokens", 0), 0
-        running = []
-        for each in chunks[:-1]:
-            sent += each.tokens
-            count = {"prompt_tokens": prompt, "completion_tokens": sent, "total_tokens": prompt + sent}
-            running.append(Chunk({**each.document, "usage": count}, each.tokens))
-        return [*running, Chunk({**chunks[-1].document, "usage": usage}, chunks[-1].tokens)]
+    def _rest(self, prefill: str) -> str:
+        if not self.text.startswith(prefill):
+            raise ValueError(f"the script does not go on from {prefill!r}: its text is {self.text!r}")
+        return self.text[len(prefill) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +217,4 @@ class Document:
 
     def steps(self, _asked: Asked, /) -> Iterator[Step]:
         """Send it."""
-        return self.delivery.document(_json(self.content), status=self.status)
-
-
-def _json(document: Json) -> bytes:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+        return self.delivery.document(written(self.content), status=self.status)

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that does what its script says and remembers what it was sent.
+"""A server on loopback that speaks the APIs of providers, does what its script says and remembers what it was sent.
 
 `python -m watchkeeper.testing --port 9000` runs it for people, with a model for each entry of `catalogue.CATALOGUE`.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-from watchkeeper.testing import documents
+from watchkeeper.testing.apis import is_known, openai
 from watchkeeper.testing.asked import Asked, Json
 from watchkeeper.testing.catalogue import CATALOGUE
 from watchkeeper.testing.faults import ErrorReply
@@ -98,7 +98,8 @@ class Upstream:
     """Serves scripts. Use it with `with` (a thread of its own) or `async with` (the running loop).
 
     Each POST takes the next script of its model's queue, else of the queue for all models, else what its model always
-    plays, else what all models do: a plain `Reply()` unless told otherwise.
+    plays, else what all models do: a plain `Reply()` unless told otherwise. The path chooses the API it is said in.
+    Other methods, and paths of no API, can be given a script of their own with `elsewhere`.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -106,11 +107,12 @@ class Upstream:
         self.port = port
         """The port asked for; once started, the one listened on."""
         self.received: list[Received] = []
-        """Every POST, in the order in which they were complete."""
+        """Every POST, and what was asked elsewhere, in the order in which they were complete."""
         self.connections = 0
         """Connections accepted so far."""
         self._models: dict[str, _Part] = {}
         self._everyone = _Part()
+        self._elsewhere: Script | None = None
         self._server: asyncio.Server | None = None
         self._conversations: dict[asyncio.Task[None], StreamWriter] = {}
         self._thread: threading.Thread | None = None
@@ -120,7 +122,12 @@ class Upstream:
     @property
     def base_url(self) -> str:
         """What to give an OpenAI client."""
-        return f"http://{self.host}:{self.port}/v1"
+        return f"{self.origin}/v1"
+
+    @property
+    def origin(self) -> str:
+        """What to give an Anthropic client, which adds `/v1` itself."""
+        return f"http://{self.host}:{self.port}"
 
     def plays(self, *scripts: Script, model: str | None = None) -> None:
         """Queue scripts, one for each request to come; for one model only when it is named."""
@@ -130,10 +137,15 @@ class Upstream:
         """Play this whenever nothing is queued; for one model only when it is named."""
         self._part(model).always = script
 
+    def elsewhere(self, script: Script) -> None:
+        """Play this, and nothing queued, for all that is not a POST to an API: for files, batches, deletions."""
+        self._elsewhere = script
+
     def clear(self) -> None:
         """Forget all scripts and everything received."""
         self._models.clear()
         self._everyone = _Part()
+        self._elsewhere = None
         self.received.clear()
 
     async def start(self) -> None:
@@ -218,7 +230,7 @@ class Upstream:
         head = await reader.readuntil(b"\r\n\r\n")
         asked = await _read(reader, head, number=len(self.received) + 1)
         received = Received(asked=asked, head=head, connection=line.number, came_at=time.monotonic())
-        if asked.method == "POST":
+        if asked.method == "POST" or self._elsewhere is not None:
             self.received.append(received)
         try:
             stays_open = await self._play(self._script_for(asked), received, writer, line)
@@ -232,7 +244,9 @@ class Upstream:
 
     def _script_for(self, asked: Asked) -> Script:
         if asked.method == "GET" and asked.path.endswith("/models"):
-            return Document(documents.models([*CATALOGUE, *self._models]))
+            return Document(openai.models([*CATALOGUE, *self._models]))
+        if self._elsewhere is not None and not (asked.method == "POST" and is_known(asked.path)):
+            return self._elsewhere
         if asked.method != "POST":
             return ErrorReply(404, message=f"There is no {asked.path} here.", error_type="invalid_request_error")
         part = self._models.get(asked.model, self._everyone)
@@ -294,7 +308,8 @@ async def _read(reader: StreamReader, head: bytes, *, number: int) -> Asked:
         body = await _read_chunked(reader)
     else:
         body = await reader.readexactly(int(found.get("content-length", "0")))
-    return Asked(method=method, path=target.partition("?")[0], headers=headers, body=body, number=number)
+    path, _, query = target.partition("?")
+    return Asked(method=method, path=path, query=query, headers=headers, body=body, number=number)
 
 
 async def _read_chunked(reader: StreamReader) -> bytes:
