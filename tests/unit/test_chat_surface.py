@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from watchkeeper.gateway.dialects.openai import OPENAI
+from watchkeeper.gateway.patching import patch
 from watchkeeper.gateway.refusals import BadRequest
-from watchkeeper.gateway.surfaces import openai
+from watchkeeper.gateway.surfaces.errors import error_body
+from watchkeeper.gateway.surfaces.views import read_chat
 
 MINIMAL = b'{"model":"m","messages":[]}'
 
@@ -21,7 +24,8 @@ MINIMAL = b'{"model":"m","messages":[]}'
         (b'{"model":"m","messages":[]} x', "not valid JSON"),
         (b"[]", "Expected `object`"),
         (b'"text"', "Expected `object`"),
-        (b"{}", "`model` is required"),
+        (b'{"messages":[]}', "`model` is required"),
+        (b'{"messages":[],"models":[]}', "`models` must name between 1 and 20 models"),
         (b'{"model":"m"}', "`messages` is required"),
         (b'{"model":1,"messages":[]}', "`model` has the wrong type"),
         (b'{"model":"m","messages":{}}', "`messages` must be an array"),
@@ -34,12 +38,12 @@ MINIMAL = b'{"model":"m","messages":[]}'
 )
 def test_a_bad_chat_body_is_refused_with_the_field_at_fault(body: bytes, said: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        openai.read_chat(body)
+        read_chat(body)
     assert said in str(refused.value)
 
 
 def test_fields_the_gateway_does_not_know_are_left_alone() -> None:
-    view = openai.read_chat(b'{"model":"m","messages":[],"tools":[{"x":1}],"n":null,"logprobs":true}')
+    view = read_chat(b'{"model":"m","messages":[],"tools":[{"x":1}],"n":null,"logprobs":true}')
     assert view.model == "m"
     assert view.stream is None
 
@@ -48,7 +52,7 @@ def test_a_patch_keeps_the_bytes_of_every_other_value() -> None:
     body = (
         b'{ "model" : "route",\n "temperature": 1.0e-1, "messages": [ {"role":"user", "content":"\\u00e9 \xc3\xa9"} ] }'
     )
-    patched = openai.patch(body, {"model": b'"target"'})
+    patched = patch(body, {"model": b'"target"'})
     assert json.loads(patched)["model"] == "target"
     assert b'[ {"role":"user", "content":"\\u00e9 \xc3\xa9"} ]' in patched
     assert b"1.0e-1" in patched
@@ -63,7 +67,7 @@ def test_a_patch_keeps_the_bytes_of_every_other_value() -> None:
 )
 def test_a_patch_changes_nothing_but_what_it_names(fields: dict[str, object]) -> None:
     body = json.dumps(fields | {"model": "a", "messages": []}).encode()
-    patched = json.loads(openai.patch(body, {"model": b'"b"'}))
+    patched = json.loads(patch(body, {"model": b'"b"'}))
     assert patched == json.loads(body) | {"model": "b"}
 
 
@@ -77,18 +81,26 @@ def test_a_patch_changes_nothing_but_what_it_names(fields: dict[str, object]) ->
 )
 def test_asking_for_usage_keeps_the_clients_other_stream_options(options: object, becomes: object) -> None:
     body = json.dumps({"model": "m", "messages": [], "stream_options": options}).encode()
-    assert json.loads(openai.with_usage(body)) == becomes
+    [(name, written)] = OPENAI.endpoints["chat"].with_usage(body).items()
+    assert (name, json.loads(written or b"")) == ("stream_options", becomes)
 
 
 def test_asking_for_usage_works_without_any_stream_options() -> None:
-    assert json.loads(openai.with_usage(MINIMAL)) == {"include_usage": True}
+    assert OPENAI.endpoints["chat"].with_usage(MINIMAL) == {"stream_options": b'{"include_usage":true}'}
 
 
 def test_errors_have_the_shape_that_openai_clients_read() -> None:
-    error = json.loads(openai.error_body('a "quoted" message', status=401, code="invalid_api_key"))["error"]
+    error = json.loads(error_body("openai", 'a "quoted" message', status=401, code="invalid_api_key"))["error"]
     assert error == {
         "message": 'a "quoted" message',
         "type": "authentication_error",
         "param": None,
         "code": "invalid_api_key",
     }
+
+
+def test_errors_have_the_shape_that_anthropic_clients_read() -> None:
+    found = json.loads(error_body("anthropic", "no", status=429, code="budget_exceeded", call_id="01A"))
+    assert found["type"] == "error"
+    assert found["request_id"] == "01A"
+    assert (found["error"]["type"], found["error"]["message"]) == ("rate_limit_error", "no")

@@ -17,7 +17,11 @@ class CannotCarry(Exception):
     """A field of the request has no meaning for this target."""
 
     def __init__(self, field: str, why: str = "") -> None:
-        """Name the field as the client wrote it (`messages[2].content[0].input_audio`), and why in half a sentence."""
+        """Name the field, and why in half a sentence.
+
+        A surface names it as the client wrote it (`messages[2].content[0].input_audio`), a dialect by its place in the
+        `Prompt` (`turns[2].parts[0]`, `output`), which the surface then finds in the client's request.
+        """
         self.field = field
         self.why = why
         super().__init__(f"`{field}` cannot be carried over" + (f": {why}" if why else ""))

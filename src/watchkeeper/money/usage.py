@@ -36,7 +36,43 @@ class OpenAIUsage(Struct, gc=False):
     """DeepSeek's name for cached tokens."""
 
 
+class ResponsesUsage(Struct, gc=False):
+    """The `usage` object of OpenAI's Responses API; the details are parts of the totals, as in chat completions."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = 0
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class CacheCreation(Struct, gc=False):
+    """Parts of `cache_creation_input_tokens`, by lifetime."""
+
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class ThinkingDetails(Struct, gc=False):
+    """Parts of Anthropic's `output_tokens`."""
+
+    thinking_tokens: int | None = None
+
+
+class AnthropicUsage(Struct, gc=False):
+    """The `usage` object of a message, or of a stream's event, as far as it is billed."""
+
+    input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+    output_tokens_details: ThinkingDetails | None = None
+
+
 _decode = msgspec.json.Decoder(OpenAIUsage, strict=False).decode
+_decode_responses = msgspec.json.Decoder(ResponsesUsage, strict=False).decode
+_decode_anthropic = msgspec.json.Decoder(AnthropicUsage, strict=False).decode
 _NO_DETAILS = InputDetails()
 _NO_OUTPUT_DETAILS = OutputDetails()
 
@@ -47,6 +83,18 @@ def from_openai(raw: bytes) -> Usage | None:
         return disjoint(_decode(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def from_responses(raw: bytes) -> Usage | None:
+    """Read a `usage` object of the Responses API; None as in `from_openai`, and where it counts neither way."""
+    try:
+        found = _decode_responses(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    sent, got = found.input_tokens, found.output_tokens
+    if sent is None and got is None:
+        return None
+    return disjoint(OpenAIUsage(sent, got, found.total_tokens, found.input_tokens_details, found.output_tokens_details))
 
 
 def disjoint(found: OpenAIUsage) -> Usage | None:
@@ -85,6 +133,49 @@ def disjoint(found: OpenAIUsage) -> Usage | None:
         reasoning,
         audio_in,
         audio_out,
+    )
+
+
+def from_anthropic(raw: bytes) -> Usage | None:
+    """Read Anthropic's `usage` object; None when it cannot be read or its counts cannot be true."""
+    try:
+        return disjoint_anthropic(_decode_anthropic(raw))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def disjoint_anthropic(found: AnthropicUsage) -> Usage | None:
+    """Put every token of Anthropic's usage into one bucket; None when a count cannot be true.
+
+    `input_tokens`, cache reads and cache writes stand beside each other. Of the writes and of `output_tokens` there may
+    be parts, which are cut to their total; writes whose lifetime is not told had the shorter one, Anthropic's default.
+    """
+    made = found.cache_creation
+    written_5m, written_1h = (made.ephemeral_5m_input_tokens, made.ephemeral_1h_input_tokens) if made else (0, 0)
+    written = found.cache_creation_input_tokens or (written_5m or 0) + (written_1h or 0)
+    sent, read, got = found.input_tokens or 0, found.cache_read_input_tokens or 0, found.output_tokens or 0
+    if not all(0 <= tokens <= TOKENS_MAX for tokens in (sent, read, written, got)):
+        return None
+    written_1h = _part(written_1h, written)
+    details = found.output_tokens_details
+    thought = _part(details.thinking_tokens, got) if details else 0
+    return Usage(sent, read, written - written_1h, written_1h, got - thought, thought)
+
+
+def later_anthropic(earlier: AnthropicUsage, now: AnthropicUsage) -> AnthropicUsage:
+    """Return what two reports of one stream say together.
+
+    Counts are cumulative, so the later one holds. What it leaves out, or counts as no input where there had been some,
+    is as it was before.
+    """
+    output = earlier.output_tokens if now.output_tokens is None else now.output_tokens
+    return AnthropicUsage(
+        now.input_tokens or earlier.input_tokens,
+        now.cache_creation_input_tokens or earlier.cache_creation_input_tokens,
+        now.cache_read_input_tokens or earlier.cache_read_input_tokens,
+        output,
+        now.cache_creation or earlier.cache_creation,
+        now.output_tokens_details or earlier.output_tokens_details,
     )
 
 

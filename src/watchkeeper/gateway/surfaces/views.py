@@ -1,0 +1,258 @@
+"""What the gateway must know of a request in every case; all else passes through unread."""
+
+from typing import Protocol
+
+import msgspec
+from msgspec import Raw, Struct
+
+from watchkeeper.gateway.decoding import ABSENT
+from watchkeeper.gateway.refusals import BadRequest
+
+MODELS_MAX = 20
+
+
+class View(Protocol):
+    """A request, seen from outside."""
+
+    model: str
+    models: list[str] | None
+    """Tried in this order instead of `model`, as the client wishes."""
+
+    @property
+    def stream(self) -> bool | None:
+        """The answer is to come as a stream of events."""
+        ...
+
+    @property
+    def person(self) -> str:
+        """Whom the request is made for, as the client calls them; empty when it does not say."""
+        ...
+
+    @property
+    def wants_usage(self) -> bool:
+        """The client asked for the usage of its stream, or its API always tells."""
+        ...
+
+
+class StreamOptions(Struct, gc=False):
+    """`stream_options` of a chat request."""
+
+    include_usage: bool | None = None
+
+
+class ChatView(Struct, gc=False):
+    """A chat request."""
+
+    messages: Raw
+    model: str = ""
+    models: list[str] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: str | None = None
+
+    @property
+    def person(self) -> str:
+        """See `View.person`."""
+        return self.user or ""
+
+    @property
+    def wants_usage(self) -> bool:
+        """See `View.wants_usage`."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+class CompletionsView(ChatView, gc=False):
+    """A legacy completions request."""
+
+    messages: Raw = ABSENT
+    prompt: Raw = ABSENT
+
+
+class EmbeddingsView(Struct, gc=False):
+    """An embeddings request."""
+
+    input: Raw
+    model: str = ""
+    models: list[str] | None = None
+    user: str | None = None
+
+    @property
+    def stream(self) -> bool | None:
+        """Vectors come whole."""
+        return None
+
+    @property
+    def wants_usage(self) -> bool:
+        """See `View.wants_usage`."""
+        return True
+
+    @property
+    def person(self) -> str:
+        """See `View.person`."""
+        return self.user or ""
+
+
+class ResponsesView(Struct, gc=False):
+    """A request of the Responses API."""
+
+    input: Raw = ABSENT
+    model: str = ""
+    models: list[str] | None = None
+    stream: bool | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+
+    @property
+    def person(self) -> str:
+        """See `View.person`."""
+        return self.user or self.safety_identifier or ""
+
+    @property
+    def wants_usage(self) -> bool:
+        """Its last event always tells."""
+        return True
+
+
+class MessagesMetadata(Struct, gc=False):
+    """`metadata` of a Messages request."""
+
+    user_id: str | None = None
+
+
+class MessagesView(Struct, gc=False):
+    """A request of the Messages API, or of its counting of tokens."""
+
+    messages: Raw
+    model: str = ""
+    models: list[str] | None = None
+    stream: bool | None = None
+    metadata: MessagesMetadata | None = None
+
+    @property
+    def person(self) -> str:
+        """See `View.person`."""
+        return (self.metadata.user_id or "") if self.metadata else ""
+
+    @property
+    def wants_usage(self) -> bool:
+        """Its events always tell."""
+        return True
+
+
+_chat = msgspec.json.Decoder(ChatView).decode
+_completions = msgspec.json.Decoder(CompletionsView).decode
+_embeddings = msgspec.json.Decoder(EmbeddingsView).decode
+_responses = msgspec.json.Decoder(ResponsesView).decode
+_messages = msgspec.json.Decoder(MessagesView).decode
+
+
+def read_chat(body: bytes) -> ChatView:
+    """Read a chat request.
+
+    Raises:
+        BadRequest: the body is not UTF-8, not JSON, lacks a field or has one of the wrong type.
+    """
+    require_utf8(body)
+    try:
+        view = _chat(body)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise bad_body(body, problem) from None
+    if not view.model or view.models is not None:
+        _require_model(view)
+    require_list(view.messages, "messages", "messages")
+    return view
+
+
+def read_completions(body: bytes) -> CompletionsView:
+    """Read a legacy completions request; raises as `read_chat`."""
+    require_utf8(body)
+    try:
+        view = _completions(body)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise bad_body(body, problem) from None
+    if not view.prompt:
+        raise BadRequest("`prompt` is required.", param="prompt")
+    _require_model(view)
+    return view
+
+
+def read_embeddings(body: bytes) -> EmbeddingsView:
+    """Read an embeddings request; raises as `read_chat`."""
+    require_utf8(body)
+    try:
+        view = _embeddings(body)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise bad_body(body, problem) from None
+    _require_model(view)
+    return view
+
+
+def read_responses(body: bytes) -> ResponsesView:
+    """Read a request of the Responses API; raises as `read_chat`."""
+    require_utf8(body)
+    try:
+        view = _responses(body)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise bad_body(body, problem) from None
+    _require_model(view)
+    return view
+
+
+def read_messages(body: bytes) -> MessagesView:
+    """Read a request of the Messages API; raises as `read_chat`."""
+    require_utf8(body)
+    try:
+        view = _messages(body)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise bad_body(body, problem) from None
+    _require_model(view)
+    require_list(view.messages, "messages", "messages")
+    return view
+
+
+def require_list(value: Raw, name: str, of: str) -> None:
+    """Refuse what is not an array."""
+    if memoryview(value)[:1].tobytes() != b"[":
+        raise BadRequest(f"`{name}` must be an array of {of}.", param=name)
+
+
+def require_utf8(body: bytes) -> None:
+    """Refuse what cannot be JSON because it is not text."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as problem:
+            what = "is compressed" if body.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")) else "is not valid UTF-8"
+            raise BadRequest(
+                f"The body {what}: byte {problem.start} cannot be decoded. Send JSON in UTF-8, uncompressed."
+            ) from None
+
+
+def bad_body(body: bytes, problem: msgspec.MsgspecError | RecursionError) -> BadRequest:
+    """Say in the client's words why its body cannot be read."""
+    text = str(problem)
+    if isinstance(problem, RecursionError):
+        return BadRequest("The body is nested too deeply to be read.")
+    if not isinstance(problem, msgspec.ValidationError):
+        what = "The body is empty" if not body.strip() else f"The body is not valid JSON: {text}"
+        return BadRequest(f"{what}. Send one JSON object.")
+    what, _, where = text.partition(" - at `$")
+    if what.startswith("Object missing required field"):
+        field = what.rsplit("`", 2)[-2]
+        return BadRequest(f"`{field}` is required.", param=field)
+    field = where.strip(".`")
+    return BadRequest(
+        f"`{field}` has the wrong type: {_lower_first(what)}." if field else f"{what}.", param=field or None
+    )
+
+
+def _require_model(view: View) -> None:
+    if view.models is not None:
+        if not 0 < len(view.models) <= MODELS_MAX or not all(view.models):
+            raise BadRequest(f"`models` must name between 1 and {MODELS_MAX} models.", param="models")
+    elif not view.model:
+        raise BadRequest("`model` is required.", param="model")
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
