@@ -73,7 +73,25 @@ def test_what_is_absent_has_its_default(file: Path) -> None:
         (LOCAL + "routes:\n  a: {targets: []}", "watchkeeper.yaml:4: routes.a.targets: must have at least 1 entry"),
         (LOCAL + "routes: {a: {targets: [gpt-4o]}}", "routes.a.targets[0]: must be written `provider/model`"),
         ("budgets: []", "watchkeeper.yaml:1: budgets: this key is not supported by version"),
-        (LOCAL + "routes: {a: {targets: [local/x], fallbacks: []}}", "routes.a.fallbacks: this key is not supported"),
+        (LOCAL + "routes: {a: {targets: [local/x], canary: {}}}", "routes.a.canary: this key is not supported"),
+        (LOCAL + "routes: {a: {}}", "routes.a: must have either `targets` or `tiers`"),
+        (
+            LOCAL + "routes: {a: {tiers: {cheap: [local/x]}, fallbacks: [chaep]}}",
+            "`chaep` is neither `provider/model` nor a tier of this route; did you mean `cheap`?",
+        ),
+        (
+            LOCAL + "routes: {a: {tiers: {cheap: [local/x]}, rules: [{when: {tools: true}, tier: best}]}}",
+            "routes.a.rules[0].tier: there is no tier `best`",
+        ),
+        (
+            LOCAL + "routes: {a: {targets: [local/x], on: {context_length: [locl/y]}}}",
+            "routes.a.on.context_length[0]: there is no provider `locl`; did you mean `local`?",
+        ),
+        (
+            LOCAL + "routes: {a: {targets: [local/x], timeouts: {idle: 5}}}",
+            "routes.a.timeouts.idle: must be a length of time with its unit, such as `3s`",
+        ),
+        (LOCAL + "routes: {a: {targets: [local/x], on: {ratelimit: []}}}", "routes.a.on.ratelimit"),
         ("- a", "watchkeeper.yaml:1: must be a mapping, not a list"),
         ("a: [", "watchkeeper.yaml:1: not YAML: while parsing a flow node"),
         (b"a: 1\nb: \xff\n", "watchkeeper.yaml:2: the file is not UTF-8 text"),

@@ -164,6 +164,150 @@ def test_nothing_makes_it_fail(request_body: bytes, response_body: bytes, is_str
     _agree(_call(request_body, response_body, is_stream=is_stream))
 
 
+BLOCK_EVENTS: tuple[dict[str, object], ...] = (
+    {"type": "message_start", "message": {"role": "assistant", "usage": {"input_tokens": 3}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Hm."}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+    {"type": "ping"},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "On its "}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "way."}},
+    {"type": "content_block_stop", "index": 1},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}},
+    {"type": "message_stop"},
+)
+
+
+def _named(*events: dict[str, object]) -> bytes:
+    return b"".join(
+        b"event: %s\ndata: %s\n\n" % (str(one["type"]).encode(), json.dumps(one).encode()) for one in events
+    )
+
+
+TOOL_USE = {"type": "tool_use", "id": "t1", "name": "find", "input": {"q": 1}}
+IN_BLOCKS = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "On its way."}],
+    "stop_reason": "end_turn",
+}
+IN_ITEMS: dict[str, object] = {
+    "object": "response",
+    "status": "completed",
+    "output": [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "On its way."}]},
+    ],
+}
+ITEM_EVENTS: tuple[dict[str, object], ...] = (
+    {"type": "response.created", "response": {"status": "in_progress", "output": []}},
+    {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "On its "},
+    {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "way."},
+    {"type": "response.completed", "response": IN_ITEMS},
+)
+WORDS = {"choices": [{"index": 0, "text": "On its way.", "finish_reason": "stop"}]}
+WORD_EVENTS = b"".join(
+    b"data: %s\n\n" % json.dumps({"choices": [{"index": 0, "text": text, "finish_reason": end}]}).encode()
+    for text, end in (("On its ", None), ("way.", "stop"))
+)
+ASKED: dict[str, object] = {
+    "chat": _asked("Where is it?"),
+    "messages": _asked("Where is it?") | {"system": "Be brief."},
+    "responses": {"instructions": "Be brief.", "input": [{"role": "user", "content": "Where is it?"}]},
+    "completions": {"prompt": "Where is it?"},
+}
+ANSWERED: dict[str, tuple[object, bool, str]] = {
+    "chat": (_answered(content="On its way."), False, "stop"),
+    "chat stream": (_events({"index": 0, "delta": {"content": "On its way."}, "finish_reason": "stop"}), True, "stop"),
+    "blocks": (IN_BLOCKS, False, "end_turn"),
+    "blocks stream": (_named(*BLOCK_EVENTS), True, "end_turn"),
+    "items": (IN_ITEMS, False, "completed"),
+    "items stream": (_named(*ITEM_EVENTS), True, "completed"),
+    "words": (WORDS, False, "stop"),
+    "words stream": (WORD_EVENTS + b"data: [DONE]\n\n", True, "stop"),
+}
+
+
+@pytest.mark.parametrize("surface", ASKED)
+@pytest.mark.parametrize("shape", ANSWERED)
+def test_every_surface_is_read_with_the_answer_of_every_upstream(surface: str, shape: str) -> None:
+    """What is recorded is what the upstream sent, whichever API the client spoke."""
+    answer, is_stream, finish_reason = ANSWERED[shape]
+    call = _call(ASKED[surface], answer, is_stream=is_stream, surface=surface)
+    seen = digest(call)
+    assert (seen.input_preview, seen.output_preview) == ("Where is it?", "On its way.")
+    assert seen.finish_reason == finish_reason
+    _agree(call)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_tools_of_a_message_in_blocks_are_named(is_stream: bool) -> None:
+    started = TOOL_USE | {"input": {}}
+    delta = {"type": "input_json_delta", "partial_json": '{"q":1}'}
+    stream = _named(
+        BLOCK_EVENTS[0],
+        {"type": "content_block_start", "index": 0, "content_block": started},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+    )
+    reply = {"type": "message", "content": [TOOL_USE], "stop_reason": "tool_use"}
+    seen = digest(_call(ASKED["messages"], stream if is_stream else reply, is_stream=is_stream, surface="messages"))
+    assert (seen.tool_names, seen.output_preview, seen.finish_reason) == (("find",), 'find({"q":1})', "tool_use")
+
+
+def test_the_question_is_what_a_person_said_last_and_not_a_tools_result() -> None:
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": "42"}
+    said = {"type": "text", "text": "And now?"}
+    asked: list[dict[str, object]] = [
+        {"role": "user", "content": "Where is it?"},
+        {"role": "assistant", "content": [TOOL_USE]},
+        {"role": "user", "content": [result]},
+    ]
+    assert digest(_call({"messages": asked}, b"", surface="messages")).input_preview == "Where is it?"
+    asked[-1]["content"] = [result, said]
+    assert digest(_call({"messages": asked}, b"", surface="messages")).input_preview == "And now?"
+    items = [
+        {"role": "user", "content": "Where is it?"},
+        {"type": "function_call_output", "call_id": "c", "output": "42"},
+    ]
+    assert digest(_call({"input": items}, b"", surface="responses")).input_preview == "Where is it?"
+
+
+blocks = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"type": st.sampled_from(["text", "thinking"])}, optional={"text": texts}),
+        st.just({"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}}),
+        st.just({"type": "tool_result", "tool_use_id": "t", "content": "42"}),
+        st.just(TOOL_USE),
+        st.integers(),
+    ),
+    max_size=4,
+)
+said_in_blocks = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "tool"]), "content": st.one_of(texts, blocks)}
+)
+
+
+@given(asked=st.lists(said_in_blocks, max_size=3), content=blocks, stop=st.one_of(st.none(), texts))
+def test_both_ways_of_reading_agree_on_any_message_in_blocks(
+    asked: list[object], content: list[object], stop: str | None
+) -> None:
+    reply = {"type": "message", "role": "assistant", "content": content, "stop_reason": stop}
+    _agree(_call({"messages": asked, "system": "Be brief."}, reply, surface="messages"))
+
+
+@given(st.lists(st.sampled_from(BLOCK_EVENTS), max_size=12))
+def test_both_ways_of_reading_agree_on_any_stream_of_blocks(events: list[dict[str, object]]) -> None:
+    _agree(_call(ASKED["messages"], _named(BLOCK_EVENTS[0], *events), is_stream=True, surface="messages"))
+
+
+@pytest.mark.parametrize("surface", [*ASKED, "embeddings", "count_tokens", "passthrough"])
+@given(request=st.binary(max_size=100), response=st.binary(max_size=100), is_stream=st.booleans())
+def test_no_bytes_make_it_fail_on_any_surface(surface: str, request: bytes, response: bytes, is_stream: bool) -> None:
+    digest(_call(request, response, is_stream=is_stream, surface=surface))
+
+
 def test_an_embedding_shows_what_was_embedded() -> None:
     seen = digest(_call({"input": ["one", "two"]}, {"data": [{"embedding": [0.5] * 8}]}, surface="embeddings"))
     assert seen.input_preview == "two"

@@ -65,7 +65,7 @@ def test_only_a_picture_that_came_with_the_request_is_drawn(url: str, kind: str,
 def test_there_is_no_picture_where_none_was_sent(place: str) -> None:
     part = b'{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}'
     body = b'{"messages":[{"role":"user","content":[' + part + b"]}]}"
-    found = picture(body, "0.0")
+    found = picture(body, "chat", "0.0")
     assert found is not None
     assert (found.kind, found.data) == ("image/png", b"hi")
-    assert picture(body, place) is None
+    assert picture(body, "chat", place) is None

@@ -10,12 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.config.load import default_text
-from watchkeeper.config.schema import Config, Feature, Metrics, Provider, Route, Stores, json_schema
+from watchkeeper.config.routes import (
+    Breaker,
+    ExactCache,
+    Handling,
+    Require,
+    Retries,
+    Route,
+    Rule,
+    Stream,
+    Timeouts,
+    When,
+)
+from watchkeeper.config.schema import Config, Feature, Metrics, Provider, Stores, json_schema
 
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `python -m watchkeeper.config.reference docs` from the descriptions in config/schema.py. -->
+<!-- Written by `python -m watchkeeper.config.reference docs` from the descriptions in config/. -->
 
 One YAML file. `watchkeeper up --config FILE` reads it; without `--config` it is `watchkeeper.yaml` in the data folder,
 written at the first start. An edit is served within a second, without a restart. A broken edit is refused as a whole
@@ -47,6 +59,15 @@ _SECTIONS = (
     ("providers.NAME", Provider),
     ("features.NAME", Feature),
     ("routes.NAME", Route),
+    ("routes.NAME.rules[]", Rule),
+    ("routes.NAME.rules[].when", When),
+    ("routes.NAME.require", Require),
+    ("routes.NAME.timeouts", Timeouts),
+    ("routes.NAME.retries", Retries),
+    ("routes.NAME.on.CLASS", Handling),
+    ("routes.NAME.breaker", Breaker),
+    ("routes.NAME.stream", Stream),
+    ("routes.NAME.cache.exact", ExactCache),
     ("metrics", Metrics),
     ("stores", Stores),
 )
@@ -90,11 +111,21 @@ def _kind(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         kinds = [_kind(part) for part in field["anyOf"] if part.get("type") != "null"]
         return "a name from the price book" if any("`openrouter`" in kind for kind in kinds) else kinds[0]
-    words = {"array": "list of targets", "boolean": "`true` or `false`", "object": "mapping", "string": "text"}
+    if field.get("pattern", "").endswith("(ms|s|m|h|d)$"):
+        return "time"
+    words = {
+        "array": "list",
+        "boolean": "`true` or `false`",
+        "object": "mapping",
+        "string": "text",
+        "integer": "number",
+    }
     return words.get(field.get("type", ""), "mapping")
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, list):
+        return f"`{json.dumps(value)}`" if value else "none"
     return "none" if value in (None, "") else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
+from watchkeeper.config.durations import written
 from watchkeeper.config.price_lists import PRICE_LISTS
 from watchkeeper.config.problems import did_you_mean
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""Letters, digits, `.`, `_` and `-`, at most 64: it stands in addresses, file names and labels."""
+from watchkeeper.config.routes import Name, Route
 
 RouteName = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]
 """Any model name a client may send, without blanks."""
@@ -24,9 +23,7 @@ Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x
 
 PLANNED: dict[tuple[str, ...], frozenset[str]] = {
     (): frozenset({"alerts", "budgets", "environments", "guards", "objectives", "policies", "releases", "suites"}),
-    ("routes", "*"): frozenset(
-        {"breaker", "cache", "canary", "fallbacks", "hedge", "on", "retries", "stream", "tiers", "timeouts"}
-    ),
+    ("routes", "*"): frozenset({"canary", "hedge"}),
 }
 """Keys of the design that this version does not read yet. They are refused like any unknown key, in other words."""
 
@@ -66,13 +63,6 @@ def _price_list(text: str) -> str:
     return text
 
 
-def _target(text: str) -> str:
-    provider, slash, model = text.partition("/")
-    if not slash or not provider or not model or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise ValueError("must be written `provider/model`")
-    return text
-
-
 def _begins_with(*schemes: str) -> AfterValidator:
     def check(text: str | None) -> str | None:
         if text is not None and not text.startswith(schemes):
@@ -107,8 +97,6 @@ SECRET_KEYS = frozenset({"api_key"})
 
 PriceListName = Annotated[str, AfterValidator(_price_list), WithJsonSchema({"enum": list(PRICE_LISTS)})]
 
-Target = Annotated[str, AfterValidator(_target), WithJsonSchema({"type": "string", "pattern": r"^[^/\s]+/\S+$"})]
-
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -118,25 +106,55 @@ class Provider(_Section):
     """An account at an upstream that serves models."""
 
     dialect: Annotated[
-        Literal["openai"],
-        Field(description="The wire language it speaks: `openai` is OpenAI's API and every server compatible with it."),
+        Literal["openai", "anthropic"],
+        Field(
+            description="The wire language it speaks: `openai` is OpenAI's API and every server compatible with it, "
+            "`anthropic` the Messages API."
+        ),
     ] = "openai"
     base_url: Annotated[
         str,
         AfterValidator(_base_url),
         Field(
-            description="Where its API begins, the version included.",
-            examples=["https://api.openai.com/v1", "http://127.0.0.1:8081/v1"],
+            description="Where its API begins: for `openai` the version included, for `anthropic` without it. "
+            "`{model}` stands for the model where a server wants it in the path, as Azure's deployments do.",
+            examples=["https://api.openai.com/v1", "http://127.0.0.1:8081/v1", "https://api.anthropic.com"],
         ),
     ]
     api_key: Annotated[
         Secret,
         Field(
             repr=False,
-            description="Sent as a Bearer token; absent for an upstream that asks for none.",
+            description="The account's secret; absent for an upstream that asks for none.",
             examples=["${OPENAI_API_KEY}", {"file": "/run/secrets/openai"}],
         ),
     ] = ""
+    auth: Annotated[
+        Literal["bearer", "api-key", "x-api-key"] | None,
+        Field(
+            description="How the secret is sent: `authorization: Bearer`, `api-key` (Azure) or `x-api-key`. By default "
+            "as the dialect has it."
+        ),
+    ] = None
+    query: Annotated[
+        dict[Name, Text],
+        Field(description="Added to every address.", examples=[{"api-version": "2024-10-21"}]),
+    ] = {}
+    speaks: Annotated[
+        list[Literal["chat", "completions", "embeddings", "responses", "messages", "count_tokens"]] | None,
+        Field(
+            description="Which of its dialect's APIs the server has, by default all. Requests in another are "
+            "translated into `chat` or `messages`.",
+            examples=[["chat", "embeddings"]],
+        ),
+    ] = None
+    continues: Annotated[
+        bool | None,
+        Field(
+            description="Whether it goes on from the assistant's words at the end of a request, which "
+            "`commit: continue` makes use of. By default `anthropic` does and `openai` does not; llama.cpp does."
+        ),
+    ] = None
     price_list: Annotated[
         PriceListName | None,
         Field(
@@ -159,20 +177,6 @@ class Feature(_Section):
     unit_of_value: Annotated[
         Text, Field(description="What one success of it is called, in reports.", examples=["accepted answer"])
     ] = ""
-
-
-class Route(_Section):
-    """What a client's model name resolves to."""
-
-    targets: Annotated[
-        list[Target],
-        Field(
-            min_length=1,
-            max_length=20,
-            description="Each `provider/model`, in the order they are tried.",
-            examples=[["openai/gpt-4o-mini", "local/smollm2-135m"]],
-        ),
-    ]
 
 
 class Metrics(_Section):
@@ -243,4 +247,10 @@ def json_schema() -> dict[str, Any]:
     for section in schema["properties"].values():
         if "patternProperties" in section:
             section["additionalProperties"] = False
+    for section in schema["$defs"].values():
+        for key in section.get("properties", {}).values():
+            if isinstance(key.get("default"), float) and key.get("type") == "string":  # a length of time
+                key["default"] = written(key["default"])
+                for bound in ("exclusiveMinimum", "minimum"):
+                    key.pop(bound, None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

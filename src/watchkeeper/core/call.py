@@ -14,8 +14,15 @@ from watchkeeper.core.usage import Usage, UsageStatus
 CallStatus = Literal["ok", "error", "cancelled"]
 """ok: a complete answer was delivered. cancelled: the client went away first. error: everything else."""
 
-Surface = Literal["chat", "embeddings"]
-"""The API a client spoke."""
+Surface = Literal["chat", "embeddings", "completions", "responses", "messages", "count_tokens", "passthrough"]
+"""The API a client spoke. passthrough: a provider's own, carried as it is."""
+
+AttemptKind = Literal["first", "retry", "fallback", "changed", "continued", "summary"]
+"""Why an attempt was made. changed: again, with a shortened request. continued: goes on where a stream broke off.
+summary: shortens the request of another attempt."""
+
+ServedFrom = Literal["", "upstream", "cache", "stale_cache", "set_answer"]
+"""Where the client's answer came from; empty when it got none. set_answer: the text that the route states."""
 
 ErrorClass = Literal[
     "",
@@ -72,6 +79,14 @@ class Attempt(Struct, array_like=True, gc=False, kw_only=True):
     cost_nusd: int | None = None
     """None when the status is unpriced."""
     cost_status: CostStatus = "unpriced"
+    kind: AttemptKind = "first"
+    waited_ms: float = 0.0
+    """Time waited on purpose before it."""
+    first_token_ms: float | None = None
+    """When a stream brought its first content."""
+    error_code: str = ""
+    fault: str = ""
+    """Id of the fault that was injected."""
 
 
 class Call(Struct, array_like=True, gc=False, kw_only=True):
@@ -142,3 +157,15 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     """Arrival of each chunk of a stream in microseconds from the call's start: little-endian uint32 each."""
     delivered_bytes: int = 0
     """Body bytes handed to the client's connection."""
+    served_from: ServedFrom = ""
+    saved_nusd: int | None = None
+    """What an answer from the cache had cost when it was made; None when unpriced, or not from the cache."""
+    cached_age_s: float | None = None
+    routing: bytes = b""
+    """How the target was chosen (JSON, see `gateway.course`); empty when there was nothing to choose."""
+    change: str = ""
+    """What was done to the request so that it fits, in words; empty when nothing was."""
+    faults: list[str] = []
+    """Ids of the faults that were injected into its attempts."""
+    skipped_events: int = 0
+    """Events of a stream that could not be read and were left out."""

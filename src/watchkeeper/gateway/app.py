@@ -11,12 +11,15 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.pipeline import Pipeline
 from watchkeeper.gateway.refusals import MethodUnknown, MetricsClosed, PathUnknown, Refusal
-from watchkeeper.gateway.surfaces import openai
+from watchkeeper.gateway.surfaces import ROOMS
+from watchkeeper.gateway.surfaces.errors import Family, error_body
+from watchkeeper.gateway.surfaces.models import model_body, models_body
 from watchkeeper.gateway.wire.server import Exchange
 
 _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
+_OWN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 """Headers by which a proxy says that it asks for somebody else."""
 
@@ -38,14 +41,24 @@ class App:
         self._clock = clock
         self._metrics = metrics
         self._why_not_ready = why_not_ready
-        self._calls = {prefix + path: surface for path, surface in openai.ENDPOINTS.items() for prefix in ("", "/v1")}
+        self._calls = {
+            mount + version + room.path: room
+            for room in ROOMS.values()
+            for mount in ("", f"/{room.family}")
+            for version in ("", "/v1")
+        }
 
     def handle(self, exchange: Exchange) -> Coroutine[None, None, None]:
         """Return what serves a request."""
         request = exchange.request
-        surface = self._calls.get(request.path)
-        if surface is not None and request.method == "POST":
-            return self._pipeline.serve(exchange, surface)
+        room = self._calls.get(request.path)
+        if room is not None and request.method == "POST":
+            return self._pipeline.serve(exchange, room)
+        if room is None and self._pipeline.plan is not None and request.path not in _OWN_PATHS:
+            name, _, rest = request.path[1:].partition("/")
+            provider = self._pipeline.plan.snapshot.providers.get(name)
+            if provider is not None and rest and _model_named(request.path) is None:
+                return self._pipeline.pass_on(exchange, provider, rest)
         return self._reply(exchange)
 
     async def _reply(self, exchange: Exchange) -> None:
@@ -53,17 +66,20 @@ class App:
             status, headers, body = self._answer(exchange)
         except Refusal as refusal:
             status, headers = refusal.http_status, _JSON
-            body = openai.error_body(str(refusal), status=status, code=refusal.code, error_type=refusal.error_type)
+            body = error_body(
+                _family(exchange), str(refusal), status=status, code=refusal.code, error_type=refusal.error_type
+            )
         exchange.reply(status, headers, body)
 
     def _answer(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
         path, method = exchange.request.path, exchange.request.method
         if path in self._calls:
             raise MethodUnknown(f"{path} takes POST, not {method}.")
-        if path not in ("/healthz", "/readyz", "/metrics") and _model_named(path) is None:
+        if path not in _OWN_PATHS and _model_named(path) is None:
             raise PathUnknown(
-                f"The gateway has no {path[:100]}. It serves /v1/chat/completions, /v1/embeddings, /v1/models, "
-                "/healthz, /readyz and /metrics; the console is on its own port."
+                f"The gateway has no {path[:100]}. It serves /v1/chat/completions, /v1/completions, /v1/embeddings, "
+                "/v1/responses, /v1/messages, /v1/messages/count_tokens, /v1/models, whatever a provider has below "
+                "/PROVIDER/, and /healthz, /readyz, /metrics; the console is on its own port."
             )
         if method not in ("GET", "HEAD"):
             raise MethodUnknown(f"{path} takes GET, not {method}.")
@@ -104,10 +120,18 @@ class App:
         name = _model_named(exchange.request.path)
         created_s = self._clock.unix_ns() // 1_000_000_000
         if not name:
-            return HTTPStatus.OK, _JSON, openai.models_body(names, created_s=created_s)
+            return HTTPStatus.OK, _JSON, models_body(_family(exchange), names, created_s=created_s)
         if plan is not None:
             plan.resolve(name)
-        return HTTPStatus.OK, _JSON, openai.model_body(name, created_s=created_s)
+        return HTTPStatus.OK, _JSON, model_body(_family(exchange), name, created_s=created_s)
+
+
+def _family(exchange: Exchange) -> Family:
+    """Tell whose client asks, by the address or by what only Anthropic's clients send."""
+    request = exchange.request
+    return (
+        "anthropic" if request.path.startswith("/anthropic/") or b"anthropic-version" in request.headers else "openai"
+    )
 
 
 def is_from_this_host(peer: str, headers: Mapping[bytes, bytes]) -> bool:
@@ -124,6 +148,8 @@ def is_from_this_host(peer: str, headers: Mapping[bytes, bytes]) -> bool:
 
 def _model_named(path: str) -> str | None:
     """Return the model that a path below `/models` names, empty for the list of all; None for any other path."""
+    for mount in ("/openai", "/anthropic"):
+        path = path.removeprefix(mount)
     below = path.removeprefix("/v1")
     if below != "/models" and not below.startswith("/models/"):
         return None

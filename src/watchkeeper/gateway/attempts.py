@@ -1,80 +1,98 @@
-"""One attempt: the request as one target wants it, its way there and back, what it amounted to and what it cost."""
+"""One attempt: its way to a target and back, what it amounted to and what it cost."""
 
 from asyncio import CancelledError
-from collections.abc import Callable
 
 from watchkeeper.core.call import Attempt
 from watchkeeper.core.clock import Clock
-from watchkeeper.gateway.dialects.openai.replies import Failure
-from watchkeeper.gateway.judge import Answer, judge
+from watchkeeper.gateway.faults import Injector, Instead
+from watchkeeper.gateway.judge import judge
+from watchkeeper.gateway.outcome import Answer, Failure
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage
 from watchkeeper.gateway.plan import PreparedTarget
 from watchkeeper.gateway.relay import Relay
 from watchkeeper.gateway.reply import head_block
 from watchkeeper.gateway.settle import settle
-from watchkeeper.gateway.surfaces import openai as surface_openai
+from watchkeeper.gateway.snapshot import Timeouts
+from watchkeeper.gateway.streams import TranslatedStream
 from watchkeeper.gateway.watchdog import Watchdog
-from watchkeeper.gateway.wire.client import Pool, WireFault
+from watchkeeper.gateway.ways import Way
+from watchkeeper.gateway.wire.client import Pool, Sink, WireFault
 from watchkeeper.gateway.wire.runs import Signal
-from watchkeeper.money.usage import from_openai
 
-CONNECT_TIMEOUT_S = 5.0
+_DEFAULT = Timeouts()
 
 
 class Attempts:
     """Makes attempts."""
 
-    def __init__(self, clock: Clock, pool: Pool, watchdog: Watchdog) -> None:
+    def __init__(self, clock: Clock, pool: Pool, watchdog: Watchdog, injector: Injector) -> None:
         self._now = clock.monotonic
         self._pool = pool
         self._watchdog = watchdog
+        self._injector = injector
 
-    async def make(self, passage: Passage, target: PreparedTarget) -> Answer | Failure | None:
+    async def make(self, passage: Passage, target: PreparedTarget, way: Way) -> Answer | Failure | None:
         """Try one target; None means that the client left meanwhile."""
-        exchange = passage.exchange
+        exchange, call = passage.exchange, passage.call
         if exchange.is_closed:
             return None
-        head, body = _request(passage, target)
-        relay = passage.relay = self._relay(passage)
+        route = passage.route
+        timeouts = route.timeouts if route is not None else _DEFAULT
+        head = _head(passage, target, way)
+        if passage.relay is not None and passage.is_committed:
+            passage.delivered_before += passage.relay.delivered_bytes
+            passage.first_sent_at = passage.first_sent_at or passage.relay.first_sent_at
+        relay = passage.relay = self._relay(passage, way, timeouts)
         attempt = Attempt(
-            number=len(passage.call.attempts) + 1,
+            number=len(call.attempts) + 1,
             provider=target.provider,
             model=target.model,
-            dialect=target.dialect,
+            dialect=target.dialect.name,
             started_ms=(relay.sent_at - passage.zero) * 1000,
-            request_bytes=len(body),
+            request_bytes=len(way.body),
+            kind=passage.next_kind,
+            waited_ms=passage.waited_s * 1000,
         )
-        passage.call.attempts.append(attempt)
+        passage.waited_s = 0.0
+        call.attempts.append(attempt)
+        call.sent_body = None if way.body is call.request_body else way.body[:RECORDED_BODY_BYTES_MAX]
+        sink = relay if route is None or not route.faults else self._injector.sink(passage, attempt, relay)
         exchange.on_close, exchange.on_pause, exchange.on_resume = relay.cancel, relay.pause, relay.resume
         self._watchdog.watch(relay)
+        target.health.calls_under_way += 1
         try:
-            await self._send(target, head, body, relay)
+            if not isinstance(sink, Instead):
+                await self._send(target, head, way.body, relay, sink, timeouts.connect_s)
             await relay.ended
         except WireFault as fault:
             relay.on_fault(fault)
         except CancelledError:
             relay.cancel()
-            self._close(passage, attempt, target, body)
+            self._close(passage, attempt, target, way)
             raise
         finally:
+            target.health.calls_under_way -= 1
             self._watchdog.forget(relay)
             exchange.on_close = exchange.on_pause = exchange.on_resume = None
-        return self._close(passage, attempt, target, body)
+        return self._close(passage, attempt, target, way)
 
-    async def _send(self, target: PreparedTarget, head: bytes, body: bytes, relay: Relay) -> None:
+    async def _send(
+        self, target: PreparedTarget, head: bytes, body: bytes, relay: Relay, sink: Sink, connect_s: float
+    ) -> None:
         pool, origin = self._pool, target.origin
-        flight = pool.send_now(origin, head, body, relay, connect_timeout_s=CONNECT_TIMEOUT_S)
+        flight = pool.send_now(origin, head, body, sink, connect_timeout_s=connect_s)
         if flight is None:
-            relay.departure = pool.send(origin, head, body, relay, connect_timeout_s=CONNECT_TIMEOUT_S)
+            connect_s = max(0.001, min(connect_s, relay.ends_by - self._now()))
+            relay.departure = pool.send(origin, head, body, sink, connect_timeout_s=connect_s)
             try:
                 flight = await relay.departure
             except CancelledError:
-                if relay.ended.is_set:  # the client has left
+                if relay.ended.is_set:  # the client has left, or the time is up
                     return
                 raise
         relay.take_off(flight)
 
-    def _relay(self, passage: Passage) -> Relay:
+    def _relay(self, passage: Passage, way: Way, timeouts: Timeouts) -> Relay:
         now = self._now()
         return Relay(
             ended=Signal(),
@@ -83,14 +101,17 @@ class Attempts:
             call_started_at=passage.zero,
             sent_at=now,
             heard_at=now,
-            keeps_usage=passage.keeps_usage,
             record_limit=RECORDED_BODY_BYTES_MAX,
-            begin_stream=_stream_head(passage) if passage.call.is_stream else None,
+            reader=way.reader,
+            begin=_Beginning(passage),
+            commits_late=passage.route is not None and passage.route.commit == "complete",
+            is_committed=passage.is_committed,
+            timeouts=timeouts,
+            ends_by=passage.ends_by,
+            sent_bytes_kept=[] if passage.cache_key and not passage.is_committed else None,
         )
 
-    def _close(
-        self, passage: Passage, attempt: Attempt, target: PreparedTarget, body: bytes
-    ) -> Answer | Failure | None:
+    def _close(self, passage: Passage, attempt: Attempt, target: PreparedTarget, way: Way) -> Answer | Failure | None:
         """Write what is known of the attempt now that it has ended, and book what it used."""
         zero, relay = passage.zero, passage.relay
         assert relay is not None
@@ -101,45 +122,60 @@ class Attempts:
         attempt.response_bytes = relay.body_bytes
         if relay.first_byte_at:
             attempt.first_byte_ms = (relay.first_byte_at - zero) * 1000
-            attempt.upstream_request_id = relay.fields.get(b"x-request-id", b"").decode("latin-1")
+            attempt.upstream_request_id = _request_id(relay)
+        if relay.first_token_at:
+            attempt.first_token_ms = (relay.first_token_at - zero) * 1000
         if relay.flight is not None:
             attempt.connect_ms = relay.flight.connect_ms
+        if way.reader is not None:
+            passage.call.skipped_events += way.reader.skipped
         relay.let_go()
+        at_ns = passage.call.started_ns
         if relay.end == "cancelled":
-            usage = from_openai(relay.usage) if relay.usage else None
-            settle(attempt, target, relay, usage, sent=body, at_ns=passage.call.started_ns)
+            usage = way.reader.usage if way.reader is not None and relay.is_stream else None
+            settle(attempt, target, relay, usage, sent=way.body, at_ns=at_ns)
             return None
-        outcome = judge(relay)
+        outcome = judge(relay, way.read)
         if isinstance(outcome, Failure):
             attempt.error_class = outcome.error_class
+            attempt.error_code = outcome.code or ""
             attempt.error_message = outcome.message
-        settle(attempt, target, relay, outcome.usage, sent=body, at_ns=passage.call.started_ns)
+        settle(attempt, target, relay, outcome.usage, sent=way.body, at_ns=at_ns)
         return outcome
 
 
-def _stream_head(passage: Passage) -> Callable[[Relay], None]:
-    def begin(relay: Relay) -> None:
+class _Beginning:
+    """Sends the head of a stream's response."""
+
+    __slots__ = ("_passage",)
+
+    def __init__(self, passage: Passage) -> None:
+        self._passage = passage
+
+    def __call__(self, relay: Relay) -> None:
+        passage = self._passage
+        passage.is_committed = True
         in_gateway_ms = (relay.sent_at - passage.zero - passage.upstream_s) * 1000
-        passage.exchange.start(200, head_block(passage.call, relay, in_gateway_ms))
+        content_type = b"text/event-stream" if isinstance(relay.reader, TranslatedStream) else relay.content_type
+        passage.exchange.start(200, head_block(passage, in_gateway_ms, content_type=content_type))
 
-    return begin
+
+def _request_id(relay: Relay) -> str:
+    fields = relay.fields
+    return (fields.get(b"x-request-id") or fields.get(b"request-id") or b"").decode("latin-1")
 
 
-def _request(passage: Passage, target: PreparedTarget) -> tuple[bytes, bytes]:
-    """Write head and body for one target: the client's bytes wherever nothing must change."""
-    call, view = passage.call, passage.view
-    assert view is not None
-    body = passage.exchange.request.body
-    changes: dict[str, bytes] = {}
-    if view.model != target.model:
-        changes["model"] = target.model_json
-    if call.is_stream and not passage.keeps_usage:
-        changes["stream_options"] = surface_openai.with_usage(body)
-    if changes:
-        body = surface_openai.patch(body, changes)
-        call.sent_body = body[:RECORDED_BODY_BYTES_MAX]
-    else:
-        call.sent_body = None
-    accept = b"text/event-stream" if call.is_stream else b"application/json"
-    head = b"%baccept: %b\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
-    return head % (target.heads[call.surface], accept, call.id.encode(), len(body)), body
+def _head(passage: Passage, target: PreparedTarget, way: Way) -> bytes:
+    """Write a request's head: what all of them share, what the client may say of its dialect, and what is its own."""
+    call = passage.call
+    if way.said is not None:
+        length = b"content-length: %d\r\n" % len(way.body) if way.body else b""
+        return b"%b%bx-request-id: %b\r\n%b\r\n" % (way.head, way.said, call.id.encode(), length)
+    accept = b"application/json" if way.reader is None else b"text/event-stream"
+    dialect, given = target.dialect, passage.exchange.request.headers
+    said = b""
+    if dialect.headers or not dialect.forwarded.isdisjoint(given):
+        own = {name: given[name] for name in dialect.forwarded if name in given} if way.is_native else {}
+        said = b"".join([b"%b: %b\r\n" % line for line in {**dialect.headers, **own}.items()])
+    head = b"%b%baccept: %b\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
+    return head % (way.head, said, accept, call.id.encode(), len(way.body))

@@ -1,13 +1,10 @@
 """Decides what an attempt amounted to: an answer, or a failure with a class and a status for the client."""
 
 import zlib
-from typing import NamedTuple
+from collections.abc import Callable
 
 from watchkeeper.core.call import ErrorClass
-from watchkeeper.core.usage import Usage
-from watchkeeper.gateway.decoding import UNREADABLE, has_items, is_given
-from watchkeeper.gateway.dialects.openai import replies as openai
-from watchkeeper.gateway.dialects.openai.replies import Failure
+from watchkeeper.gateway.outcome import Answer, Failure
 from watchkeeper.gateway.relay import Relay
 from watchkeeper.gateway.wire.client import (
     BodyCut,
@@ -21,7 +18,6 @@ from watchkeeper.gateway.wire.client import (
     TlsFailed,
     WireFault,
 )
-from watchkeeper.money.usage import disjoint, from_openai
 
 FAULT_CLASSES: dict[type[WireFault], ErrorClass] = {
     ConnectTimeout: "timeout",
@@ -36,20 +32,6 @@ FAULT_CLASSES: dict[type[WireFault], ErrorClass] = {
 }
 """Every way the wire can fail, as a class of failed call; a test fails on one that is missing."""
 
-FALLS_BACK: frozenset[ErrorClass] = frozenset(
-    {
-        "unreachable",
-        "timeout",
-        "rate_limit",
-        "capacity",
-        "upstream_auth",
-        "upstream_error",
-        "malformed_reply",
-        "broken_stream",
-    }
-)
-"""Failures after which the route's next target is tried, as long as nothing has reached the client."""
-
 _STATUS: dict[ErrorClass, int] = {
     "unreachable": 502,
     "timeout": 504,
@@ -61,29 +43,29 @@ _STATUS: dict[ErrorClass, int] = {
     "malformed_reply": 502,
 }
 
-
-class Answer(NamedTuple):
-    """A complete reply."""
-
-    body: bytes
-    model: str
-    usage: Usage | None
-    """None when the upstream did not say, or said something that cannot be read."""
+_LIMITS = {
+    "first_token": "did not begin to answer in time",
+    "reply": "did not answer in time",
+    "idle": "went silent in the middle of its reply",
+    "total": "had not answered when the call's time was up",
+}
 
 
-def judge(relay: Relay) -> Answer | Failure:
-    """Read how an attempt ended. Call it once the relay has ended, and not for a cancelled one."""
+def judge(relay: Relay, read: Callable[[int, bytes], Answer | Failure]) -> Answer | Failure:
+    """Read how an attempt ended, a plain reply with `read`. The relay must have ended, and not by the client."""
     match relay.end:
         case "whole":
-            return _stream(relay) if relay.is_streaming else _plain(relay)
-        case "fault" if relay.saw_done:
+            return _stream(relay) if relay.is_stream else _plain(relay, read)
+        case "fault" if relay.is_stream and relay.reader is not None and relay.reader.is_done:
             # The upstream said that it was done and then did not end its response properly; the answer is whole.
             return _stream(relay)
         case "fault":
-            return _fault(relay)
+            fault = relay.fault
+            assert fault is not None
+            return _with_usage(Failure(FAULT_CLASSES[type(fault)], fault.code, str(fault)), relay)
         case "expired":
-            phase = "went silent in the middle of its reply" if relay.first_byte_at else "did not answer in time"
-            return Failure("timeout", "upstream_timeout", f"The upstream {phase}.", _usage_so_far(relay))
+            failure = Failure("timeout", f"{relay.limit}_timeout", f"The upstream {_LIMITS[relay.limit]}.")
+            return _with_usage(failure, relay)
         case "overrun":
             return Failure(
                 "malformed_reply", "reply_too_large", "The upstream's reply is larger than the gateway holds."
@@ -102,47 +84,31 @@ def status_for_client(failure: Failure, upstream_status: int) -> int:
     return chosen
 
 
-def _fault(relay: Relay) -> Failure:
-    fault = relay.fault
-    assert fault is not None
-    return Failure(FAULT_CLASSES[type(fault)], fault.code, str(fault), _usage_so_far(relay))
-
-
-def _usage_so_far(relay: Relay) -> Usage | None:
-    return from_openai(relay.usage) if relay.usage else None
+def _with_usage(failure: Failure, relay: Relay) -> Failure:
+    return failure._replace(usage=relay.reader.usage) if relay.is_stream and relay.reader is not None else failure
 
 
 def _stream(relay: Relay) -> Answer | Failure:
-    usage = _usage_so_far(relay)
-    if relay.stream_error:
-        return openai.failure_of(200, relay.stream_error)._replace(error_class="upstream_error", usage=usage)
-    if not relay.saw_done and not openai.has_finished(b"".join(relay.body)):
-        message = "The upstream ended the stream without a finish reason or [DONE]."
-        return Failure("broken_stream", "stream_cut", message, usage)
-    return Answer(b"", relay.model, usage)
+    reader = relay.reader
+    assert reader is not None
+    if reader.failure is not None:
+        return reader.failure._replace(usage=reader.usage)
+    if not (reader.is_done or reader.is_finished):
+        message = "The upstream ended the stream without a finish reason or its terminator."
+        return Failure("broken_stream", "stream_cut", message, reader.usage)
+    if not reader.has_content and reader.skipped:
+        message = "The upstream's stream could not be read."
+        return Failure("malformed_reply", "unreadable_stream", message, reader.usage)
+    return Answer(b"", reader.model, reader.usage)
 
 
-def _plain(relay: Relay) -> Answer | Failure:
+def _plain(relay: Relay, read: Callable[[int, bytes], Answer | Failure]) -> Answer | Failure:
     try:
         body = relay.whole_body()
     except zlib.error:
         message = "The upstream's reply says that it is compressed and is not."
         return Failure("malformed_reply", "bad_compression", message)
-    if relay.status >= 400:
-        return openai.failure_of(relay.status, body)
-    if relay.status >= 300:
+    if 300 <= relay.status < 400:
         message = f"The upstream answered {relay.status}, a redirect, which the gateway does not follow."
         return Failure("malformed_reply", "redirect", message)
-    try:
-        reply = openai.reply_of(body)
-    except UNREADABLE:
-        start = " ".join(body[:80].decode(errors="replace").split())
-        message = f"The upstream answered {relay.status} with something that is not a reply: {start}"
-        return Failure("malformed_reply", "not_json", message)
-    usage = disjoint(reply.usage) if reply.usage is not None else None
-    if is_given(reply.error):
-        return openai.failure_of(relay.status, body)._replace(usage=usage)
-    if not (has_items(reply.choices) or has_items(reply.data)):
-        message = f"The upstream answered {relay.status} without `choices` or `data`."
-        return Failure("malformed_reply", "no_choices", message, usage)
-    return Answer(body, reply.model or "", usage)
+    return read(relay.status, body)

@@ -1,26 +1,33 @@
-"""One call, in order: identify, attribute, read, route, attempt, add up, record, answer."""
+"""One call, in order: identify, attribute, read, look in the cache, route, attempt, add up, record, answer."""
 
 import logging
 from array import array
 from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
-from watchkeeper.core.call import Call, Surface
+from watchkeeper.core.call import Call
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
+from watchkeeper.gateway import cache as kept
 from watchkeeper.gateway.admit import Admission
-from watchkeeper.gateway.attempts import Attempts
-from watchkeeper.gateway.dialects.openai.replies import Failure
-from watchkeeper.gateway.judge import FALLS_BACK, Answer, status_for_client
+from watchkeeper.gateway.cache import Cache
+from watchkeeper.gateway.choose import Chooser
+from watchkeeper.gateway.failover import Failover
+from watchkeeper.gateway.judge import status_for_client
 from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.outcome import Answer, Failure
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage
+from watchkeeper.gateway.passing import PASSTHROUGH, Passing
+from watchkeeper.gateway.patience import is_sdk_retry, patience_s
 from watchkeeper.gateway.plan import Plan, PreparedRoute
 from watchkeeper.gateway.recorder import Recorder
 from watchkeeper.gateway.refusals import Defect, NotReady, NotRecorded, Refusal
+from watchkeeper.gateway.remedies import from_cache, keep, set_answer
 from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, refusal_reply
 from watchkeeper.gateway.settle import add_up
-from watchkeeper.gateway.surfaces import openai as surface_openai
-from watchkeeper.gateway.surfaces.openai import ChatView, View
+from watchkeeper.gateway.snapshot import ProviderEntry
+from watchkeeper.gateway.surfaces.room import Room
 from watchkeeper.gateway.wire.server import Exchange
 from watchkeeper.money.prices import MODEL_NAME_MAX
 
@@ -34,7 +41,10 @@ class Parts:
     clock: Clock
     worker: str
     admission: Admission
-    attempts: Attempts
+    chooser: Chooser
+    failover: Failover
+    passing: Passing
+    cache: Cache
     recorder: Recorder
     meters: Meters
 
@@ -49,11 +59,24 @@ class Pipeline:
         self._unix_ns = parts.clock.unix_ns
         self._next_id = CallIds(parts.clock).next
 
-    async def serve(self, exchange: Exchange, surface: Surface) -> None:
+    def serve(self, exchange: Exchange, room: Room) -> Coroutine[None, None, None]:
         """Answer one call and record it once, whatever happens."""
-        passage = self._begin(exchange, surface)
+        return self._see_through(self._begin(exchange, room), self._work)
+
+    def pass_on(self, exchange: Exchange, provider: ProviderEntry, rest: str) -> Coroutine[None, None, None]:
+        """Pass a request to a provider as it is, and record it as any other."""
+
+        async def work(passage: Passage) -> Reply:
+            reply = await self._parts.passing.work(passage, self.plan, provider, rest)
+            self._finish(passage)
+            return reply
+
+        return self._see_through(self._begin(exchange, PASSTHROUGH), work)
+
+    async def _see_through(self, passage: Passage, work: Callable[[Passage], Awaitable[Reply]]) -> None:
+        exchange = passage.exchange
         try:
-            reply = await self._work(passage)
+            reply = await work(passage)
         except Refusal as refusal:
             reply = self._refuse(passage, refusal)
         except CancelledError:  # the worker stops and waits no longer
@@ -70,31 +93,32 @@ class Pipeline:
         self._parts.meters.count(passage.call)
         reply.send(exchange)
 
-    def _begin(self, exchange: Exchange, surface: Surface) -> Passage:
+    def _begin(self, exchange: Exchange, room: Room) -> Passage:
         request = exchange.request
         zero = request.first_byte_at
         call = Call(
             id=self._next_id(),
             started_ns=self._unix_ns() - int((self._now() - zero) * 1e9),
             worker=self._parts.worker,
-            surface=surface,
+            surface=room.surface,
             request_path=request.path,
             request_bytes=len(request.body),
         )
-        return Passage(exchange, call, zero)
+        return Passage(exchange, call, room, zero, request.body)
 
     async def _work(self, passage: Passage) -> Reply:
         """Carry a call from its admission to what its client is to be told."""
-        route = self._admit(passage)
-        outcome: Answer | Failure | None = None
-        for target in route.targets:
-            outcome = await self._parts.attempts.make(passage, target)
-            if not isinstance(outcome, Failure) or not _may_fall_back(passage, outcome):
-                break
+        plan, route = self._admit(passage)
+        if route.cache is not None:
+            reply = self._look_up(passage, route)
+            if reply is not None:
+                return reply
+        course = passage.course = self._parts.chooser.course(passage, plan, route)
+        outcome = await self._parts.failover.carry(passage, route, course)
         self._finish(passage)
-        return self._conclude(passage, outcome)
+        return self._conclude(passage, route, outcome)
 
-    def _admit(self, passage: Passage) -> PreparedRoute:
+    def _admit(self, passage: Passage) -> tuple[Plan, PreparedRoute]:
         """Identify and attribute the call, read its body, and find its route."""
         plan, call, request = self.plan, passage.call, passage.exchange.request
         if plan is None:
@@ -104,55 +128,95 @@ class Pipeline:
         entry = admission.identify(plan, request.headers)
         call.request_body = request.body[:RECORDED_BODY_BYTES_MAX]
         admission.attribute(call, entry, request.header_list)
-        view = passage.view = _read(call.surface, request.body)
-        call.requested_model = view.model[:MODEL_NAME_MAX]
-        if view.user:
-            admission.attribute_user(call, view.user)
-        if isinstance(view, ChatView) and view.stream:
-            call.is_stream = True
-            passage.keeps_usage = bool(view.stream_options and view.stream_options.include_usage)
-        route = plan.resolve(view.model)
+        view = passage.view = passage.room.read(request.body)
+        call.requested_model = (view.model or ",".join(view.models or ()))[:MODEL_NAME_MAX]
+        if view.person:
+            admission.attribute_user(call, view.person)
+        call.is_stream = bool(view.stream)
+        route = passage.route = plan.resolve(view.model if view.models is None else view.models[0])
         call.route = route.name
+        passage.ends_by = passage.zero + min(route.timeouts.total_s, patience_s(request.headers, call.is_stream))
+        passage.is_sdk_retry = is_sdk_retry(request.headers)
         self._parts.recorder.require_room()
-        return route
+        return plan, route
+
+    def _look_up(self, passage: Passage, route: PreparedRoute) -> Reply | None:
+        """Answer from the cache where the same was asked before; otherwise note under which key the answer is kept."""
+        settings = route.cache
+        assert settings is not None
+        wish = kept.wish_of(passage.exchange.request.headers.get(b"x-wk-cache"))
+        if not (wish.reads or wish.keeps):
+            return None
+        key = kept.key_of(passage.call, settings, passage.body)
+        if wish.reads:
+            ttl_s = settings.ttl_s if wish.ttl_s is None else min(wish.ttl_s, settings.keep_s)
+            found = self._parts.cache.find(key, younger_than_s=ttl_s)
+            if found is not None:
+                self._finish(passage)
+                return from_cache(passage, found, kind="cache")
+        if wish.keeps:
+            passage.cache_key = key
+        return None
 
     def _finish(self, passage: Passage) -> None:
         """Write into the call what its attempts amount to."""
-        call, relay = passage.call, passage.relay
+        call, relay, course = passage.call, passage.relay, passage.course
         if relay is not None:
             add_up(call)
-            call.reported_model = relay.model
             call.response_headers = relay.headers
             if b"set-cookie" in relay.fields:
                 call.response_headers = [pair for pair in relay.headers if pair[0] != b"set-cookie"]
             call.response_bytes = relay.body_bytes
             call.response_body = _joined(relay.body)[:RECORDED_BODY_BYTES_MAX]
-            if relay.is_streaming:
-                call.http_status = 200
-                call.usage_raw = relay.usage
+            if relay.is_stream:
+                reader = relay.reader
+                assert reader is not None
+                call.reported_model = reader.model
+                call.usage_raw = reader.usage_raw
                 call.chunk_offsets_us = array("I", relay.chunk_offsets_us).tobytes()
-                call.delivered_bytes = relay.delivered_bytes
-                if relay.first_sent_at:
-                    call.first_token_ms = (relay.first_sent_at - passage.zero) * 1000
+            if passage.is_committed:
+                call.http_status = 200
+                call.delivered_bytes = passage.delivered_before + relay.delivered_bytes
+                first_sent_at = passage.first_sent_at or relay.first_sent_at
+                if first_sent_at:
+                    call.first_token_ms = (first_sent_at - passage.zero) * 1000
+        if course is not None and not course.is_plain:
+            call.routing = course.recorded()
         spent_s = self._now() - passage.zero
         call.duration_ms = spent_s * 1000
         call.overhead_ms = (spent_s - passage.upstream_s) * 1000
 
-    def _conclude(self, passage: Passage, outcome: Answer | Failure | None) -> Reply:
+    def _conclude(self, passage: Passage, route: PreparedRoute, outcome: Answer | Failure | None) -> Reply:
         """Write the outcome into the call, and what is to be sent for it."""
         call, relay = passage.call, passage.relay
         match outcome:
             case Answer():
                 call.reported_model = outcome.model
-                if relay is not None and not relay.is_streaming:
+                call.served_from = "upstream"
+                if relay is not None and relay.is_stream:
+                    outcome = outcome._replace(body=relay.rest())
+                if relay is not None and not passage.is_committed:
                     call.http_status = relay.status
-                return answer_reply(call, relay, outcome)
+                keep(passage, outcome, self._parts.cache, self._unix_ns())
+                return answer_reply(passage, outcome)
             case Failure():
                 _note_failure(passage, outcome, status_for_client(outcome, relay.status if relay else 0))
-                return failure_reply(call, relay, outcome)
+                return self._remedy(passage, route, outcome) or failure_reply(passage, outcome)
             case None:
                 call.status = "cancelled"
                 return Reply("nothing")
+
+    def _remedy(self, passage: Passage, route: PreparedRoute, failure: Failure) -> Reply | None:
+        """Answer all the same, where the route says so for this class of failure and nothing has been sent."""
+        handling = route.handling_of(failure)
+        if handling is None or passage.is_committed:
+            return None
+        said = handling.said
+        if said.cached_s is not None and passage.cache_key:
+            found = self._parts.cache.find(passage.cache_key, younger_than_s=said.cached_s)
+            if found is not None:
+                return from_cache(passage, found, kind="stale_cache")
+        return set_answer(passage, said.answer) if said.answer else None
 
     def _refuse(self, passage: Passage, refusal: Refusal) -> Reply:
         """Write into the call why the gateway itself does not answer it, and the error to be sent."""
@@ -161,7 +225,7 @@ class Pipeline:
         if not call.attempts:
             call.cost_nusd, call.cost_status = 0, "measured"
         _note_failure(passage, Failure(refusal.error_class, refusal.code, str(refusal)), refusal.http_status)
-        return refusal_reply(call, refusal, is_streaming=passage.is_streaming)
+        return refusal_reply(passage, refusal)
 
     async def _record(self, passage: Passage, reply: Reply) -> Reply:
         """Hand the call to the recorder; return the reply, or what takes its place when the call must be on disk."""
@@ -178,25 +242,15 @@ class Pipeline:
         return reply
 
 
-def _read(surface: Surface, body: bytes) -> View:
-    match surface:
-        case "chat":
-            return surface_openai.read_chat(body)
-        case "embeddings":
-            return surface_openai.read_embeddings(body)
-
-
-def _may_fall_back(passage: Passage, failure: Failure) -> bool:
-    return failure.error_class in FALLS_BACK and not passage.is_streaming
-
-
 def _note_failure(passage: Passage, failure: Failure, status: int) -> None:
     call = passage.call
     call.status = "error"
-    call.http_status = 200 if passage.is_streaming else status
+    call.http_status = 200 if passage.is_committed else status
     call.error_class = failure.error_class
     call.error_code = failure.code or ""
     call.error_message = failure.message
+    if not call.attempts:
+        call.cost_nusd, call.cost_status = 0, "measured"
 
 
 def _joined(parts: list[bytes]) -> bytes:

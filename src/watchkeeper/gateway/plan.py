@@ -1,14 +1,35 @@
 """The snapshot made ready for the hot path: everything that can be computed before a call comes is computed here."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import msgspec
 
 from watchkeeper.core.call import Surface
-from watchkeeper.gateway.dialects.openai import replies as openai
+from watchkeeper.gateway.dialects import DIALECTS
+from watchkeeper.gateway.dialects.dialect import Dialect, Endpoint
+from watchkeeper.gateway.health import Health, HealthBook
+from watchkeeper.gateway.language import classifier
+from watchkeeper.gateway.outcome import Failure
 from watchkeeper.gateway.refusals import ModelUnknown
-from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, Snapshot
+from watchkeeper.gateway.snapshot import (
+    BreakerSettings,
+    CacheSettings,
+    Commit,
+    FaultRule,
+    Handling,
+    KeyEntry,
+    ProviderEntry,
+    Retries,
+    RouteEntry,
+    Rule,
+    Snapshot,
+    Strategy,
+    Target,
+    Timeouts,
+)
 from watchkeeper.gateway.wire.client import Origin, origin_of
 from watchkeeper.money.prices import MODEL_NAME_MAX, PriceList, Rates
 
@@ -22,18 +43,26 @@ KNOWN_KEYS_MAX = 10_000
 """Presented keys whose check is remembered; the next one starts over with none."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PreparedTarget:
     """A provider and model with the bytes that every attempt against it shares."""
 
+    name: str
+    """`provider/model`."""
     provider: str
     model: str
     model_json: bytes
-    dialect: str
+    dialect: Dialect
+    endpoints: Mapping[Surface, Endpoint]
+    """The surfaces whose bytes pass through."""
     origin: Origin
     heads: dict[Surface, bytes]
+    translated_head: bytes
     prices: PriceList | None
     """None when nobody knows the provider's prices."""
+    health: Health
+    continues: bool = False
+    """Goes on from a beginning."""
     _rates: Rates | None = None
     _rates_until_ns: int = 0
 
@@ -51,6 +80,44 @@ class PreparedRoute:
 
     name: str
     targets: tuple[PreparedTarget, ...]
+    """Of the tier where no rule holds."""
+    fallbacks: tuple[PreparedTarget, ...] = ()
+    tier: str = ""
+    tiers: dict[str, tuple[PreparedTarget, ...]] = field(default_factory=dict[str, tuple[PreparedTarget, ...]])
+    rules: tuple[Rule, ...] = ()
+    strategy: Strategy = "order"
+    weights: dict[str, float] = field(default_factory=dict[str, float])
+    sticky: str = ""
+    first_token_below_s: float | None = None
+    price_below_nusd: int | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retries: Retries = field(default_factory=Retries)
+    handling: dict[str, "PreparedHandling"] = field(default_factory=dict[str, "PreparedHandling"])
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    commit: Commit = "first_token"
+    cache: CacheSettings | None = None
+    faults: tuple[FaultRule, ...] = ()
+
+    def handling_of(self, failure: Failure) -> "PreparedHandling | None":
+        """Return what the route says about a failure: about its kind, else about its class; None when nothing."""
+        if not self.handling:
+            return None
+        by_kind = self.handling.get(failure.code or "") if failure.error_class == "timeout" else None
+        return by_kind or self.handling.get(failure.error_class)
+
+    @property
+    def is_ordered(self) -> bool:
+        """The order of the targets is the same for every call."""
+        return self.strategy == "order" and not self.rules
+
+
+@dataclass(slots=True)
+class PreparedHandling:
+    """What a route does about one class of failure."""
+
+    said: Handling
+    targets: tuple[PreparedTarget, ...]
+    summarise: PreparedTarget | None
 
 
 @dataclass(slots=True)
@@ -58,10 +125,12 @@ class Plan:
     """One snapshot, prepared. It is replaced whole when the snapshot changes; calls under way keep theirs."""
 
     snapshot: Snapshot
+    healths: HealthBook
     routes: dict[str, PreparedRoute] = field(default_factory=dict[str, PreparedRoute])
     known_keys: dict[bytes, KeyEntry] = field(default_factory=dict[bytes, KeyEntry])
     """Presented credential -> its entry, filled by `admit` once a key has been verified."""
     _adhoc: dict[str, PreparedRoute] = field(default_factory=dict[str, PreparedRoute])
+    _targets: dict[Target, PreparedTarget] = field(default_factory=dict[Target, PreparedTarget])
 
     def resolve(self, model: str) -> PreparedRoute:
         """Find what a client's model name stands for: a route, or `provider/model`.
@@ -78,9 +147,23 @@ class Plan:
             raise ModelUnknown(self._unknown(model), param="model")
         if len(self._adhoc) >= ADHOC_TARGETS_MAX:
             self._adhoc.clear()
-        prepared = PreparedRoute(model, (_prepare(provider, upstream_model, self.snapshot),))
+        target = _prepare(provider, upstream_model, self)
+        prepared = PreparedRoute(model, (target,), faults=_faults_of(self.snapshot, model))
         self._adhoc[model] = prepared
         return prepared
+
+    def passing_target(self, provider: ProviderEntry, model: str) -> PreparedTarget:
+        """Return a target for what only its provider understands; the model is empty where the request names none."""
+        if model and len(model) <= MODEL_NAME_MAX:
+            return self.resolve(f"{provider.name}/{model}").targets[0]
+        return self.target(Target(provider.name, ""))
+
+    def target(self, named: Target) -> PreparedTarget:
+        """Find or prepare a target of a route; the same one for all routes."""
+        found = self._targets.get(named)
+        if found is None:
+            found = self._targets[named] = _prepare(self.snapshot.providers[named.provider], named.model, self)
+        return found
 
     def _unknown(self, model: str) -> str:
         known = sorted(self.routes)
@@ -94,30 +177,101 @@ class Plan:
         )
 
 
-def prepare(snapshot: Snapshot) -> Plan:
+def prepare(snapshot: Snapshot, healths: HealthBook) -> Plan:
     """Make a snapshot ready to serve."""
-    plan = Plan(snapshot)
-    for route in snapshot.routes.values():
-        targets = tuple(_prepare(snapshot.providers[t.provider], t.model, snapshot) for t in route.targets)
-        plan.routes[route.name] = PreparedRoute(route.name, targets)
+    plan = Plan(snapshot, healths)
+    for entry in snapshot.routes.values():
+        plan.routes[entry.name] = _route(entry, plan)
+    if any(rule.when.language for entry in snapshot.routes.values() for rule in entry.rules):
+        classifier()
     return plan
 
 
-def _prepare(provider: ProviderEntry, model: str, snapshot: Snapshot) -> PreparedTarget:
-    origin, prefix = origin_of(provider.base_url)
-    host = origin.host if ":" not in origin.host else f"[{origin.host}]"
-    if origin.port != {"http": 80, "https": 443}[origin.scheme]:
-        host = f"{host}:{origin.port}"
-    heads = {
-        surface: openai.request_head(path=prefix + path, host=host, api_key=provider.api_key)
-        for surface, path in openai.PATHS.items()
-    }
+def _route(entry: RouteEntry, plan: Plan) -> PreparedRoute:
+    def targets(named: tuple[Target, ...]) -> tuple[PreparedTarget, ...]:
+        return tuple(map(plan.target, named))
+
+    return PreparedRoute(
+        name=entry.name,
+        targets=targets(entry.targets),
+        fallbacks=targets(entry.fallbacks),
+        tier=entry.tier,
+        tiers={name: targets(named) for name, named in entry.tiers.items()},
+        rules=entry.rules,
+        strategy=entry.strategy,
+        weights=entry.weights,
+        sticky=entry.sticky,
+        first_token_below_s=entry.first_token_below_s,
+        price_below_nusd=entry.price_below_nusd,
+        timeouts=entry.timeouts,
+        retries=entry.retries,
+        handling={
+            failure: PreparedHandling(
+                said, targets(said.targets), None if said.summarise is None else plan.target(said.summarise)
+            )
+            for failure, said in entry.handling.items()
+        },
+        breaker=entry.breaker,
+        commit=entry.commit,
+        cache=entry.cache,
+        faults=_faults_of(plan.snapshot, entry.name),
+    )
+
+
+def _faults_of(snapshot: Snapshot, route: str) -> tuple[FaultRule, ...]:
+    return tuple(fault for fault in snapshot.faults if fault.route == route)
+
+
+def _prepare(provider: ProviderEntry, model: str, plan: Plan) -> PreparedTarget:
+    dialect = DIALECTS[provider.dialect]
+    name = f"{provider.name}/{model}"
+    base_url = provider.base_url.replace("{model}", quote(model, safe=""))
+    origin, prefix = origin_of(base_url)
+    if dialect.strips:
+        prefix = prefix.removesuffix(dialect.strips)
+    speaks = dialect.endpoints if provider.speaks is None else provider.speaks
+    endpoints = {surface: endpoint for surface, endpoint in dialect.endpoints.items() if surface in speaks}
+    query = f"?{provider.query}" if provider.query else ""
+    end = head_end(origin, provider, dialect)
+
+    def head(path: str) -> bytes:
+        return f"POST {prefix}{path}{query} HTTP/1.1\r\n{end}content-type: application/json\r\n".encode()
+
     return PreparedTarget(
+        name=name,
         provider=provider.name,
         model=model,
         model_json=msgspec.json.encode(model),
-        dialect=provider.dialect,
+        dialect=dialect,
+        endpoints=endpoints,
         origin=origin,
-        heads=heads,
-        prices=snapshot.price_lists.get(provider.price_list),
+        heads={surface: head(endpoint.path) for surface, endpoint in endpoints.items()},
+        translated_head=head(dialect.path),
+        prices=plan.snapshot.price_lists.get(provider.price_list),
+        health=plan.healths.of(name),
+        continues=dialect.continues if provider.continues is None else provider.continues,
     )
+
+
+def passing_head(target: PreparedTarget, provider: ProviderEntry, method: str, rest: str, query: str) -> bytes:
+    """Write the beginning of a request that is passed on as it is; `rest` may repeat the end of the base URL."""
+    origin, prefix = origin_of(provider.base_url.replace("{model}", quote(target.model, safe="")))
+    rest = rest.removeprefix(prefix.strip("/") + "/") if prefix else rest
+    queries = "&".join(part for part in (query, provider.query) if part)
+    address = f"{prefix}/{rest}" + (f"?{queries}" if queries else "")
+    return f"{method} {address} HTTP/1.1\r\n{head_end(origin, provider, target.dialect)}".encode()
+
+
+def head_end(origin: Origin, provider: ProviderEntry, dialect: Dialect) -> str:
+    """Write the header lines that name the host and prove the account."""
+    host = origin.host if ":" not in origin.host else f"[{origin.host}]"
+    if origin.port != {"http": 80, "https": 443}[origin.scheme]:
+        host = f"{host}:{origin.port}"
+    lines = f"host: {host}\r\n"
+    if not provider.api_key:
+        return lines
+    match provider.auth or dialect.auth:
+        case "bearer":
+            return f"{lines}authorization: Bearer {provider.api_key}\r\n"
+        case name:
+            return f"{lines}{name}: {provider.api_key}\r\n"

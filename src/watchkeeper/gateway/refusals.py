@@ -25,6 +25,13 @@ class BadRequest(Refusal, CallerError):
     http_status = 400
 
 
+class NotCarried(Refusal, CallerError):
+    """The request holds something that no target of its route has a place for; nothing was sent upstream."""
+
+    code = "not_supported"
+    http_status = 400
+
+
 class KeyMissing(Refusal, CallerError):
     """No key was presented."""
 

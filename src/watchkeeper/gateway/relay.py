@@ -1,10 +1,10 @@
 """Carries one attempt's reply from the upstream's connection to the client's, and sees how it ended.
 
-A relay is the sink of one attempt. A plain reply is held until it is whole, because its headers name its cost; a
-stream's events are passed on as they come. Only events that carry usage or an error are decoded.
+A relay is the sink of one attempt. A plain reply is held until it is whole, because its headers name its cost. A
+stream's events are read as they come; what the client gets of them is held until the relay commits, which is when the
+client is given the beginning of an answer and no other attempt can take this one's place unseen.
 """
 
-import re
 import zlib
 from asyncio import Task
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from watchkeeper.gateway.decoding import UNREADABLE, is_given
-from watchkeeper.gateway.dialects.openai import replies as openai
+from watchkeeper.gateway.snapshot import Timeouts
+from watchkeeper.gateway.streams import StreamReader, end_of_last_event
 from watchkeeper.gateway.wire.client import Flight, WireFault
 from watchkeeper.gateway.wire.runs import Signal
 from watchkeeper.gateway.wire.server import Exchange
@@ -22,15 +22,15 @@ End = Literal["whole", "fault", "cancelled", "expired", "overrun"]
 """How the upstream's part ended. whole: complete by framing. expired: past a deadline. overrun: past a size limit."""
 
 REPLY_BYTES_MAX = 64 * 1024 * 1024
-"""A longer plain reply is refused: it is held in memory."""
+"""A longer plain reply, or a longer stream before its commitment, is refused: it is held in memory."""
 EVENT_BYTES_MAX = 4 * 1024 * 1024
 """A longer single event of a stream is refused: it is held until its end is seen."""
+KEPT_BYTES_MAX = 1024 * 1024
+"""A longer stream is not kept for others."""
+TERMINATOR_WAIT_S = 2.0
+"""How long a stream that has named its finish reason may keep its terminator back."""
 CHUNKS_TIMED_MAX = 20_000
 """Chunks whose arrival is noted; later ones are relayed all the same."""
-
-_USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_ERROR = re.compile(rb'"error"\s*:\s*[{"]')
-_EVENT_END = re.compile(rb"\r?\n\r?\n")
 
 
 class Relay(Struct, eq=False, kw_only=True):
@@ -43,11 +43,20 @@ class Relay(Struct, eq=False, kw_only=True):
     sent_at: float
     heard_at: float
     """When the upstream was last heard of; the sending counts as the first time."""
-    keeps_usage: bool
-    """The client asked for the usage chunk."""
     record_limit: int
-    begin_stream: "Callable[[Relay], None] | None"
-    """Sends the response's head; None when the client asked for a plain reply."""
+    reader: StreamReader | None
+    """Understands the stream; None when the client asked for a plain reply."""
+    begin: "Callable[[Relay], None]"
+    """Sends the response's head when the relay commits."""
+    commits_late: bool = False
+    """Commits only when told to, not at the first content."""
+    is_committed: bool = False
+    """The client has the beginning of a stream; from the start where an earlier attempt gave it that."""
+    timeouts: Timeouts
+    ends_by: float = float("inf")
+    """When the call's time is up."""
+    limit: str = ""
+    """The limit that the upstream has passed: `first_token`, `reply`, `idle` or `total`."""
     departure: "Task[Flight] | None" = None
     """Waits for a connection and sends the request, where that takes time."""
     flight: Flight | None = None
@@ -60,17 +69,20 @@ class Relay(Struct, eq=False, kw_only=True):
     """The headers by name; of a repeated one the last."""
     content_type: bytes = b""
     first_byte_at: float = 0.0
-    is_streaming: bool = False
+    first_token_at: float = 0.0
+    """When a stream brought content."""
+    is_stream: bool = False
+    """The upstream answers with a stream of events."""
     is_paused: bool = False
     body: list[bytes] = []
     body_bytes: int = 0
+    held: list[bytes] = []
+    """What the client gets when the relay commits."""
+    sent_bytes_kept: list[bytes] | None = None
+    """What the client got, where it may be kept for the next one who asks."""
     delivered_bytes: int = 0
     first_sent_at: float = 0.0
     chunk_offsets_us: list[int] = []
-    usage: bytes = b""
-    model: str = ""
-    saw_done: bool = False
-    stream_error: bytes = b""
     tail: bytes = b""
     """The beginning of an event whose end has not come."""
 
@@ -83,17 +95,16 @@ class Relay(Struct, eq=False, kw_only=True):
         self.fields = fields = dict(headers)
         self.content_type = fields.get(b"content-type", b"")
         self.first_byte_at = self.heard_at = self.now()
-        if self.begin_stream is not None and status == 200 and self.content_type.startswith(b"text/event-stream"):
-            self.is_streaming = True
-            self.begin_stream(self)
+        if self.reader is not None and status == 200 and self.content_type.startswith(b"text/event-stream"):
+            self.is_stream = True
 
     def on_data(self, data: bytes) -> None:
         """Keep a plain reply's bytes; pass a stream's whole events on."""
         self.body_bytes += len(data)
         self.heard_at = now = self.now()
-        if self.body_bytes <= self.record_limit or not self.is_streaming:
+        if self.body_bytes <= self.record_limit or not self.is_stream:
             self.body.append(data)
-        if self.is_streaming:
+        if self.is_stream:
             if len(self.chunk_offsets_us) < CHUNKS_TIMED_MAX:
                 self.chunk_offsets_us.append(int((now - self.call_started_at) * 1e6))
             self._relay(data)
@@ -102,8 +113,8 @@ class Relay(Struct, eq=False, kw_only=True):
 
     def on_end(self) -> None:
         """Complete by framing; whether the answer is complete is the pipeline's question."""
-        if self.is_streaming and self.tail:
-            self._deliver(self.tail)
+        if self.is_stream and self.tail:
+            self._read(self.tail)
             self.tail = b""
         self._finish("whole")
 
@@ -122,18 +133,56 @@ class Relay(Struct, eq=False, kw_only=True):
             flight.cancel()
 
     def cancel(self) -> None:
-        """The client has gone: stop the upstream at once. One that has been given [DONE] has all that it asked for."""
-        self._stop("whole" if self.saw_done else "cancelled")
+        """The client has gone: stop the upstream at once. One that has the terminator has all that it asked for."""
+        is_whole = self.is_committed and self.reader is not None and self.reader.is_done
+        self._stop("whole" if is_whole else "cancelled")
 
-    def expire(self) -> None:
-        """The deadline has passed."""
-        self._stop("expired")
+    def expire(self, limit: str) -> None:
+        """A deadline has passed; a stream that has said all but its terminator is whole all the same."""
+        if limit == "end":
+            self._stop("whole")
+        else:
+            self.limit = limit
+            self._stop("expired")
+
+    def commit(self) -> None:
+        """Give the client what is held, and from now on everything at once."""
+        if not self.is_committed:
+            self.is_committed = True
+            self.begin(self)
+        held, self.held = self.held, []
+        for events in held:
+            self._send(events)
+
+    def rest(self) -> bytes:
+        """Return what the client of a complete stream still lacks: all of it, where the relay has not committed."""
+        held, self.held = b"".join(self.held), []
+        return held + self.reader.end() if self.reader is not None else held
+
+    def overdue(self, now: float) -> str:
+        """Return the limit that has been passed; empty when none has."""
+        if now > self.ends_by:
+            return "total"
+        if self.is_paused:
+            return ""
+        silent_s = now - self.heard_at
+        reader = self.reader
+        if self.is_stream and reader is not None:
+            if reader.is_finished and silent_s > TERMINATOR_WAIT_S:
+                return "end"
+            if not self.first_token_at:
+                return "first_token" if now - self.sent_at > self.timeouts.first_token_s else ""
+        elif reader is not None and now - self.sent_at > self.timeouts.first_token_s:
+            return "first_token"
+        elif not self.body_bytes:
+            return "reply" if now - self.sent_at > self.timeouts.reply_s else ""
+        return "idle" if silent_s > self.timeouts.idle_s else ""
 
     def let_go(self) -> None:
         """Drop what refers back to this relay: a call's memory is free at once and not at the next collection."""
         self.departure = None
         self.flight = None
-        self.begin_stream = None
+        self.begin = _begin_nothing
 
     def pause(self) -> None:
         """The client reads too slowly: stop reading from the upstream."""
@@ -164,56 +213,40 @@ class Relay(Struct, eq=False, kw_only=True):
             data = self.tail + data
             self.tail = b""
         if not data.endswith(b"\n\n"):
-            cut = _end_of_last_event(data)
+            cut = end_of_last_event(data)
             self.tail = data[cut:]
             data = data[:cut]
             if len(self.tail) > EVENT_BYTES_MAX:
                 self._stop("overrun")
         if data:
-            self._deliver(data)
+            self._read(data)
 
-    def _deliver(self, events: bytes) -> None:
-        if b'"usage"' in events or b'"error"' in events:
-            events = self._inspect(events)
-        if not self.saw_done and b"[DONE]" in events:
-            self.saw_done = openai.is_done(events)
-        if events:
-            if not self.delivered_bytes:
-                self.first_sent_at = self.now()
-            self.delivered_bytes += len(events)
-            self.exchange.write(events)
+    def _read(self, events: bytes) -> None:
+        reader = self.reader
+        assert reader is not None
+        given = reader.feed(events)
+        if not self.first_token_at and reader.has_content:
+            self.first_token_at = self.heard_at
+            if not (self.is_committed or self.commits_late):
+                self.commit()
+        if not given:
+            return
+        if self.is_committed:
+            self._send(given)
+        else:
+            self.held.append(given)
+            if self.body_bytes > REPLY_BYTES_MAX:
+                self._stop("overrun")
 
-    def _inspect(self, events: bytes) -> bytes:
-        """Read usage and errors out of whole events; return them without the usage chunk nobody asked for."""
-        if not _USAGE.search(events) and not _ERROR.search(events):
-            return events
-        kept: list[bytes] = []
-        start = 0
-        while start < len(events):
-            match = _EVENT_END.search(events, start)
-            stop = match.end() if match else len(events)
-            event = events[start:stop]
-            start = stop
-            if self._must_keep(event):
-                kept.append(event)
-        return b"".join(kept)
-
-    def _must_keep(self, event: bytes) -> bool:
-        if b'"usage"' not in event and b'"error"' not in event:
-            return True
-        data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
-        try:
-            chunk = openai.chunk_of(data)
-        except UNREADABLE:
-            return True
-        if chunk.model:
-            self.model = chunk.model
-        if is_given(chunk.error):
-            self.stream_error = data
-        if not is_given(chunk.usage):
-            return True
-        self.usage = bytes(chunk.usage)
-        return self.keeps_usage or bool(chunk.choices) or chunk.choices is None
+    def _send(self, events: bytes) -> None:
+        if not self.delivered_bytes:
+            self.first_sent_at = self.now()
+        self.delivered_bytes += len(events)
+        if self.sent_bytes_kept is not None:
+            self.sent_bytes_kept.append(events)
+            if self.delivered_bytes > KEPT_BYTES_MAX:
+                self.sent_bytes_kept = None
+        self.exchange.write(events)
 
     def _stop(self, end: End) -> None:
         if not self.ended.is_set:
@@ -229,7 +262,5 @@ class Relay(Struct, eq=False, kw_only=True):
             self.ended.set()
 
 
-def _end_of_last_event(data: bytes) -> int:
-    """Return the offset behind the last blank line, 0 when there is none; lines end in LF or CRLF."""
-    bare, full = data.rfind(b"\n\n"), data.rfind(b"\r\n\r\n")
-    return max(bare + 2 if bare >= 0 else 0, full + 4 if full >= 0 else 0)
+def _begin_nothing(_relay: Relay) -> None:
+    """What has been let go begins nothing."""

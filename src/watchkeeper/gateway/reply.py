@@ -2,30 +2,31 @@
 
 from typing import Literal, NamedTuple
 
-from watchkeeper.core.call import Call
 from watchkeeper.core.money import usd
-from watchkeeper.gateway.dialects.openai.replies import Failure
-from watchkeeper.gateway.judge import Answer, status_for_client
+from watchkeeper.gateway.judge import status_for_client
+from watchkeeper.gateway.outcome import Answer, Failure
+from watchkeeper.gateway.passage import Passage
 from watchkeeper.gateway.refusals import Refusal
 from watchkeeper.gateway.relay import Relay
-from watchkeeper.gateway.surfaces.openai import error_body
+from watchkeeper.gateway.surfaces.errors import error_body
 from watchkeeper.gateway.wire.server import Exchange
 
-_FORWARDED = frozenset(
-    {b"openai-processing-ms", b"openai-version", b"retry-after", b"retry-after-ms", b"x-should-retry"}
-)
+_FORWARDED = frozenset({b"openai-processing-ms", b"openai-version", b"retry-after", b"retry-after-ms"})
 """Upstream headers that mean the same to our client. Rate-limit headers speak of our account, not of theirs."""
 _PASSES_THROUGH = frozenset(
     {"bad_request", "context_length", "content_policy", "not_found", "too_large", "rate_limit", "upstream_error"}
 )
-"""Failures whose upstream body is shown to the client as received, when it is an error in OpenAI's shape."""
+"""Failures whose upstream body is shown as received to a client that can read it."""
+_WORTH_A_RETRY = frozenset(
+    {"rate_limit", "timeout", "unreachable", "capacity", "upstream_error", "broken_stream", "malformed_reply"}
+)
 
 
 class Reply(NamedTuple):
     """What is left to be sent when a call has ended.
 
-    whole: a complete response. finish: the proper end of a stream. cut: a last event, and no proper end. nothing: the
-    client has left.
+    whole: a complete response. finish: the rest and the proper end of a stream. cut: a last event, and no proper end.
+    nothing: the client has left.
     """
 
     kind: Literal["whole", "finish", "cut", "nothing"]
@@ -39,6 +40,7 @@ class Reply(NamedTuple):
             case "whole":
                 exchange.reply(self.status, self.headers, self.body)
             case "finish":
+                exchange.write(self.body)
                 exchange.finish()
             case "cut":
                 exchange.write(self.body)
@@ -47,70 +49,128 @@ class Reply(NamedTuple):
                 pass
 
 
-def head_block(call: Call, relay: Relay, overhead_ms: float) -> bytes:
+def head_block(passage: Passage, overhead_ms: float, *, content_type: bytes) -> bytes:
     """Write the headers of an answer. A stream's cost is not known yet, and the header says so."""
-    content_type = relay.content_type or b"application/json"
-    block = b"content-type: %b\r\n%b%b" % (content_type, _own(call, relay.is_streaming, overhead_ms), _forwarded(relay))
-    return block + b"cache-control: no-cache\r\n" if relay.is_streaming else block
+    block = b"content-type: %b\r\n%b%b" % (content_type, own_headers(passage, overhead_ms), _forwarded(passage.relay))
+    return block + b"cache-control: no-cache\r\n" if passage.is_committed else block
 
 
-def answer_reply(call: Call, relay: Relay | None, answer: Answer) -> Reply:
-    """Write the reply of a call that was answered."""
-    if relay is None or relay.is_streaming:
-        return Reply("finish")
-    return Reply("whole", relay.status, head_block(call, relay, call.overhead_ms), answer.body)
+def answer_reply(passage: Passage, answer: Answer) -> Reply:
+    """Write the reply of a call that was answered; of a stream the answer's body is what the client still lacks."""
+    if passage.is_committed:
+        return Reply("finish", body=answer.body)
+    relay = passage.relay
+    content_type, status = b"application/json", 200
+    if relay is not None:
+        content_type, status = relay.content_type or content_type, relay.status
+    return Reply("whole", status, head_block(passage, passage.call.overhead_ms, content_type=content_type), answer.body)
 
 
-def failure_reply(call: Call, relay: Relay | None, failure: Failure) -> Reply:
+def made_up_reply(passage: Passage, body: bytes, *, extra: bytes = b"") -> Reply:
+    """Write the reply of a call that no upstream has answered: from the cache, or the text that the route states."""
+    content_type = b"text/event-stream" if passage.call.is_stream else b"application/json"
+    head = b"content-type: %b\r\n%b%b" % (content_type, own_headers(passage, passage.call.overhead_ms), extra)
+    return Reply("whole", 200, head, body)
+
+
+def failure_reply(passage: Passage, failure: Failure) -> Reply:
     """Write the reply of a call whose attempts have failed: the upstream's own error where the caller can act on it."""
+    relay, family = passage.relay, passage.room.family
     code = failure.code or failure.error_class
-    if relay is not None and relay.is_streaming:
-        return _cut(_explain(call, failure), code)
+    message = _explain(passage, failure)
+    if passage.is_committed:
+        return _cut(passage, message, code)
     upstream_status = relay.status if relay is not None else 0
     status = status_for_client(failure, upstream_status)
-    block = b"content-type: application/json\r\n%b%b" % (_own(call, False, call.overhead_ms), _forwarded(relay))
-    if relay is not None and failure.code and status == upstream_status and failure.error_class in _PASSES_THROUGH:
-        return Reply("whole", status, block, relay.whole_body())
-    return Reply("whole", status, block, error_body(_explain(call, failure), status=status, code=code))
+    retry = b"x-should-retry: %b\r\n" % (b"true" if _is_worth_a_retry(passage, failure) else b"false")
+    if passage.retry_after_s:
+        retry += b"retry-after: %d\r\n" % max(1, round(passage.retry_after_s))
+    head = b"content-type: application/json\r\n%b%b%b" % (
+        own_headers(passage, passage.call.overhead_ms),
+        _forwarded(relay),
+        retry,
+    )
+    if (
+        relay is not None
+        and failure.is_readable
+        and status == upstream_status
+        and failure.error_class in _PASSES_THROUGH
+        and passage.call.attempts[-1].dialect == family
+    ):
+        return Reply("whole", status, head, relay.whole_body())
+    return Reply("whole", status, head, error_body(family, message, status=status, code=code, call_id=passage.call.id))
 
 
-def refusal_reply(call: Call, refusal: Refusal, *, is_streaming: bool) -> Reply:
+def refusal_reply(passage: Passage, refusal: Refusal) -> Reply:
     """Write the gateway's own error."""
-    if is_streaming:
-        return _cut(f"{refusal} (call {call.id})", refusal.code)
-    block = b"content-type: application/json\r\n%bx-should-retry: %b\r\n" % (
-        _own(call, False, call.overhead_ms),
+    call = passage.call
+    if passage.is_committed:
+        return _cut(passage, f"{refusal} (call {call.id})", refusal.code)
+    head = b"content-type: application/json\r\n%bx-should-retry: %b\r\n" % (
+        own_headers(passage, call.overhead_ms),
         b"true" if refusal.may_retry else b"false",
     )
-    status = refusal.http_status
     body = error_body(
-        str(refusal), status=status, code=refusal.code, error_type=refusal.error_type, param=refusal.param
+        passage.room.family,
+        str(refusal),
+        status=refusal.http_status,
+        code=refusal.code,
+        error_type=refusal.error_type,
+        param=refusal.param,
+        call_id=call.id,
     )
-    return Reply("whole", status, block, body)
+    return Reply("whole", refusal.http_status, head, body)
 
 
-def _cut(message: str, code: str) -> Reply:
-    """The event that tells a stream's reader that what it has is not the whole answer."""
-    return Reply("cut", body=b"data: %b\n\n" % error_body(message, status=502, code=code))
-
-
-def _explain(call: Call, failure: Failure) -> str:
-    where = f"{call.attempts[-1].provider}/{call.attempts[-1].model}" if call.attempts else "the gateway"
-    return f"{failure.message} ({where}, call {call.id})"
-
-
-def _own(call: Call, is_streaming: bool, overhead_ms: float) -> bytes:
-    if is_streaming:
+def own_headers(passage: Passage, overhead_ms: float) -> bytes:
+    """Write the gateway's own headers."""
+    call = passage.call
+    if passage.is_committed:
         cost = "x-wk-cost-status: pending"
     elif call.cost_nusd is None:
         cost = "x-wk-cost-status: unpriced"
     else:
         cost = f"x-wk-cost: {usd(call.cost_nusd)}\r\nx-wk-cost-status: {call.cost_status}"
     call_id = call.id
+    name = "request-id" if passage.room.family == "anthropic" else "x-request-id"
     return (
-        f"x-request-id: {call_id}\r\nx-wk-call-id: {call_id}\r\nx-wk-attempts: {len(call.attempts)}\r\n"
-        f"x-wk-overhead-ms: {overhead_ms:.3f}\r\n{cost}\r\n"
+        f"{name}: {call_id}\r\nx-wk-call-id: {call_id}\r\nx-wk-attempts: {len(call.attempts)}\r\n"
+        f"x-wk-overhead-ms: {overhead_ms:.3f}\r\n{_where(passage)}{cost}\r\n"
     ).encode()
+
+
+def _where(passage: Passage) -> str:
+    """Name the target that answers, where another one might have."""
+    call = passage.call
+    if passage.cache_key or call.served_from == "cache":
+        told = "x-wk-cache: hit\r\n" if call.served_from in ("cache", "stale_cache") else "x-wk-cache: miss\r\n"
+    else:
+        told = ""
+    if len(call.attempts) > 1:
+        last = call.attempts[-1]
+        told += f"x-wk-target: {last.provider}/{last.model}\r\n"
+    return told
+
+
+def _cut(passage: Passage, message: str, code: str) -> Reply:
+    """The event that tells a stream's reader that what it has is not the whole answer."""
+    return Reply("cut", body=passage.room.error_event(message, code, passage.call.id))
+
+
+def _is_worth_a_retry(passage: Passage, failure: Failure) -> bool:
+    """A client's library need not try again what the gateway has tried again already."""
+    if failure.error_class not in _WORTH_A_RETRY:
+        return False
+    relay = passage.relay
+    if relay is not None and relay.fields.get(b"x-should-retry") == b"false":
+        return False
+    return len(passage.call.attempts) <= 1
+
+
+def _explain(passage: Passage, failure: Failure) -> str:
+    call = passage.call
+    where = f"{call.attempts[-1].provider}/{call.attempts[-1].model}, " if call.attempts else ""
+    return f"{failure.message} ({where}call {call.id})"
 
 
 def _forwarded(relay: Relay | None) -> bytes:

@@ -17,7 +17,7 @@ def settle(
     if usage is not None:
         attempt.usage, attempt.usage_status = usage, "measured"
     elif _was_worked_on(relay):
-        usage = attempt.usage = estimate(sent, b"".join(relay.body), is_stream=relay.is_streaming)
+        usage = attempt.usage = estimate(sent, b"".join(relay.body), is_stream=relay.is_stream)
         attempt.usage_status = "estimated"
     else:
         # The upstream refused or was never reached: nothing was processed, so nothing is owed.

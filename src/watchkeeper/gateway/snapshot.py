@@ -38,6 +38,14 @@ class ProviderEntry(Struct, frozen=True, gc=False):
     """Resolved secret; empty for none."""
     price_list: str
     """Name of a price list in `Snapshot.price_lists`, `free`, or empty when nobody knows its prices."""
+    auth: str = ""
+    """How the secret is sent: `bearer`, `api-key`, `x-api-key`; empty for the dialect's own way."""
+    query: str = ""
+    """Added to every path, encoded."""
+    speaks: tuple[str, ...] | None = None
+    """The surfaces of its dialect that it has; None for all."""
+    continues: bool | None = None
+    """Whether it goes on from a beginning that ends the request; None where its dialect tells."""
 
 
 class Target(Struct, frozen=True, gc=False):
@@ -47,11 +55,142 @@ class Target(Struct, frozen=True, gc=False):
     model: str
 
 
+class Timeouts(Struct, frozen=True, gc=False):
+    """How long a target may take, in seconds."""
+
+    connect_s: float = 5.0
+    first_token_s: float = 300.0
+    """Until a stream brings content."""
+    reply_s: float = 600.0
+    """Until a plain reply begins."""
+    idle_s: float = 120.0
+    total_s: float = 1800.0
+    """For the call with all its attempts."""
+
+
+class Retries(Struct, frozen=True, gc=False):
+    """How often and how patiently one target is tried again."""
+
+    attempts: int = 3
+    backoff_s: float = 0.25
+    backoff_max_s: float = 8.0
+
+
+class Handling(Struct, frozen=True, gc=False):
+    """What a route does about one class of failure; None for what it leaves to the default."""
+
+    retry: int | None = None
+    trims: bool = False
+    summarise: Target | None = None
+    falls_back: bool | None = None
+    targets: tuple[Target, ...] = ()
+    """Tried instead of the route's own fallbacks."""
+    cached_s: float | None = None
+    answer: str = ""
+
+
+class BreakerSettings(Struct, frozen=True, gc=False):
+    """When a failing target is left alone, and how it comes back."""
+
+    failures: int = 10
+    open_s: float = 15.0
+    open_max_s: float = 60.0
+    ramp_s: float = 30.0
+
+
+class When(Struct, frozen=True, gc=False):
+    """Conditions on a request; None or empty where there is none."""
+
+    tokens_over: int | None = None
+    tokens_under: int | None = None
+    tools: bool | None = None
+    images: bool | None = None
+    stream: bool | None = None
+    language: tuple[str, ...] = ()
+    feature: tuple[str, ...] = ()
+    tenant: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+    minutes: tuple[int, int] | None = None
+    """Of the UTC day, the end excluded; the start may be later than the end."""
+
+
+class Rule(Struct, frozen=True, gc=False):
+    """Sends requests to a tier."""
+
+    when: When
+    tier: str
+
+
+CacheScope = Literal["tenant", "release", "subject", "key"]
+
+
+class CacheSettings(Struct, frozen=True, gc=False):
+    """How long answers are kept, and who shares one."""
+
+    ttl_s: float
+    scope: tuple[CacheScope, ...]
+    keep_s: float
+    """How long an answer is kept for bad times; at least `ttl_s`."""
+
+
+Commit = Literal["first_token", "complete", "continue"]
+Strategy = Literal["order", "weights", "latency", "price"]
+
+
 class RouteEntry(Struct, frozen=True, gc=False):
-    """What a client's model name resolves to: targets in the order they are tried."""
+    """What a client's model name resolves to."""
 
     name: str
     targets: tuple[Target, ...]
+    """Of the tier where no rule holds."""
+    tier: str = ""
+    tiers: dict[str, tuple[Target, ...]] = {}
+    rules: tuple[Rule, ...] = ()
+    fallbacks: tuple[Target, ...] = ()
+    strategy: Strategy = "order"
+    weights: dict[str, float] = {}
+    """By `provider/model`."""
+    sticky: str = ""
+    first_token_below_s: float | None = None
+    price_below_nusd: int | None = None
+    timeouts: Timeouts = Timeouts()
+    retries: Retries = Retries()
+    handling: dict[str, Handling] = {}
+    """By class of failure, or by kind of timeout."""
+    breaker: BreakerSettings = BreakerSettings()
+    commit: Commit = "first_token"
+    cache: CacheSettings | None = None
+
+
+class FaultRule(Struct, frozen=True, gc=False):
+    """A fault that is injected for a drill, for a bounded time."""
+
+    id: str
+    kind: str
+    """One of `gateway.faults.KINDS`."""
+    route: str
+    share: float
+    """Of the calls that match, between 0 and 1."""
+    until_ns: int
+    target: str = ""
+    """`provider/model`; empty for every attempt of the call."""
+    key_id: str = ""
+    tenant: str = ""
+    after: int = 0
+    """Chunks before a cut or a malformed chunk."""
+    seconds: float = 0.0
+    """Of a delay, or of `retry-after`."""
+    status: int = 0
+
+
+class Purge(Struct, frozen=True, gc=False):
+    """Answers that must not be served any more: stored before a time, of one tenant, release or subject, or all."""
+
+    before_ns: int
+    tenant: str = ""
+    release: str = ""
+    subject: str = ""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -68,6 +207,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     price_lists: dict[str, PriceList]
     has_open_metrics: bool = False
     """Whether other hosts may read `/metrics`."""
+    faults: tuple[FaultRule, ...] = ()
+    purges: tuple[Purge, ...] = ()
 
 
 def encode(snapshot: Snapshot) -> bytes:

@@ -5,11 +5,7 @@ from asyncio import AbstractEventLoop, TimerHandle
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.relay import Relay
 
-TICK_S = 0.25
-FIRST_BYTE_TIMEOUT_S = 300.0
-"""Large models and cold local ones may think for minutes before the first byte."""
-IDLE_TIMEOUT_S = 120.0
-TOTAL_TIMEOUT_S = 1800.0
+TICK_S = 0.1
 
 
 class Watchdog:
@@ -46,14 +42,7 @@ class Watchdog:
 
     def _look(self) -> None:
         now = self._now()
-        for relay in [relay for relay in self._relays if _is_overdue(relay, now)]:
-            relay.expire()
+        overdue = [(relay, limit) for relay in self._relays if (limit := relay.overdue(now))]
+        for relay, limit in overdue:
+            relay.expire(limit)
         self._timer = self._loop.call_later(TICK_S, self._look)
-
-
-def _is_overdue(relay: Relay, now: float) -> bool:
-    if relay.is_paused:
-        return now - relay.sent_at > TOTAL_TIMEOUT_S
-    silent_s = now - relay.heard_at
-    limit_s = IDLE_TIMEOUT_S if relay.first_byte_at else FIRST_BYTE_TIMEOUT_S
-    return silent_s > limit_s or now - relay.sent_at > TOTAL_TIMEOUT_S

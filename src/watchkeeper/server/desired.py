@@ -1,18 +1,23 @@
-"""The state that workers should serve: configuration and keys, compiled and handed over whenever either changes."""
+"""The state that workers should serve, compiled and handed over when the configuration, keys or drills change."""
 
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.api.services import Routing
 from watchkeeper.config.load import ConfigError, Loaded, load
-from watchkeeper.gateway.snapshot import KeyEntry, Snapshot, encode
+from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, Purge, Snapshot, encode
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server.compile import compile_snapshot
+from watchkeeper.server.routes import routing_of
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.store.control import ControlStore
+from watchkeeper.store.faults import FaultRow
 from watchkeeper.store.keys import KeySecret
 
 RETRY_LOOKS = 8
@@ -64,15 +69,27 @@ class DesiredState:
             await self.compile()
 
     async def compile(self) -> None:
-        """Compile now and hand the snapshot to the workers when it differs from the last."""
+        """Compile now and hand the snapshot to the workers when it differs from the last.
+
+        A fault that has ended since is left as it is: the workers look at its end themselves.
+        """
         async with self._lock:
             self._must_compile = False
-            keys = [_entry(key) for key in await self._control.keys.valid()]
-            snapshot = compile_snapshot(self._loaded.config, keys, self._book)
+            snapshot = compile_snapshot(
+                self._loaded.config,
+                [_entry(key) for key in await self._control.keys.valid()],
+                self._book,
+                faults=[_rule(fault) for fault in await self._control.faults.active()],
+                purges=[Purge(**asdict(purge)) for purge in await self._control.purges.live()],
+            )
             self._pricer.list_of_provider = {name: entry.price_list for name, entry in snapshot.providers.items()}
             if self.snapshot is None or snapshot.version != self.snapshot.version:
                 await asyncio.to_thread(self._snapshot_file.write, encode(snapshot))
                 self.snapshot = snapshot
+
+    def routing(self) -> Routing | None:
+        """Tell where calls may be sent; None before the first snapshot."""
+        return routing_of(self.snapshot) if self.snapshot is not None else None
 
     def health(self) -> dict[str, Any]:
         """Tell which configuration serves, and why the last edit does not."""
@@ -110,8 +127,28 @@ def _entry(key: KeySecret) -> KeyEntry:
         feature=row.feature,
         tenant=row.tenant,
         environment=row.environment,
-        expires_ns=None if row.expires_at is None else int(row.expires_at.timestamp() * 1_000_000_000),
+        expires_ns=None if row.expires_at is None else _unix_ns(row.expires_at),
     )
+
+
+def _rule(row: FaultRow) -> FaultRule:
+    return FaultRule(
+        id=row.id,
+        kind=row.kind,
+        route=row.route,
+        share=row.share,
+        until_ns=_unix_ns(row.ends_at),
+        target=row.target,
+        key_id=row.key_id,
+        tenant=row.tenant,
+        after=row.after,
+        seconds=row.seconds,
+        status=row.status,
+    )
+
+
+def _unix_ns(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000_000)
 
 
 def _stamps(paths: Iterable[Path]) -> list[tuple[int, int, int]]:

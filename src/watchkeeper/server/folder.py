@@ -70,6 +70,11 @@ class DataFolder:
         return self.run / "meters"
 
     @property
+    def breakers(self) -> Path:
+        """State of the targets' breakers, which all workers share."""
+        return self.run / "breakers"
+
+    @property
     def node_key(self) -> Path:
         """The secret that everything in this folder is sealed with."""
         return self.root / "node.key"

@@ -81,4 +81,5 @@ def build_services(
         declared_features=lambda: frozenset(desired.loaded.config.features) if desired is not None else frozenset(),
         gateway_url=gateway_url,
         first_model=lambda: next(iter(desired.loaded.config.routes), "") if desired is not None else "",
+        routing=lambda: desired.routing() if desired is not None else None,
     )

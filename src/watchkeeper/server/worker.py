@@ -21,8 +21,16 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.app import App
 from watchkeeper.gateway.attempts import Attempts
+from watchkeeper.gateway.breaker import BreakerTable
+from watchkeeper.gateway.cache import Cache
+from watchkeeper.gateway.choose import Chooser
 from watchkeeper.gateway.exposition import exposition
+from watchkeeper.gateway.failover import Failover
+from watchkeeper.gateway.faults import Injector
+from watchkeeper.gateway.fitting import Fitter
+from watchkeeper.gateway.health import HealthBook
 from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
 from watchkeeper.gateway.recorder import NoRecorder, SpoolRecorder
@@ -75,12 +83,18 @@ class Worker:
         self.meters = Meters(options.name)
         self.watchdog = Watchdog(loop, clock)
         self.pool = Pool(loop, PoolLimits())
+        self.cache = Cache(clock)
+        self._healths = HealthBook(BreakerTable(folder.breakers))
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
+        attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock))
         parts = Parts(
             clock=clock,
             worker=options.name,
             admission=admission,
-            attempts=Attempts(clock, self.pool, self.watchdog),
+            chooser=Chooser(clock),
+            failover=Failover(loop, clock, attempts, Fitter(attempts)),
+            passing=Passing(admission, attempts),
+            cache=self.cache,
             recorder=self._recorder if options.records else NoRecorder(),
             meters=self.meters,
         )
@@ -127,7 +141,8 @@ class Worker:
             _log.error("the snapshot cannot be read and the previous one serves on: %s", error)
             return
         self._snapshot_stamp = stamp
-        self.pipeline.plan = prepare(snapshot)
+        self.pipeline.plan = prepare(snapshot, self._healths)
+        self.cache.purge(snapshot.purges)
         self._recorder.follow(snapshot.durability)
 
     def _why_not_ready(self) -> str:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 import httpx
 import pytest
 import uvloop
+from anthropic import Anthropic
 from openai import AsyncOpenAI, OpenAI
+from tests.contract.gateway.asking import Clients
 from tests.contract.gateway.data_plane import Gateway
 
 from watchkeeper.testing import Upstream
@@ -21,7 +23,7 @@ def started_upstreams() -> Iterator[tuple[Upstream, Upstream]]:
 @pytest.fixture(scope="session")
 def started_gateway(started_upstreams: tuple[Upstream, Upstream]) -> Iterator[Gateway]:
     scripted, spare = started_upstreams
-    gateway = Gateway(scripted.base_url, spare.base_url)
+    gateway = Gateway(scripted.base_url, spare.base_url, scripted.origin)
     gateway.start()
     yield gateway
     gateway.stop()
@@ -44,6 +46,8 @@ def spare(started_upstreams: tuple[Upstream, Upstream]) -> Upstream:
 @pytest.fixture
 def gateway(started_gateway: Gateway, upstream: Upstream, spare: Upstream) -> Iterator[Gateway]:
     started_gateway.recorder.calls.clear()
+    started_gateway.healths.clear()
+    started_gateway.cache.clear()
     yield started_gateway
     started_gateway.clock.added_s = 0.0
 
@@ -66,6 +70,17 @@ def client(gateway: Gateway) -> Iterator[OpenAI]:
 async def async_client(gateway: Gateway) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0, timeout=10) as client:
         yield client
+
+
+@pytest.fixture
+def claude(gateway: Gateway) -> Iterator[Anthropic]:
+    with Anthropic(base_url=gateway.origin, api_key=gateway.key, max_retries=0, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def clients(client: OpenAI, claude: Anthropic) -> Clients:
+    return Clients(client, claude)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

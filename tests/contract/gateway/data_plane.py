@@ -5,6 +5,7 @@ import socket
 import threading
 
 import uvloop
+from tests.contract.gateway.routes import FAULTS, ROUTES
 
 from watchkeeper.access.keys import KeyHasher, NewKey, make_key
 from watchkeeper.access.subjects import Pseudonyms
@@ -13,10 +14,18 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.app import App
 from watchkeeper.gateway.attempts import Attempts
+from watchkeeper.gateway.breaker import BreakerTable
+from watchkeeper.gateway.cache import Cache
+from watchkeeper.gateway.choose import Chooser
+from watchkeeper.gateway.failover import Failover
+from watchkeeper.gateway.faults import Injector
+from watchkeeper.gateway.fitting import Fitter
+from watchkeeper.gateway.health import HealthBook
 from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
-from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target
+from watchkeeper.gateway.snapshot import BreakerSettings, KeyEntry, ProviderEntry, Retries, RouteEntry, Snapshot, Target
 from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
@@ -37,13 +46,18 @@ class ShiftedClock(SystemClock):
     def monotonic(self) -> float:
         return SystemClock.monotonic() + self.added_s
 
+    def unix_ns(self) -> int:
+        return SystemClock.unix_ns() + int(self.added_s * 1e9)
+
 
 class Gateway:
     """A running data plane and what it has recorded."""
 
-    def __init__(self, scripted: str, spare: str) -> None:
+    def __init__(self, scripted: str, spare: str, origin: str) -> None:
         self.recorder = MemoryRecorder()
         self.clock = ShiftedClock()
+        self.cache = Cache(self.clock)
+        self.healths = HealthBook(BreakerTable())
         self.pseudonym = SUBJECTS.of
         self.mute = socket.create_server(("127.0.0.1", 0))
         """Takes connections and says nothing, so that no secure one is ever opened."""
@@ -59,7 +73,11 @@ class Gateway:
                 ("free", scripted, "free"),
             )
         }
-        self._price_lists = {name: PriceBook().price_list(name) for name in ("openai", "free")}
+        self._providers["chat-alone"] = ProviderEntry(
+            "chat-alone", "openai", scripted, PROVIDER_KEY, "openai", speaks=("chat",)
+        )
+        self._providers["claude"] = ProviderEntry("claude", "anthropic", origin, PROVIDER_KEY, "anthropic")
+        self._price_lists = {name: PriceBook().price_list(name) for name in ("openai", "anthropic", "free")}
         self.keys = {name: make_key() for name in ("plain", "acme", "expired", "revoked")}
         self.port = 0
         self._loop = uvloop.new_event_loop()
@@ -70,6 +88,15 @@ class Gateway:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def route_names(self) -> list[str]:
+        return list(ROUTES)
+
+    @property
+    def origin(self) -> str:
+        """What to give an Anthropic client."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def key(self) -> str:
@@ -99,15 +126,19 @@ class Gateway:
         self._stop = asyncio.Event()
         watchdog, pool = Watchdog(loop, self.clock), Pool(loop, PoolLimits(), clock=self.clock.monotonic)
         admission = Admission(self._hasher, SUBJECTS, self.clock)
+        attempts = Attempts(self.clock, pool, watchdog, Injector(loop, self.clock))
         parts = Parts(
             clock=self.clock,
             worker="worker-0",
             admission=admission,
-            attempts=Attempts(self.clock, pool, watchdog),
+            chooser=Chooser(self.clock),
+            failover=Failover(loop, self.clock, attempts, Fitter(attempts)),
+            passing=Passing(admission, attempts),
+            cache=self.cache,
             recorder=self.recorder,
             meters=Meters("worker-0"),
         )
-        pipeline = Pipeline(parts, plan=prepare(self._snapshot()))
+        pipeline = Pipeline(parts, plan=prepare(self._snapshot(), self.healths))
         app = App(pipeline, admission, self.clock, metrics=lambda: b"", why_not_ready=lambda: "")
         limits = ServerLimits(body_bytes_max=BODY_BYTES_MAX)
         server = Server(app.handle, limits, loop=loop, clock=self.clock.monotonic)
@@ -124,6 +155,8 @@ class Gateway:
             "gpt-4o-mini": ["scripted/gpt-4o-mini"],
             "alias": ["scripted/gpt-4o-mini"],
             "text-embedding-3-small": ["scripted/text-embedding-3-small"],
+            "chat-alone": ["chat-alone/gpt-4o-mini"],
+            "sonnet": ["claude/claude-sonnet-4-5"],
             "backed-up": ["scripted/gpt-4o-mini", "spare/gpt-4o-mini"],
             "after-the-dead": ["dead/gpt-4o-mini", "spare/gpt-4o-mini"],
         }
@@ -131,7 +164,18 @@ class Gateway:
             version="contract",
             durability="interval",
             providers=self._providers,
-            routes={name: RouteEntry(name, tuple(map(_target, targets))) for name, targets in routes.items()},
+            routes={
+                # One attempt for each target and no breaker: what one failure does is seen as it is.
+                name: RouteEntry(
+                    name,
+                    tuple(map(_target, targets)),
+                    retries=Retries(attempts=1),
+                    breaker=BreakerSettings(failures=1_000_000),
+                )
+                for name, targets in routes.items()
+            }
+            | ROUTES,
+            faults=FAULTS,
             features=frozenset({"support"}),
             keys={
                 entry.public_id: entry

@@ -74,13 +74,13 @@ def test_a_bad_embeddings_body_names_its_field(gateway: Gateway, http: httpx.Cli
 
 
 @pytest.mark.parametrize(
-    "model", ["gpt-4o-mini-", "nobody/gpt-4o", "scripted/", "/x", "", "x" * 10_000, "漢字", "gpt-4o-mini\n"]
+    "model", ["gpt-4o-mini-", "nobody/gpt-4o", "scripted/", "/x", "x" * 10_000, "漢字", "gpt-4o-mini\n"]
 )
 def test_an_unknown_model_names_the_known_ones(gateway: Gateway, http: httpx.Client, model: str) -> None:
     reply = http.post("/chat/completions", json={"model": model, "messages": []})
     error = check(gateway, reply, status=404, code="model_not_found")
     assert error["param"] == "model"
-    assert "gpt-4o-mini" in error["message"]
+    assert "`alias`" in error["message"]
     assert len(error["message"]) < 500
 
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from tests.contract.gateway.data_plane import Gateway
 
-from watchkeeper.gateway.watchdog import FIRST_BYTE_TIMEOUT_S, IDLE_TIMEOUT_S, TICK_S
+from watchkeeper.gateway.snapshot import Timeouts
+from watchkeeper.gateway.watchdog import TICK_S
 from watchkeeper.testing import (
     BrokenEvent,
     Delivery,
@@ -237,33 +238,35 @@ def test_a_document_in_place_of_a_stream_is_passed_on(gateway: Gateway, http: ht
     assert (call.status, call.usage_status) == ("ok", "measured")
 
 
-def test_an_event_that_is_not_json_passes_and_the_stream_goes_on(
+def test_an_event_that_is_not_json_is_left_out_and_the_stream_goes_on(
     gateway: Gateway, http: httpx.Client, upstream: Upstream
 ) -> None:
     upstream.plays(BrokenEvent(after_tokens=2))
     reply = http.post("/chat/completions", json=STREAMED)
     assert reply.text.rstrip().endswith("data: [DONE]")
-    assert "chatcmpl-broken" in reply.text
+    assert "chatcmpl-broken" not in reply.text
     call = gateway.call(reply.headers["x-wk-call-id"])
-    assert (call.status, call.usage_status) == ("ok", "measured")
+    assert (call.status, call.usage_status, call.skipped_events) == ("ok", "measured", 1)
 
 
-@pytest.mark.parametrize("asked", [ASKED, STREAMED], ids=["plain", "stream"])
+@pytest.mark.parametrize(
+    ("asked", "code"), [(ASKED, "reply_timeout"), (STREAMED, "first_token_timeout")], ids=["plain", "stream"]
+)
 def test_an_upstream_that_never_answers_is_given_up(
-    gateway: Gateway, http: httpx.Client, upstream: Upstream, asked: dict[str, Any]
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, asked: dict[str, Any], code: str
 ) -> None:
     upstream.plays(Silence())
-    with Later(gateway, upstream, FIRST_BYTE_TIMEOUT_S + 1):
+    with Later(gateway, upstream, Timeouts().reply_s + 1):
         reply = http.post("/chat/completions", json=asked)
-    check_error(gateway, reply, Expected(504, "upstream_timeout", "timeout"))
+    check_error(gateway, reply, Expected(504, code, "timeout"))
     wait_until(lambda: upstream.received[0].outcome == "client_left")
 
 
 def test_a_plain_reply_that_stalls_is_given_up(gateway: Gateway, http: httpx.Client, upstream: Upstream) -> None:
     upstream.plays(Stall(after_tokens=1))
-    with Later(gateway, upstream, FIRST_BYTE_TIMEOUT_S + 1):
+    with Later(gateway, upstream, Timeouts().reply_s + 1):
         reply = http.post("/chat/completions", json=ASKED)
-    check_error(gateway, reply, Expected(504, "upstream_timeout", "timeout"))
+    check_error(gateway, reply, Expected(504, "idle_timeout", "timeout"))
 
 
 def test_a_stream_that_stalls_is_cut_with_a_reason(gateway: Gateway, http: httpx.Client, upstream: Upstream) -> None:
@@ -272,10 +275,10 @@ def test_a_stream_that_stalls_is_cut_with_a_reason(gateway: Gateway, http: httpx
         parts = reply.iter_raw()
         while b" the" not in next(parts):
             pass
-        gateway.clock.added_s += IDLE_TIMEOUT_S + 1
+        gateway.clock.added_s += Timeouts().idle_s + 1
         received = read_until_cut(reply, parts)
         call = gateway.call(reply.headers["x-wk-call-id"])
-    assert b'"code":"upstream_timeout"' in received
+    assert b'"code":"idle_timeout"' in received
     assert (call.status, call.error_class, call.usage_status) == ("error", "timeout", "estimated")
 
 

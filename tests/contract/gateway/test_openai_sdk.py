@@ -197,11 +197,23 @@ def test_the_clients_own_retries_are_calls_of_their_own(gateway: Gateway, upstre
     assert [call.error_class for call in gateway.recorder.calls] == ["rate_limit", "capacity", ""]
 
 
-def test_the_clients_timeout_ends_the_call_upstream(gateway: Gateway, upstream: Upstream) -> None:
+def test_the_call_ends_with_an_error_just_before_the_clients_timeout(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.always(Silence())
+    with (
+        OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0, timeout=1) as client,
+        pytest.raises(openai.InternalServerError, match="time was up"),
+    ):
+        client.chat.completions.create(model="gpt-4o-mini", messages=ASK)
+    assert gateway.last_call().error_code == "total_timeout"
+
+
+def test_a_timeout_that_the_gateway_does_not_know_of_cancels_the_call(gateway: Gateway, upstream: Upstream) -> None:
     upstream.always(Silence())
     with (
         OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0, timeout=0.2) as client,
         pytest.raises(openai.APITimeoutError),
     ):
-        client.chat.completions.create(model="gpt-4o-mini", messages=ASK)
+        client.chat.completions.create(
+            model="gpt-4o-mini", messages=ASK, extra_headers={"x-stainless-read-timeout": "60"}
+        )
     assert gateway.last_call().status == "cancelled"

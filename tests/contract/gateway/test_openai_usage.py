@@ -10,7 +10,8 @@ from tests.contract.gateway.data_plane import Gateway
 
 from watchkeeper.core.usage import Usage
 from watchkeeper.testing import Delivery, Document, Reply, StreamCut, Upstream
-from watchkeeper.testing.scripts import Packets, UsageReport
+from watchkeeper.testing.said import UsageReport
+from watchkeeper.testing.scripts import Packets
 
 ASKED: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "one two three"}]}
 STREAMED = {**ASKED, "stream": True}

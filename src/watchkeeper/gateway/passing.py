@@ -1,0 +1,176 @@
+"""Passes what the gateway does not know to a provider as it is, under its account, and sees what it used."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from watchkeeper.core.usage import Usage
+from watchkeeper.gateway.admit import Admission
+from watchkeeper.gateway.attempts import Attempts
+from watchkeeper.gateway.decoding import UNREADABLE
+from watchkeeper.gateway.outcome import Answer, Failure
+from watchkeeper.gateway.passage import Passage
+from watchkeeper.gateway.patience import patience_s
+from watchkeeper.gateway.plan import Plan, PreparedTarget, passing_head
+from watchkeeper.gateway.refusals import BadRequest, NotReady
+from watchkeeper.gateway.reply import Reply, failure_reply, own_headers
+from watchkeeper.gateway.snapshot import ProviderEntry
+from watchkeeper.gateway.surfaces.errors import openai_event
+from watchkeeper.gateway.surfaces.room import Room
+from watchkeeper.gateway.surfaces.views import ChatView
+from watchkeeper.gateway.ways import Way
+from watchkeeper.money.prices import MODEL_NAME_MAX
+from watchkeeper.money.usage import from_anthropic, from_openai, from_responses
+
+_READS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+"""Methods that have a model do nothing."""
+_SENT = (b"content-type", b"accept", b"range", b"if-none-match", b"idempotency-key", b"content-encoding")
+"""The client's headers that go along, beside those of the dialect."""
+_KEPT_BACK = frozenset(
+    {
+        b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"content-type", b"set-cookie",
+        b"server", b"date", b"trailer", b"upgrade", b"x-request-id", b"request-id",
+    }
+)  # fmt: skip
+"""The provider's headers that mean nothing to the client, or that are written anew."""
+_CLIMBS = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)
+_USAGE = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
+
+_fields = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _read_nothing(_body: bytes) -> ChatView:
+    raise NotImplementedError
+
+
+PASSTHROUGH = Room("passthrough", "", "openai", _read_nothing, openai_event)
+
+
+class Passing:
+    """Serves calls that only a provider understands."""
+
+    def __init__(self, admission: Admission, attempts: Attempts) -> None:
+        self._admission = admission
+        self._attempts = attempts
+
+    async def work(self, passage: Passage, plan: Plan | None, provider: ProviderEntry, rest: str) -> Reply:
+        """Carry a call to a provider, whose path below its base URL is `rest`, and back."""
+        if plan is None:
+            raise NotReady("The gateway has no configuration yet. It is starting; try again in a few seconds.")
+        call, request = passage.call, passage.exchange.request
+        call.snapshot = plan.snapshot.version
+        entry = self._admission.identify(plan, request.headers)
+        self._admission.attribute(call, entry, request.header_list)
+        if _CLIMBS.search(rest):
+            raise BadRequest("The path must not climb: leave `.` and `..` out.", param="path")
+        call.request_body = request.body[: passage.record_limit]
+        call.requested_model = _model_of(request.body)[:MODEL_NAME_MAX]
+        call.route = f"{provider.name}/*"
+        passage.ends_by = passage.zero + min(1800.0, patience_s(request.headers, True))
+        target = plan.passing_target(provider, call.requested_model)
+        stream = _PassedStream()
+        head = passing_head(target, provider, request.method, rest, request.query)
+        way = Way(head, request.body, stream, _read, is_native=True, said=_said(passage, target))
+        outcome = await self._attempts.make(passage, target, way)
+        return self._conclude(passage, outcome)
+
+    def _conclude(self, passage: Passage, outcome: Answer | Failure | None) -> Reply:
+        call, relay = passage.call, passage.relay
+        if outcome is None or relay is None:
+            call.status = "cancelled"
+            return Reply("nothing")
+        _price(passage)
+        if isinstance(outcome, Failure):
+            call.status, call.error_class = "error", outcome.error_class
+            call.error_code, call.error_message = outcome.code or "", outcome.message
+            reply = failure_reply(passage, outcome)
+            call.http_status = 200 if passage.is_committed else reply.status
+            return reply
+        call.served_from, call.http_status, call.reported_model = "upstream", relay.status, outcome.model
+        if relay.status >= 400:
+            call.status, call.error_class = "error", "bad_request" if relay.status < 500 else "upstream_error"
+        if passage.is_committed:
+            return Reply("finish", body=relay.rest())
+        return Reply("whole", relay.status, _headers(passage), outcome.body)
+
+
+class _PassedStream:
+    """Passes everything, and looks for usage."""
+
+    def __init__(self) -> None:
+        self.model = ""
+        self.usage: Usage | None = None
+        self.usage_raw = b""
+        self.has_content = False
+        self.is_finished = False
+        self.is_done = False
+        self.failure: Failure | None = None
+        self.skipped = 0
+
+    def feed(self, events: bytes) -> bytes:
+        """See `StreamReader.feed`."""
+        self.has_content = self.is_done = True
+        if b'"usage"' in events:
+            self.usage_raw, self.usage = _usage_in(events) or (self.usage_raw, self.usage)
+        return events
+
+    def end(self) -> bytes:
+        """See `StreamReader.end`."""
+        return b""
+
+
+def _read(_status: int, body: bytes) -> Answer | Failure:
+    found = _usage_in(body) if b'"usage"' in body else None
+    return Answer(body, _model_of(body), found[1] if found is not None else None)
+
+
+def _usage_in(data: bytes) -> tuple[bytes, Usage | None] | None:
+    """Return the last usage object and what it says."""
+    found = _USAGE.findall(data)
+    if not found:
+        return None
+    raw: bytes = found[-1]
+    if b"prompt_tokens" in raw:
+        return raw, from_openai(raw)
+    return raw, from_anthropic(raw) if b"cache_creation_input_tokens" in raw else from_responses(raw)
+
+
+def _model_of(body: bytes) -> str:
+    if not body.startswith(b"{"):
+        return ""
+    try:
+        model = _fields(body).get("model")
+    except UNREADABLE:
+        return ""
+    return model if isinstance(model, str) else ""
+
+
+def _said(passage: Passage, target: PreparedTarget) -> bytes:
+    """Write the client's headers that go along."""
+    given = passage.exchange.request.headers
+    names = [name for name in (*_SENT, *sorted(target.dialect.forwarded)) if name in given]
+    own = [f"{name.decode()}: ".encode() + given[name] + b"\r\n" for name in names]
+    further = [b"%b: %b\r\n" % line for line in target.dialect.headers.items() if line[0] not in given]
+    return b"".join([*own, *further])
+
+
+def _headers(passage: Passage) -> bytes:
+    relay = passage.relay
+    assert relay is not None
+    kept = [b"%b: %b\r\n" % pair for pair in relay.headers if pair[0] not in _KEPT_BACK]
+    kind = [b"content-type: %b\r\n" % relay.content_type] if relay.content_type else []
+    return b"".join([*kind, own_headers(passage, passage.call.overhead_ms), *kept])
+
+
+def _price(passage: Passage) -> None:
+    """Book what is known: nothing for what only reads, nobody knows for what does not say what it used."""
+    call = passage.call
+    for attempt in call.attempts:
+        if attempt.usage_status == "measured":
+            continue
+        attempt.usage, attempt.usage_status = None, "missing"
+        if passage.exchange.request.method in _READS or attempt.error_class or attempt.http_status >= 400:
+            attempt.cost_nusd, attempt.cost_status = 0, "measured"
+        else:
+            attempt.cost_nusd, attempt.cost_status = None, "unpriced"
