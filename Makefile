@@ -19,7 +19,7 @@ RUNTIME := .venv/.runtime-$(call hash,$(RUNTIME_LOCKS))
 INSTALLED := .venv/.installed-$(call hash,$(RUNTIME_LOCKS) pyproject.toml package-lock.json scripts/build_hook.py)
 DEV := .venv/.dev-$(call hash,$(RUNTIME_LOCKS) requirements/dev.txt)
 
-.PHONY: up setup test lint format bench soak wheel lock docs pictures clean
+.PHONY: up setup test lint format bench failover soak wheel lock docs pictures clean
 
 up: setup
 	@exec $(BIN)/watchkeeper up --data $(DATA) --port $(PORT) --console-port $(CONSOLE_PORT)
@@ -43,6 +43,10 @@ format: setup $(DEV)
 
 bench: setup $(DEV)
 	$(BIN)/python -m bench
+
+# The sixteen ways in which providers fail, at full length: two minutes.
+failover: setup $(DEV)
+	$(BIN)/python -m bench.failover
 
 soak: setup $(DEV)
 	WK_SOAK=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/contract/wire
