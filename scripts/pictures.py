@@ -78,6 +78,7 @@ def _services(analytics: AnalyticsStore, control: ControlStore, clock: FakeClock
         declared_features=frozenset,
         gateway_url="http://127.0.0.1:4000/v1",
         first_model=lambda: "support-chat",
+        routing=lambda: None,
     )
 
 

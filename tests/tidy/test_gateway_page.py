@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.tidy.tree import PACKAGE, ROOT, sources
 
 from watchkeeper.core.errors import WatchkeeperError
-from watchkeeper.gateway.judge import FALLS_BACK
+from watchkeeper.gateway.failover import DEFAULTS
 from watchkeeper.gateway.refusals import Refusal
 from watchkeeper.gateway.wire.client import WireFault
 from watchkeeper.gateway.wire.rejections import Rejection
@@ -26,13 +26,15 @@ def codes(*roots: type[WatchkeeperError]) -> Iterator[str]:
 def test_every_code_is_in_the_table_of_errors() -> None:
     rows = [line for line in ERRORS.splitlines() if line.startswith("|")][2:]
     named = {code for row in rows for code in re.findall(r"`(\w+)`", row.split("|")[3])}
-    text = next(source.text for source in sources(PACKAGE) if source.module == "watchkeeper.gateway.judge")
-    judged = set(re.findall(r'Failure\(\s*"\w+", "(\w+)"', text))
-    assert len(judged) > 5
+    gateway = [source for source in sources(f"{PACKAGE}gateway/") if "/surfaces/" not in source.path]
+    judged = {code for source in gateway for code in re.findall(r'(?:Failure|Failed)\(\s*"\w+", "(\w+)"', source.text)}
+    judged |= {f"{limit}_timeout" for limit in ("first_token", "reply", "idle", "total")}
+    assert len(judged) > 12
     made = judged | {Rejection.code, *codes(Refusal, Rejection, WireFault)}
     assert named == made
 
 
-def test_what_falls_back_is_what_the_page_says() -> None:
-    said = ERRORS.partition("When a route has several targets")[2].partition("\n\n")[0]
-    assert set(re.findall(r"`(\w+)`", said)) == FALLS_BACK
+def test_what_is_done_by_default_is_what_the_page_says() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (\d) \| (yes|no) \| (yes|no) \|$", PAGE, re.MULTILINE)
+    said = {name: (int(retries), falls == "yes", counts == "yes") for name, retries, falls, counts in rows}
+    assert said == {name: tuple(default) for name, default in DEFAULTS.items()}

@@ -23,6 +23,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.console.assets",
         "watchkeeper.store.migrations.env",
         "watchkeeper.store.migrations.versions.v0001_first",
+        "watchkeeper.store.migrations.versions.v0002_drills",
     }
 )
 """Modules that are started by name, and are imported by nothing."""

@@ -43,7 +43,19 @@ PAGES = (
     "/patterns",
     "/nowhere",
 )
-VIEWS = ("stream", "stream?view=timing", "stream?view=raw", "stream?view=replay", "pictures", "hostile", "failed")
+VIEWS = (
+    "stream",
+    "stream?view=timing",
+    "stream?view=raw",
+    "stream?view=replay",
+    "pictures",
+    "hostile",
+    "failed",
+    "routed",
+    "cached",
+    "stated",
+    "blocks",
+)
 """Pages of single calls: the kind of call, and the view of it."""
 
 
@@ -99,8 +111,15 @@ def calls(installation: Installation, ui_upstream: Upstream, signed_in: BrowserC
             {"type": "image_url", "image_url": {"url": "data:image/svg+xml,<svg onload='alert(1)'/>"}},
         ],
     )
-    ui_upstream.plays(ErrorReply(500))
+    ui_upstream.plays(ErrorReply(500), ErrorReply(500))
     found["failed"] = ask(installation, "Break, please.")
+    ui_upstream.plays(ErrorReply(500, message="I am not well."), ErrorReply(500), model="gpt-4o")
+    found["routed"] = ask(installation, "Whoever can.", model="pair")
+    ask(installation, "Again and again.", model="kept")
+    found["cached"] = ask(installation, "Again and again.", model="kept")
+    ui_upstream.plays(ErrorReply(500))
+    found["stated"] = ask(installation, "Say something.", model="stated")
+    found["blocks"] = ask_in_blocks(installation, "Where is my parcel?")
     return found
 
 
@@ -115,7 +134,7 @@ def page(signed_in: BrowserContext, installation: Installation) -> Iterator[Page
 
 
 def config_for(upstream: Upstream) -> str:
-    """Return a configuration with one route."""
+    """Return a configuration with a route of each kind that the pages tell apart."""
     return f"""
 providers:
   scripted: {{base_url: "{upstream.base_url}", api_key: sk-fake, price_list: openai}}
@@ -123,12 +142,17 @@ features:
   support: {{owner: ana@example.com, cost_owner: finance@example.com, stage: production}}
 routes:
   gpt-4o-mini: {{targets: [scripted/gpt-4o-mini]}}
+  pair: {{targets: [scripted/gpt-4o, scripted/gpt-4o-mini]}}
+  kept: {{targets: [scripted/gpt-4o-mini], cache: {{exact: {{ttl: 10m}}}}}}
+  stated: {{targets: [scripted/gpt-4o-mini], on: {{upstream_error: {{retry: 0, answer: "Back soon."}}}}}}
 """
 
 
-def ask(installation: Installation, question: Content, *, stream: bool = False, **headers: str) -> str:
+def ask(
+    installation: Installation, question: Content, *, model: str = "gpt-4o-mini", stream: bool = False, **headers: str
+) -> str:
     """Make one call and return its id once it is stored."""
-    body = {"model": "gpt-4o-mini", "stream": stream, "messages": [{"role": "user", "content": question}]}
+    body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": question}]}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     reply = httpx.post(
         f"{installation.base_url}/chat/completions",
@@ -136,6 +160,25 @@ def ask(installation: Installation, question: Content, *, stream: bool = False, 
         headers={"authorization": f"Bearer {installation.key}", **names},
         timeout=20,
     )
+    call_id = reply.headers["x-wk-call-id"]
+    installation.call(call_id)
+    return call_id
+
+
+def ask_in_blocks(installation: Installation, question: str) -> str:
+    """Make one call as Anthropic's clients do, to an upstream that speaks OpenAI's API; return its id once stored."""
+    reply = httpx.post(
+        f"{installation.base_url}/messages",
+        json={
+            "model": "gpt-4o-mini",
+            "max_tokens": 50,
+            "system": "Answer briefly.",
+            "messages": [{"role": "user", "content": [{"type": "text", "text": question}]}],
+        },
+        headers={"x-api-key": installation.key, "anthropic-version": "2023-06-01"},
+        timeout=20,
+    )
+    assert reply.status_code == 200, reply.text
     call_id = reply.headers["x-wk-call-id"]
     installation.call(call_id)
     return call_id

@@ -97,6 +97,55 @@ def test_a_call_page_shows_question_answer_attempt_and_money(
     assert installation.key not in page.content()
 
 
+def test_a_call_page_says_how_the_call_was_routed_and_what_each_attempt_cost(
+    page: Page, installation: Installation, calls: dict[str, str]
+) -> None:
+    page.goto(f"{installation.console_url}/calls/{calls['routed']}")
+    attempts = page.locator(".attempts li")
+    expect(attempts.nth(0)).to_contain_text("I am not well.")
+    expect(attempts.nth(1)).to_contain_text("retry of the same target")
+    expect(attempts.nth(1)).to_contain_text("Waited before")
+    expect(attempts.nth(2)).to_contain_text("fallback to another target")
+    expect(attempts.nth(2)).to_contain_text("Cost $0.0")
+    routed = page.locator("section", has=page.get_by_role("heading", name="How it was routed"))
+    expect(routed).to_contain_text("the targets in the order in which the route names them")
+    expect(routed.get_by_role("list", name="Targets that were considered")).to_contain_text("tried at attempt 1 and 2")
+    expect(routed.get_by_role("list", name="What was decided")).to_contain_text("the next target was tried")
+    page.get_by_role("link", name="Timing").click()
+    table = page.get_by_role("region", name="Attempts in figures")
+    expect(table).to_contain_text("First token")
+    expect(table.locator("tbody tr").nth(1)).to_contain_text("retry")
+    page.goto(f"{installation.console_url}/calls/{calls['plain']}")
+    expect(page.locator("main")).to_contain_text("The route had one target, and it was asked")
+
+
+def test_where_an_answer_came_from_is_on_the_page_and_in_the_list(
+    page: Page, installation: Installation, calls: dict[str, str]
+) -> None:
+    page.goto(f"{installation.console_url}/calls/{calls['cached']}")
+    expect(page.get_by_label("What is unusual about this call")).to_contain_text("cache hit")
+    expect(page.get_by_label("What is unusual about this call")).to_contain_text("saved")
+    page.get_by_role("link", name="cache hit").click()
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page.locator("#rows tr")).to_contain_text("cache")
+    page.goto(f"{installation.console_url}/calls/{calls['stated']}")
+    expect(page.get_by_label("What is unusual about this call")).to_contain_text("set answer")
+    expect(page.locator("main")).to_contain_text("The client got the text that the route states")
+    page.goto(f"{installation.console_url}/calls/{calls['plain']}")
+    expect(page.get_by_label("What is unusual about this call")).to_have_count(0)
+
+
+def test_a_call_in_anthropics_api_shows_what_was_said(
+    page: Page, installation: Installation, calls: dict[str, str]
+) -> None:
+    page.goto(f"{installation.console_url}/calls/{calls['blocks']}")
+    turns = page.locator(".turn")
+    expect(turns).to_have_count(3)
+    expect(turns.nth(0)).to_contain_text("Answer briefly.")
+    expect(turns.nth(1)).to_contain_text("Where is my parcel?")
+    expect(turns.nth(2)).to_contain_text("finish: stop")
+
+
 def test_the_keyboard_goes_through_a_session(page: Page, installation: Installation, calls: dict[str, str]) -> None:
     page.goto(f"{installation.console_url}/calls/{calls['stream']}")
     page.keyboard.press("[")

@@ -5,13 +5,27 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from watchkeeper.api.amounts import (
+    CostSummary,
+    UsageSummary,
+    WholeCost,
+    WholeUsage,
+    cost_summary,
+    usage_summary,
+    whole_cost,
+    whole_usage,
+)
+from watchkeeper.api.attempts import (
+    Attempt,
+    Cached,
+    Routing,
+    attempt_document,
+    cached_document,
+    routing_document,
+)
 from watchkeeper.api.bodies import readable
-from watchkeeper.core.call import CallStatus
-from watchkeeper.core.money import CostStatus, usd
-from watchkeeper.core.usage import UsageStatus
-from watchkeeper.store.rows import AttemptRow, CallDetail, CallRow, CostLine
-
-Dollars = Annotated[str, Field(description="Exact decimal in US dollars.", examples=["0.0000015"])]
+from watchkeeper.core.call import CallStatus, ServedFrom
+from watchkeeper.store.rows import CallDetail, CallRow
 
 
 class ErrorSummary(BaseModel):
@@ -43,57 +57,6 @@ class WholeTiming(Timing):
     chunk_offsets_ms: Annotated[list[float], Field(description="Arrival of each chunk, from the start of the call.")]
 
 
-class UsageSummary(BaseModel):
-    """Tokens; null where nobody counted."""
-
-    status: UsageStatus
-    input_tokens: int | None
-    output_tokens: int | None
-
-
-class WholeUsage(UsageSummary):
-    """Tokens in disjoint buckets; null where nobody counted."""
-
-    input_uncached: int | None
-    cache_read: int | None
-    cache_write_5m: int | None
-    cache_write_1h: int | None
-    output_text: int | None
-    output_reasoning: int | None
-    audio_in: int | None
-    audio_out: int | None
-    reported: Annotated[Any, Field(description="A stream's usage in the upstream's words; else it is in the response.")]
-
-
-_BUCKETS = tuple(
-    name for name in WholeUsage.model_fields if name not in UsageSummary.model_fields and name != "reported"
-)
-
-
-class CostSummary(BaseModel):
-    """What a call cost; without a known price null, never 0."""
-
-    amount_usd: Dollars | None
-    status: CostStatus
-
-
-class Line(BaseModel):
-    """One priced bucket of usage."""
-
-    bucket: str
-    units: int
-    usd_per_million: Dollars
-    amount_usd: Dollars
-
-
-class WholeCost(CostSummary):
-    """What a call cost, and how that comes about."""
-
-    lines: list[Line]
-    source: Annotated[str | None, Field(description="Which price list, and which row of it.")]
-    valid_from: datetime | None
-
-
 class _Call(BaseModel):
     """What a list shows of a call, and the whole of it as well."""
 
@@ -119,6 +82,10 @@ class _Call(BaseModel):
     tags: list[str]
     input_preview: str
     output_preview: str
+    served_from: Annotated[
+        ServedFrom, Field(description="Where the answer came from: upstream, cache, stale_cache, set_answer; or none.")
+    ]
+    faults: Annotated[list[str], Field(description="Ids of the faults that were injected into its attempts.")]
 
 
 class CallSummary(_Call):
@@ -129,25 +96,6 @@ class CallSummary(_Call):
     timing: Timing
     usage: UsageSummary
     cost: CostSummary
-
-
-class Attempt(BaseModel):
-    """One try against one target; times in milliseconds from the start of the call."""
-
-    number: int
-    provider: str
-    model: str
-    dialect: str
-    started_ms: float
-    connect_ms: Annotated[float | None, Field(description="Null when a connection was reused, or none was opened.")]
-    first_byte_ms: float | None
-    ended_ms: float
-    http_status: Annotated[int, Field(description="0 when no response came.")]
-    error_class: str
-    error_message: str
-    upstream_request_id: str
-    request_bytes: int
-    response_bytes: int
 
 
 class Http(BaseModel):
@@ -175,6 +123,10 @@ class CallDocument(_Call):
     timing: WholeTiming
     usage: WholeUsage
     cost: WholeCost
+    cached: Annotated[Cached | None, Field(description="Null unless the answer came from the cache.")]
+    change: Annotated[str, Field(description="What was done to the request so that it fits; empty for nothing.")]
+    skipped_events: Annotated[int, Field(description="Events of a stream that could not be read and were left out.")]
+    routing: Annotated[Routing | None, Field(description="How the target was chosen; null: there was only one.")]
     request: Annotated[Any, Field(description=f"The body as received. {_BODY}")]
     sent: Annotated[Any, Field(description="What went upstream at the last attempt; null where it was the same bytes.")]
     response: Annotated[Any, Field(description=f"The body as the upstream sent it; a stream's events as text. {_BODY}")]
@@ -209,8 +161,8 @@ def call_summary(row: CallRow) -> CallSummary:
         error=ErrorSummary(error_class=row.error_class, code=row.error_code) if row.error_class else None,
         attempts=row.attempt_count,
         timing=Timing(duration_ms=row.duration_ms, first_token_ms=row.first_token_ms, overhead_ms=row.overhead_ms),
-        usage=UsageSummary(status=row.usage_status, input_tokens=row.input_tokens, output_tokens=row.output_tokens),
-        cost=CostSummary(amount_usd=None if row.cost_nusd is None else usd(row.cost_nusd), status=row.cost_status),
+        usage=usage_summary(row),
+        cost=cost_summary(row.cost_nusd, row.cost_status),
     )
 
 
@@ -222,15 +174,19 @@ def call_document(call: CallDetail) -> CallDocument:
         error=CallError(error_class=row.error_class, code=row.error_code, message=call.error_message)
         if row.error_class
         else None,
-        attempts=[_attempt(attempt) for attempt in call.attempts],
+        attempts=[attempt_document(attempt) for attempt in call.attempts],
         timing=WholeTiming(
             duration_ms=row.duration_ms,
             first_token_ms=row.first_token_ms,
             overhead_ms=row.overhead_ms,
             chunk_offsets_ms=[offset_us / 1000 for offset_us in call.chunk_offsets_us],
         ),
-        usage=_usage(call),
-        cost=_cost(call),
+        usage=whole_usage(call),
+        cost=whole_cost(call),
+        cached=cached_document(call),
+        change=call.change,
+        skipped_events=call.skipped_events,
+        routing=routing_document(call),
         request=readable(call.request_body),
         sent=None if call.sent_body is None else readable(call.sent_body),
         response=readable(call.response_body),
@@ -246,44 +202,13 @@ def call_document(call: CallDetail) -> CallDocument:
 
 
 def _facts(row: CallRow) -> dict[str, Any]:
-    named_otherwise = {"key": row.key_id, "tools": list(row.tool_names), "tags": list(row.tags)}
+    named_otherwise = {
+        "key": row.key_id,
+        "tools": list(row.tool_names),
+        "tags": list(row.tags),
+        "faults": list(row.faults),
+    }
     return {name: getattr(row, name) for name in _Call.model_fields if name not in named_otherwise} | named_otherwise
-
-
-def _attempt(attempt: AttemptRow) -> Attempt:
-    return Attempt(**{name: getattr(attempt, name) for name in Attempt.model_fields})
-
-
-def _usage(call: CallDetail) -> WholeUsage:
-    row = call.row
-    nothing = None if row.usage_status == "missing" else 0
-    return WholeUsage(
-        status=row.usage_status,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        reported=readable(call.usage_raw),
-        **{name: call.usage.get(name, nothing) for name in _BUCKETS},
-    )
-
-
-def _cost(call: CallDetail) -> WholeCost:
-    row = call.row
-    return WholeCost(
-        amount_usd=None if row.cost_nusd is None else usd(row.cost_nusd),
-        status=row.cost_status,
-        lines=[_line(line) for line in call.cost_lines],
-        source=call.price_source or None,
-        valid_from=call.price_valid_from,
-    )
-
-
-def _line(line: CostLine) -> Line:
-    return Line(
-        bucket=line.bucket,
-        units=line.units,
-        usd_per_million=f"{line.usd_per_million:f}",
-        amount_usd=usd(line.amount_nusd),
-    )
 
 
 def _http(call: CallDetail) -> Http:

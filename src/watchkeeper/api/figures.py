@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from watchkeeper.api.documents import Dollars
+from watchkeeper.api.amounts import Dollars
 from watchkeeper.core.money import usd
 from watchkeeper.store import rows
 from watchkeeper.store.rows import Bucket, Facet, Overview

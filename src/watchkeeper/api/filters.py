@@ -3,13 +3,14 @@
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import AfterValidator, Field
 
 from watchkeeper.access.subjects import is_pseudonym
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
+from watchkeeper.core.call import ServedFrom
 from watchkeeper.core.ids import is_call_id
 from watchkeeper.core.money import nusd
 from watchkeeper.store.rows import YEARS, CallFilter
@@ -39,9 +40,16 @@ def _status(text: str) -> str:
     return text
 
 
+def _served_from(text: str) -> str:
+    if text and text not in get_args(ServedFrom):
+        raise ValueError(f"{text[:40]!r} is no source; it may be {', '.join(filter(None, get_args(ServedFrom)))}")
+    return text
+
+
 Word = Annotated[str, Field(max_length=200)]
 Moment = Annotated[str, AfterValidator(_moment), Field(max_length=40)]
 Status = Annotated[str, AfterValidator(_status)]
+Source = Annotated[str, AfterValidator(_served_from)]
 CallIdText = Annotated[str, AfterValidator(_call_id)]
 
 
@@ -65,6 +73,8 @@ class CallQuery(Strict):
     error_class: Word = ""
     tag: Word = ""
     trace: Annotated[Word, Field(description="Trace id, 32 hex digits.")] = ""
+    served_from: Annotated[Source, Field(description="upstream, cache, stale_cache or set_answer.")] = ""
+    fault: Annotated[Word, Field(description="Id of a fault that was injected.")] = ""
     is_stream: bool | None = None
     min_cost: Annotated[Decimal | None, Field(ge=0, le=DOLLARS_MAX, description="US dollars.")] = None
     min_duration_ms: Annotated[float | None, Field(ge=0, le=1e9)] = None
@@ -92,6 +102,8 @@ class CallQuery(Strict):
             error_class=self.error_class,
             tag=self.tag,
             trace_id=self.trace.lower(),
+            served_from=self.served_from,
+            fault=self.fault,
             is_stream=self.is_stream,
             min_cost_nusd=nusd(self.min_cost) if self.min_cost is not None else None,
             min_duration_ms=self.min_duration_ms,

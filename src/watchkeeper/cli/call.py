@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,15 @@ from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.outcome import NOT_FOUND, CommandFailed
 from watchkeeper.core.conversation import Image, Message, Other, read_conversation
 from watchkeeper.core.ids import is_call_id
+from watchkeeper.core.routing import (
+    NO_CHOICE,
+    NOTHING_ASKED,
+    Routing,
+    decision_words,
+    kind_words,
+    strategy_words,
+    tier_words,
+)
 from watchkeeper.core.usage import Usage
 
 _FACTS = ("feature", "tenant", "subject", "session", "key", "environment", "release", "route", "snapshot", "worker")
@@ -19,13 +29,8 @@ _URL_LENGTH = 80
 
 
 def call(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
-    """Show one call by its id: conversation, attempts, timing, tokens and cost."""
-    if not is_call_id(call_id.strip()):
-        raise CommandFailed(
-            f"{call_id[:50]!r} is not a call id. An id has 26 digits and capital letters, as in `x-wk-call-id`.",
-            exit_code=NOT_FOUND,
-        )
-    found = client.get(data, f"/api/v1/calls/{client.part(call_id)}")
+    """Show one call by its id: conversation, attempts, routing, timing, tokens and cost."""
+    found = document_of(call_id, data)
     if json:
         show.document(found)
         return
@@ -33,6 +38,7 @@ def call(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None
     _print(_summary(found))
     for title, lines in (
         ("Attempts", _attempts(found)),
+        ("Routing", _routing(found)),
         ("Timing", _timing(found)),
         ("Tokens", _tokens(found)),
         ("Cost", _cost(found)),
@@ -40,6 +46,37 @@ def call(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None
         show.heading(f"\n{title}")
         _print(lines)
     _print_conversation(found)
+
+
+def document_of(call_id: str, data: Path) -> dict[str, Any]:
+    """Ask for a call's document.
+
+    Raises:
+        CommandFailed: what was typed is no id.
+    """
+    if not is_call_id(call_id.strip()):
+        raise CommandFailed(
+            f"{call_id[:50]!r} is not a call id. An id has 26 digits and capital letters, as in `x-wk-call-id`.",
+            exit_code=NOT_FOUND,
+        )
+    return client.get(data, f"/api/v1/calls/{client.part(call_id)}")
+
+
+def served_words(call: dict[str, Any]) -> str:
+    """Say where the answer came from."""
+    match call["served_from"]:
+        case "cache" | "stale_cache" as kind:
+            cached = call["cached"]
+            age = "" if cached["age_s"] is None else f", {cached['age_s']:.0f} s old"
+            saved = "" if cached["saved_usd"] is None else f", ${cached['saved_usd']} saved"
+            stale = "a stale answer from the cache, because the call had failed" if kind == "stale_cache" else ""
+            return f"{stale or 'an answer from the cache'}{age}{saved}"
+        case "set_answer":
+            return "the text that the route states for such a failure"
+        case "upstream":
+            return "the upstream's answer"
+        case _:
+            return "no answer"
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -56,6 +93,14 @@ def _summary(call: dict[str, Any]) -> Iterator[str]:
     yield _fact("status", f"{call['status']} (HTTP {call['http_status'] or 'status was never sent'})")
     if error:
         yield _fact("error", f"{error['class']}: {error['message'] or error['code']}")
+    if call["served_from"] not in ("", "upstream"):
+        yield _fact("served", served_words(call))
+    if call["change"]:
+        yield _fact("change", call["change"])
+    if call["faults"]:
+        yield _fact("faults", f"{', '.join(call['faults'])} (injected on purpose)")
+    if call["skipped_events"]:
+        yield _fact("left out", f"{call['skipped_events']} events of the stream that could not be read")
     yield _fact("started", f"{call['started_at']}")
     yield _fact("asked for", f"{call['requested_model']}{', as a stream' if call['is_stream'] else ''}")
     if call["reported_model"]:
@@ -79,9 +124,48 @@ def _attempts(call: dict[str, Any]) -> Iterator[str]:
         status = f"HTTP {attempt['http_status']}" if attempt["http_status"] else "no response"
         yield f"  {attempt['number']}  {target}, {status}, {took}, {connection}"
         if attempt["error_class"]:
-            yield f"     {attempt['error_class']}: {attempt['error_message']}"
+            code = attempt["error_code"]
+            named = f" ({code})" if code and code != attempt["error_class"] else ""
+            yield f"     {attempt['error_class']}{named}: {attempt['error_message']}"
+        yield f"     {', '.join(_of_attempt(attempt))}"
+        if attempt["fault"]:
+            yield f"     the fault {attempt['fault']} was injected on purpose"
         if attempt["upstream_request_id"]:
             yield f"     upstream's id {attempt['upstream_request_id']}"
+
+
+def _of_attempt(attempt: dict[str, Any]) -> Iterator[str]:
+    """Why an attempt was made, what it waited for, and what it used."""
+    if attempt["kind"] not in ("", "first"):
+        yield kind_words(attempt["kind"])
+    if attempt["waited_ms"]:
+        yield f"waited {attempt['waited_ms']:.0f} ms before"
+    if attempt["first_token_ms"] is not None:
+        yield f"first token at {attempt['first_token_ms']:.1f} ms"
+    usage, cost = attempt["usage"], attempt["cost"]
+    if usage["status"] != "missing":
+        yield f"{usage['input_tokens']} tokens in and {usage['output_tokens']} out ({usage['status']})"
+    yield _amount(cost)
+
+
+def _amount(cost: dict[str, Any]) -> str:
+    return f"{'cost unknown' if cost['amount_usd'] is None else '$' + cost['amount_usd']} ({cost['status']})"
+
+
+def _routing(call: dict[str, Any]) -> Iterator[str]:
+    if call["routing"] is None:
+        yield f"  {NO_CHOICE if call['attempts'] else NOTHING_ASKED}"
+        return
+    routing = msgspec.convert(call["routing"], Routing)
+    yield _fact("order", strategy_words(routing))
+    if tier := tier_words(routing):
+        yield _fact("tier", tier)
+    for candidate in routing.candidates:
+        if candidate.excluded:
+            yield _fact("left out", f"{candidate.target}: {candidate.excluded}")
+    for decision in routing.decisions:
+        yield f"  after attempt {decision.after} ({decision.failure}) {decision_words(decision)}"
+    yield f"  `watchkeeper route why {call['id']}` tells the whole story"
 
 
 def _timing(call: dict[str, Any]) -> Iterator[str]:
@@ -112,7 +196,9 @@ def _cost(call: dict[str, Any]) -> Iterator[str]:
     yield _fact("amount", f"{'unknown' if cost['amount_usd'] is None else '$' + cost['amount_usd']} ({cost['status']})")
     for line in cost["lines"]:
         rate = f"${line['usd_per_million']} per million"
-        yield f"  {'':<{_LABEL}}{line['bucket'].replace('_', ' ')}: {line['units']} x {rate} = ${line['amount_usd']}"
+        named = f"attempt {line['attempt']}, " if line["attempt"] is not None and len(call["attempts"]) > 1 else ""
+        units = f"{line['bucket'].replace('_', ' ')}: {line['units']}"
+        yield f"  {'':<{_LABEL}}{named}{units} x {rate} = ${line['amount_usd']}"
     if cost["source"]:
         since = f", valid from {cost['valid_from'][:10]}" if cost["valid_from"] else ""
         yield _fact("price list", f"{cost['source']}{since}")

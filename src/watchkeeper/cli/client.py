@@ -60,6 +60,15 @@ def post(data: Path, path: str, **body: Any) -> dict[str, Any]:
     return _ask(data, _Request("POST", path, content.encode()))
 
 
+def delete(data: Path, path: str) -> dict[str, Any]:
+    """Ask for something to be ended.
+
+    Raises:
+        CommandFailed: the API refused, in its own words, or nobody can be asked.
+    """
+    return _ask(data, _Request("DELETE", path))
+
+
 def part(text: str) -> str:
     """Write what a person typed as one step of a path; `..` is a name like any other."""
     return quote(text.strip(), safe="").replace(".", "%2E")

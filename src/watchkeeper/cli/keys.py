@@ -4,10 +4,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from watchkeeper.access.keys import PREFIX, public_id_of
 from watchkeeper.cli import client, show
-from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
-from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
+from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, key_id, span_s
 from watchkeeper.cli.show import Column
 
 _COLUMNS = (
@@ -118,12 +116,5 @@ def _minute(moment: str) -> str:
 
 
 def _id(text: str, verb: str) -> str:
-    """Write an id as a step of a path; a whole key is refused, since it should not have come here."""
-    given = text.strip()
-    if given.startswith(PREFIX) and "-" in given.removeprefix(PREFIX):
-        raise CommandFailed(
-            "A whole key is not taken here, because every account of this host can read the list of processes; "
-            f"nothing was done. Give its id: `watchkeeper keys {verb} {public_id_of(given) or 'ID'}`.",
-            exit_code=WRONG_USAGE,
-        )
-    return client.part(given.removeprefix(PREFIX))
+    """Write an id as a step of a path."""
+    return client.part(key_id(text, instead=f"watchkeeper keys {verb} ID"))

@@ -17,7 +17,7 @@ COMMANDS = {
     "watchkeeper.cli.up:up": "Start gateway, console and the bundled model; Ctrl-C stops them.",
     "watchkeeper.cli.check:check": "Read a configuration file and name every mistake with its line.",
     "watchkeeper.cli.calls:calls": "List calls, the newest first; --follow goes on with those that arrive.",
-    "watchkeeper.cli.call:call": "Show one call by its id: conversation, attempts, timing, tokens and cost.",
+    "watchkeeper.cli.call:call": "Show one call by its id: conversation, attempts, routing, timing, tokens and cost.",
     "watchkeeper.cli.changes:changes": "List what was changed in the set-up, when and by whom.",
     "watchkeeper.cli.health:health": "Ask every part whether it works.",
 }
@@ -25,6 +25,9 @@ NOUNS = {
     "keys": "Virtual keys.",
     "users": "Who may sign in to the console.",
     "tokens": "API tokens for programs.",
+    "fault": "Faults injected for drills.",
+    "cache": "The gateway's cache of answers.",
+    "route": "How calls find their target.",
     "config": "The configuration.",
 }
 VERBS = {
@@ -41,6 +44,11 @@ VERBS = {
     "watchkeeper.cli.tokens:create": "Make a token; it is printed once, as the last line.",
     "watchkeeper.cli.tokens:list_": "List the tokens.",
     "watchkeeper.cli.tokens:revoke": "End a token at once.",
+    "watchkeeper.cli.fault:start": "Begin to inject a fault on one route, for a bounded time.",
+    "watchkeeper.cli.fault:list_": "List what is injected and what ended of late.",
+    "watchkeeper.cli.fault:stop": "End a fault early.",
+    "watchkeeper.cli.cache:purge": "Drop answers from the cache.",
+    "watchkeeper.cli.route:why": "Say why a call went to the target that answered it, or to none.",
     "watchkeeper.cli.config:schema": "Print its JSON schema.",
     "watchkeeper.cli.config:explain": "Show every value in force and where it comes from.",
 }

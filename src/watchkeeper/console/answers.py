@@ -91,10 +91,12 @@ async def health(request: Request) -> Response:
     """How every part is doing."""
     services, pages = services_of(request), pages_of(request)
     now = _now(request)
-    found, changes = await asyncio.gather(
-        examine(services), services.control.changes.between(now - CHANGES_SHOWN, now + timedelta(seconds=1))
+    found, changes, faults = await asyncio.gather(
+        examine(services),
+        services.control.changes.between(now - CHANGES_SHOWN, now + timedelta(seconds=1)),
+        services.control.faults.active(),
     )
-    page = health_page(found.model_dump(), changes)
+    page = health_page(found.model_dump(), changes, faults=faults)
     return pages.answer("health.html", page, await pages.shell(request, title="Health", here="health"))
 
 

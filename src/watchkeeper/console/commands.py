@@ -1,5 +1,6 @@
 """Forms that change something: each carries the session's token, and leads to a page that can be reloaded."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -9,10 +10,12 @@ from pydantic import ValidationError
 
 from watchkeeper.api.auth import SESSION_COOKIE, Operator, require_operator, services_of
 from watchkeeper.api.keys import KeyWish
+from watchkeeper.console.pages.drills import PLACE
 from watchkeeper.console.pages.keys import MadeKey, keys_page
 from watchkeeper.console.render import pages_of
 from watchkeeper.console.reveals import Reveals
 from watchkeeper.core.errors import CallerError
+from watchkeeper.store.faults import FaultOver
 from watchkeeper.store.keys import KeyDraft, NewKeyRow
 
 OVERLAP = timedelta(hours=1)
@@ -112,6 +115,17 @@ async def rotate(request: Request, public_id: str, by: By) -> Response:
     made = await services.control.keys.rotate(services.key_hasher, public_id, overlap=OVERLAP, actor=by.name)
     services.on_control_change()
     return _revealed(request, made, replaces=public_id)
+
+
+@router.post("/faults/{fault_id}/stop")
+async def stop_fault(request: Request, fault_id: str, by: By) -> Response:
+    """End a fault early; one that has ended by itself meanwhile is what was wanted."""
+    await require_form(request)
+    services = services_of(request)
+    with suppress(FaultOver):
+        await services.control.faults.stop(fault_id, actor=by.name)
+        services.on_control_change()
+    return RedirectResponse(PLACE, 303)
 
 
 def _revealed(request: Request, made: NewKeyRow, *, replaces: str = "") -> Response:

@@ -4,6 +4,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
+from watchkeeper.core.call import Surface
 from watchkeeper.core.conversation import Image, read_conversation
 
 KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -18,17 +19,18 @@ class Picture:
     data: bytes
 
 
-def picture(request_body: bytes, place: str) -> Picture | None:
+def picture(request_body: bytes, surface: Surface, place: str) -> Picture | None:
     """Return a picture of a recorded request; None when there is none at that place, or it cannot be read.
 
     Args:
         request_body: As recorded.
+        surface: The API that the client spoke.
         place: Position of the message and of the part in it, from 0, as `1.0`.
     """
     message, _, part = place.partition(".")
     if not (message.isdecimal() and part.isdecimal()):
         return None
-    said = read_conversation(request_body, b"", surface="chat", is_stream=False)
+    said = read_conversation(request_body, b"", surface=surface, is_stream=False)
     try:
         found = said.messages[int(message)].parts[int(part)]
     except (IndexError, ValueError):

@@ -27,6 +27,8 @@ TEXT_FIELDS = {
     "model": "model",
     "tag": "tag",
     "trace": "trace_id",
+    "served": "served_from",
+    "fault": "fault",
     "q": "search",
 }
 """URL parameter -> field of `CallFilter`, for those that are plain text."""
@@ -45,6 +47,8 @@ LABELS = {
     "model": "Model",
     "tag": "Tag",
     "trace": "Trace",
+    "served": "Served from",
+    "fault": "Fault",
     "q": "Text",
     "stream": "Streamed",
     "min_cost": "Cost from, USD",

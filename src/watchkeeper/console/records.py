@@ -75,7 +75,8 @@ async def call(request: Request, call_id: str, view: str = DEFAULT_VIEW) -> Resp
 @router.get("/calls/{call_id}/images/{place}")
 async def image(request: Request, call_id: str, place: str) -> Response:
     """A picture that came within the request."""
-    found = picture((await _found(request, call_id)).request_body, place)
+    detail = await _found(request, call_id)
+    found = picture(detail.request_body, detail.row.surface, place)
     if found is None:
         raise CallMissing("The call has no picture at this place that can be shown. Its raw bytes have everything.")
     return Response(found.data, media_type=found.kind, headers={"content-security-policy": "sandbox"})

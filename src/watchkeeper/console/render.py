@@ -1,6 +1,7 @@
 """Page models become HTML: one environment, one shell around every page."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request
@@ -11,6 +12,7 @@ from watchkeeper import __version__
 from watchkeeper.api.auth import SESSION_COOKIE, operator_of
 from watchkeeper.api.services import Services
 from watchkeeper.console import figures
+from watchkeeper.console.pages.drills import drill_banners
 from watchkeeper.console.shell import Banner, Shell, Theme
 from watchkeeper.console.static_files import PageFiles
 
@@ -53,8 +55,13 @@ class Pages:
             styles=styles,
             user=operator.name if operator is not None else "",
             token=self._services.token_hasher.csrf(session) if session else "",
-            banners=banners(self._services.health()) if operator is not None else (),
+            banners=await self._banners() if operator is not None else (),
         )
+
+    async def _banners(self) -> tuple[Banner, ...]:
+        now = datetime.fromtimestamp(self._services.clock.unix_ns() / 1e9, UTC)
+        active = await self._services.control.faults.active()
+        return banners(self._services.health()) + drill_banners(active, now=now)
 
     def html(self, template: str, page: object, shell: Shell | None = None) -> str:
         """Render one template; a fragment needs no shell."""

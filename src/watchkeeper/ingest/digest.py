@@ -2,7 +2,8 @@
 
 Bodies of the usual shape are read by typed decoders that skip what is not shown (measured on calls of 2 KB, a third of
 them streams: 11 us for each). Everything else is read by `core.conversation`, which understands more and takes 60 us;
-for what both can read they agree.
+for what both can read they agree. The shape of a request follows from the API that the client spoke; that of a response
+from the upstream's, which its own bytes show best: they may have been translated on their way to the client.
 """
 
 from typing import NamedTuple
@@ -70,31 +71,75 @@ class _Asked(Struct, gc=False):
     messages: list[_Turn]
 
 
+class _Block(Struct, gc=False):
+    """A part of a message of Anthropic's API, or a stream's piece of one."""
+
+    type: str = ""
+    text: str = ""
+
+
+class _Said(Struct, gc=False):
+    role: str
+    content: str | list[_Block]
+
+
+class _AskedInBlocks(Struct, gc=False):
+    messages: list[_Said]
+
+
+class _BlockEvent(Struct, gc=False):
+    type: str
+    index: int = 0
+    delta: "_BlockDelta | None" = None
+    content_block: _Block | None = None
+
+
+class _BlockDelta(Struct, gc=False):
+    type: str = ""
+    text: str = ""
+    stop_reason: str | None = None
+
+
 class _Choice(Struct, gc=False):
     index: int | None = None
     message: _Turn | None = None
     delta: _Turn | None = None
     finish_reason: str | None = None
+    text: str | None = None
+    """Of a legacy completion."""
 
 
 class _Reply(Struct, gc=False):
     choices: list[_Choice] = []
+    type: str = ""
+    content: list[_Block] | None = None
+    stop_reason: str | None = None
+    output: msgspec.Raw = msgspec.Raw()
 
 
 _asked = msgspec.json.Decoder(_Asked).decode
 _reply = msgspec.json.Decoder(_Reply).decode
 _events = msgspec.json.Decoder(list[_Reply]).decode
+_asked_in_blocks = msgspec.json.Decoder(_AskedInBlocks).decode
+_block_events = msgspec.json.Decoder(list[_BlockEvent]).decode
+_BLOCK_EVENT = b"event: message_start\ndata: {"
 
 
 def _usual(call: Call) -> Digest:
-    if call.surface != "chat":
-        raise _Unusual
-    asked = _question(_asked(call.request_body).messages)
+    match call.surface:
+        case "chat":
+            asked = _question(_asked(call.request_body).messages)
+        case "messages":
+            asked = _question_in_blocks(_asked_in_blocks(call.request_body).messages)
+        case _:
+            raise _Unusual
     body = call.response_body
     if not body:
         return _made(asked, [], "", [])
     if not call.is_stream or body.lstrip().startswith(b"{"):
-        return _plain(asked, _reply(body).choices)
+        return _plain(asked, _reply(body))
+    if body.startswith(_BLOCK_EVENT):
+        return _streamed_in_blocks(asked, body)
     return _streamed(asked, body)
 
 
@@ -112,11 +157,37 @@ def _text(turn: _Turn) -> str:
     return "\n".join(part.text or part.refusal for part in content if part.type in ("text", "refusal"))
 
 
-def _plain(asked: str, choices: list[_Choice]) -> Digest:
+def _question_in_blocks(turns: list[_Said]) -> str:
+    """The results of tools stand in a user's turn, too, and are messages of their own."""
+    for turn in reversed(turns):
+        if turn.role == "user":
+            if isinstance(turn.content, str):
+                return turn.content
+            said = [block for block in turn.content if block.type != "tool_result"]
+            if said or not turn.content:
+                return _texts(said)
+    raise _Unusual
+
+
+def _texts(blocks: list[_Block]) -> str:
+    if not all(block.type in _READ_HERE for block in blocks):
+        raise _Unusual
+    return "\n".join([block.text for block in blocks if block.type == "text"])
+
+
+_READ_HERE = frozenset({"text", "image", "document", "thinking", "redacted_thinking"})
+
+
+def _plain(asked: str, reply: _Reply) -> Digest:
+    choices = reply.choices
+    if not choices and reply.type == "message" and reply.content is not None:
+        return _made(asked, [_texts(reply.content)], reply.stop_reason or "", [])
+    if reply.output:
+        raise _Unusual
     said: list[str] = []
     names: list[str] = []
     for position, choice in enumerate(choices):
-        if choice.index != position:
+        if choice.index != position or choice.text is not None:
             raise _Unusual
         turn = choice.message or _Turn()
         if turn.function_call:
@@ -142,15 +213,49 @@ def _streamed(asked: str, body: bytes) -> Digest:
     finish_reason = ""
     is_answered = False
     for reply in _events(b"[" + b",".join([event[6:] for event in events]) + b"]"):
+        if reply.type:
+            raise _Unusual
         for choice in reply.choices:
             delta = choice.delta
-            if choice.index or (delta is not None and (delta.tool_calls or delta.refusal)):
+            if choice.index or choice.text is not None or (delta is not None and (delta.tool_calls or delta.refusal)):
                 raise _Unusual
             is_answered = True
             if delta is not None and isinstance(delta.content, str):
                 text.append(delta.content)
             finish_reason = choice.finish_reason or finish_reason
     return _made(asked, ["".join(text)] if is_answered else [], finish_reason, [])
+
+
+def _streamed_in_blocks(asked: str, body: bytes) -> Digest:
+    """Read a stream of Anthropic's API without tool calls, each event a line with its name and one with its data."""
+    if b"\r" in body or b"tool_use" in body:
+        raise _Unusual
+    data: list[bytes] = []
+    for event in body.removesuffix(b"\n\n").split(b"\n\n"):
+        name, _, line = event.partition(b"\n")
+        if not (name.startswith(b"event: ") and line.startswith(b"data: {") and b"\n" not in line):
+            raise _Unusual
+        data.append(line[6:])
+    texts: dict[int, list[str]] = {}
+    stop_reason = ""
+    for one in _block_events(b"[" + b",".join(data) + b"]"):
+        match one.type:
+            case "content_block_start" if one.content_block is not None:
+                if one.content_block.type not in _READ_HERE or one.content_block.text or one.index in texts:
+                    raise _Unusual
+                if one.content_block.type == "text":
+                    texts[one.index] = []
+            case "content_block_delta" if one.delta is not None and one.delta.type == "text_delta":
+                if one.index not in texts:
+                    raise _Unusual
+                texts[one.index].append(one.delta.text)
+            case "message_delta" if one.delta is not None:
+                stop_reason = one.delta.stop_reason or stop_reason
+            case "message_start" | "content_block_delta" | "content_block_stop" | "message_stop" | "ping":
+                continue
+            case _:
+                raise _Unusual
+    return _made(asked, ["\n".join(["".join(texts[place]) for place in sorted(texts)])], stop_reason, [])
 
 
 def _any(call: Call) -> Digest:

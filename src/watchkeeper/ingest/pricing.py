@@ -2,14 +2,21 @@
 
 from typing import NamedTuple, Protocol
 
-from watchkeeper.core.call import Attempt, Call
+from watchkeeper.core.call import Call
 from watchkeeper.core.money import CostStatus
-from watchkeeper.core.usage import Usage
+from watchkeeper.core.usage import Usage, UsageStatus
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.prices import Line, ModelPrices, Rates, price
 
 KNOWN_MODELS_MAX = 10_000
 """Models whose rows are remembered; the next one starts over with none."""
+
+
+class PricedAttempt(NamedTuple):
+    """What one attempt costs."""
+
+    nusd: int | None
+    status: CostStatus
 
 
 class Priced(NamedTuple):
@@ -22,6 +29,10 @@ class Priced(NamedTuple):
     source: str
     """Of the last attempt's prices, as is the date."""
     valid_from_ns: int | None
+    attempts: list[PricedAttempt]
+    """Of each attempt, in the order of the call's; one may be priced though the whole cannot be."""
+    line_attempts: list[int]
+    """Of each line, the number of the attempt that used it."""
 
 
 class Pricer(Protocol):
@@ -47,21 +58,32 @@ class BookPricer:
         What the gateway booked stands where nothing was used, or where the prices of a provider are not known here.
         """
         lines: list[Line] = []
+        line_attempts: list[int] = []
+        attempts = [PricedAttempt(attempt.cost_nusd, attempt.cost_status) for attempt in call.attempts]
         rates: Rates | None = None
-        for attempt, usage in _used(call):
+        is_priced = True
+        for place, usage, status in _used(call):
+            attempt = call.attempts[place]
             list_name = self.list_of_provider.get(attempt.provider, "")
             if not self._book.has(list_name):
-                return _as_booked(call)
+                return as_booked(call)
             prices = self._prices(list_name, attempt.model)
             rates = prices.at(call.started_ns) if prices is not None else None
             found = price(usage, rates) if rates is not None else None
             if found is None:
-                return Priced(None, "unpriced", [], "", None)
+                is_priced, attempts[place] = False, PricedAttempt(None, "unpriced")
+                continue
+            attempts[place] = PricedAttempt(sum([line.nusd for line in found]), _status(status))
             lines += found
+            line_attempts += [attempt.number] * len(found)
+        if not is_priced:
+            return Priced(None, "unpriced", [], "", None, attempts, [])
         if rates is None:
-            return _as_booked(call)
-        status: CostStatus = "measured" if call.usage_status == "measured" else "estimated"
-        return Priced(sum(line.nusd for line in lines), status, lines, rates.source, rates.valid_from_ns)
+            return as_booked(call)
+        nusd = sum([line.nusd for line in lines])
+        return Priced(
+            nusd, _status(call.usage_status), lines, rates.source, rates.valid_from_ns, attempts, line_attempts
+        )
 
     def _prices(self, list_name: str, model: str) -> ModelPrices | None:
         known = (list_name, model)
@@ -72,13 +94,23 @@ class BookPricer:
         return self._found[known]
 
 
-def _used(call: Call) -> list[tuple[Attempt, Usage]]:
-    """What each attempt used; the last one all of it, where only the whole is known."""
-    used = [(attempt, attempt.usage) for attempt in call.attempts if attempt.usage is not None]
+def _used(call: Call) -> list[tuple[int, Usage, UsageStatus]]:
+    """What each attempt used, by its place; the last one all of it, where only the whole is known."""
+    used = [
+        (place, attempt.usage, attempt.usage_status)
+        for place, attempt in enumerate(call.attempts)
+        if attempt.usage is not None
+    ]
     if not used and call.attempts and call.usage is not None:
-        used = [(call.attempts[-1], call.usage)]
+        used = [(len(call.attempts) - 1, call.usage, call.usage_status)]
     return used
 
 
-def _as_booked(call: Call) -> Priced:
-    return Priced(call.cost_nusd, call.cost_status, [], "", None)
+def _status(usage: UsageStatus) -> CostStatus:
+    return "measured" if usage == "measured" else "estimated"
+
+
+def as_booked(call: Call) -> Priced:
+    """Return what the gateway booked."""
+    attempts = [PricedAttempt(attempt.cost_nusd, attempt.cost_status) for attempt in call.attempts]
+    return Priced(call.cost_nusd, call.cost_status, [], "", None, attempts, [])

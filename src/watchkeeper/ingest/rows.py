@@ -7,7 +7,7 @@ from msgspec.structs import astuple
 from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.digest import Digest, digest
-from watchkeeper.ingest.pricing import Priced, Pricer
+from watchkeeper.ingest.pricing import Priced, PricedAttempt, Pricer
 from watchkeeper.money.prices import Line
 from watchkeeper.store.batch import CallBatch, Row
 
@@ -15,6 +15,7 @@ COUNT_MAX = 2**63 - 1
 SMALL_MAX = 2**16 - 1
 
 _NO_USAGE = Usage()
+_NO_COUNTS = astuple(_NO_USAGE)
 _NO_ATTEMPT = Attempt(number=0, provider="", model="", dialect="", started_ms=0.0)
 
 
@@ -30,17 +31,25 @@ def add_call(batch: CallBatch, call: Call, pricer: Pricer, *, stored_us: int) ->
     batch.add(
         call.id,
         _call(call, digest(call), priced, started_us, stored_us),
-        [_attempt(call.id, started_us, attempt) for attempt in call.attempts],
+        [
+            _attempt(call.id, started_us, attempt, cost)
+            for attempt, cost in zip(call.attempts, priced.attempts, strict=True)
+        ],
         _body(call, priced, started_us),
     )
 
 
 def _check(call: Call) -> None:
     """Refuse numbers that no column holds: the store would refuse the whole batch for one of them."""
-    counts = [call.request_bytes, call.response_bytes, call.delivered_bytes, *astuple(call.usage or _NO_USAGE)]
+    counts = [
+        call.request_bytes, call.response_bytes, call.delivered_bytes, call.skipped_events, call.saved_nusd or 0,
+        *astuple(call.usage or _NO_USAGE),
+    ]  # fmt: skip
     small = [call.http_status]
     for attempt in call.attempts:
         counts += (attempt.request_bytes, attempt.response_bytes)
+        if attempt.usage is not None:
+            counts += astuple(attempt.usage)
         small += (attempt.http_status, attempt.number)
     if min(counts) < 0 or max(counts) > COUNT_MAX or min(small) < 0 or max(small) > SMALL_MAX:
         raise ValueError("a number in the call is negative or too large")
@@ -57,16 +66,19 @@ def _call(call: Call, seen: Digest, priced: Priced, started_us: int, stored_us: 
         usage.cache_write_1h, usage.output_text, usage.output_reasoning, usage.audio_in, usage.audio_out, priced.nusd,
         priced.status, round(call.duration_ms, 3), _rounded(call.first_token_ms), round(call.overhead_ms, 3),
         seen.finish_reason, seen.tool_names, tuple(call.tags), call.trace_id, seen.input_preview, seen.output_preview,
-        seen.words,
+        seen.words, call.served_from, call.saved_nusd, tuple(call.faults), call.change, call.skipped_events,
     )  # fmt: skip
 
 
-def _attempt(call_id: str, started_us: int, attempt: Attempt) -> Row:
+def _attempt(call_id: str, started_us: int, attempt: Attempt, cost: PricedAttempt) -> Row:
     return (
         call_id, started_us, attempt.number, attempt.provider, attempt.model, attempt.dialect,
         round(attempt.started_ms, 3), _rounded(attempt.connect_ms), _rounded(attempt.first_byte_ms),
         round(attempt.ended_ms, 3), attempt.http_status, attempt.error_class, attempt.error_message,
-        attempt.upstream_request_id, attempt.request_bytes, attempt.response_bytes,
+        attempt.upstream_request_id, attempt.request_bytes, attempt.response_bytes, attempt.kind,
+        round(attempt.waited_ms, 3), _rounded(attempt.first_token_ms), attempt.error_code, attempt.fault,
+        *(_NO_COUNTS if attempt.usage is None else astuple(attempt.usage)), attempt.usage_status, cost.nusd,
+        cost.status,
     )  # fmt: skip
 
 
@@ -80,7 +92,8 @@ def _body(call: Call, priced: Priced, started_us: int) -> Row:
         call.snapshot, call.error_message, user_agent, call.request_path, request_names, request_values,
         call.request_body, call.request_bytes, call.sent_body, response_names, response_values, call.response_body,
         call.response_bytes, call.delivered_bytes, call.chunk_offsets_us, call.usage_raw,
-        *_columns_of(priced.lines), priced.source, valid_from_ms,
+        *_columns_of(priced.lines), tuple(priced.line_attempts), priced.source, valid_from_ms, call.routing,
+        _rounded(call.cached_age_s),
     )  # fmt: skip
 
 

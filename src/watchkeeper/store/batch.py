@@ -14,19 +14,22 @@ CALL_COLUMNS = (
     "http_status", "error_class", "error_code", "attempt_count", "usage_status", "input_uncached", "cache_read",
     "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in", "audio_out", "cost_nusd",
     "cost_status", "duration_ms", "first_token_ms", "overhead_ms", "finish_reason", "tool_names", "tags", "trace_id",
-    "input_preview", "output_preview", "words",
+    "input_preview", "output_preview", "words", "served_from", "saved_nusd", "faults", "change", "skipped_events",
 )  # fmt: skip
 ATTEMPT_COLUMNS = (
     "call_id", "call_started_at", "number", "provider", "model", "dialect", "started_ms", "connect_ms",
     "first_byte_ms", "ended_ms", "http_status", "error_class", "error_message", "upstream_request_id",
-    "request_bytes", "response_bytes",
+    "request_bytes", "response_bytes", "kind", "waited_ms", "first_token_ms", "error_code", "fault", "input_uncached",
+    "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in", "audio_out",
+    "usage_status", "cost_nusd", "cost_status",
 )  # fmt: skip
 BODY_COLUMNS = (
     "call_id", "call_started_at", "metadata_names", "metadata_values", "parent_span_id", "worker", "snapshot",
     "error_message", "user_agent", "request_path", "request_header_names", "request_header_values", "request_body",
     "request_bytes", "sent_body", "response_header_names", "response_header_values", "response_body",
     "response_bytes", "delivered_bytes", "chunk_offsets_us", "usage_raw", "line_buckets", "line_units",
-    "line_nusd_per_million", "line_nusd", "price_source", "price_valid_from",
+    "line_nusd_per_million", "line_nusd", "line_attempts", "price_source", "price_valid_from", "routing",
+    "cached_age_s",
 )  # fmt: skip
 
 Row = tuple[Any, ...]

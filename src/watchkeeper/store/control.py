@@ -1,4 +1,4 @@
-"""The control database: keys, users, and what has been changed; SQLite here or PostgreSQL by URL."""
+"""The control database: keys, users, drills, and what has been changed; SQLite here or PostgreSQL by URL."""
 
 import asyncio
 import os
@@ -14,11 +14,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.store.changes import Changes
+from watchkeeper.store.faults import Faults
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.people import People
+from watchkeeper.store.purges import Purges
 from watchkeeper.store.tables import REVISION
 
-BUSY_S = 10
+BUSY_S = 30
 MIGRATION_LOCK = 0x77_6B_01
 """Number of PostgreSQL's lock under which the schema is changed."""
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
@@ -36,8 +38,10 @@ class ControlStore:
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
         self.changes = Changes(engine, clock)
+        self.faults = Faults(engine, clock)
         self.keys = Keys(engine, clock)
         self.people = People(engine, clock)
+        self.purges = Purges(engine, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> Self:

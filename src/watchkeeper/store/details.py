@@ -12,12 +12,12 @@ _NAMES = tuple(field.name for field in fields(CallRow))
 ROW_COLUMNS = ", ".join(_NAMES)
 """What to select for a `CallRow`, in its order."""
 _INPUT, _OUTPUT, _USAGE = (_NAMES.index(name) for name in ("input_tokens", "output_tokens", "usage_status"))
-_TOOLS, _TAGS = _NAMES.index("tool_names"), _NAMES.index("tags")
+_LISTS = tuple(_NAMES.index(name) for name in ("tool_names", "tags", "faults"))
 _BUCKETS = (
     "input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in",
     "audio_out",
 )  # fmt: skip
-_ATTEMPT_NAMES = tuple(field.name for field in fields(AttemptRow))
+_ATTEMPT_NAMES = tuple(field.name for field in fields(AttemptRow) if field.name != "usage")
 
 
 def call_row(row: Sequence[Any]) -> CallRow:
@@ -25,24 +25,26 @@ def call_row(row: Sequence[Any]) -> CallRow:
     values = list(row)
     if values[_USAGE] == "missing":
         values[_INPUT] = values[_OUTPUT] = None
-    values[_TOOLS], values[_TAGS] = tuple(values[_TOOLS]), tuple(values[_TAGS])
+    for place in _LISTS:
+        values[place] = tuple(values[place])
     return CallRow(**dict(zip(_NAMES, values, strict=True)))
 
 
 def attempt_row(row: Sequence[Any]) -> AttemptRow:
     """Read a row of `attempts.sql`."""
-    return AttemptRow(**dict(zip(_ATTEMPT_NAMES, row, strict=True)))
+    width = len(_ATTEMPT_NAMES)
+    return AttemptRow(**dict(zip(_ATTEMPT_NAMES, row[:width], strict=True)), usage=_usage(row[width:]))
 
 
 def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequence[Any] | None) -> CallDetail:
     """Read a row of `call.sql` and one of `bodies.sql`; without the latter the bodies are empty."""
     width = len(_NAMES)
-    reported_model, trace_id, stored_at, *buckets = row[width:]
+    reported_model, trace_id, stored_at, saved_nusd, change, skipped_events, *buckets = row[width:]
     (
         metadata_names, metadata_values, parent_span_id, worker, snapshot, error_message, user_agent, request_path,
         request_names, request_values, request_body, request_bytes, sent_body, response_names, response_values,
         response_body, response_bytes, delivered_bytes, offsets, usage_raw, line_buckets, line_units, line_rates,
-        line_nusd, price_source, price_valid_from,
+        line_nusd, line_attempts, price_source, price_valid_from, routing, cached_age_s,
     ) = body or _NO_BODY  # fmt: skip
     return CallDetail(
         row=call_row(row[:width]),
@@ -65,21 +67,39 @@ def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequ
         response_bytes=response_bytes,
         delivered_bytes=delivered_bytes,
         chunk_offsets_us=struct.unpack(f"<{len(offsets) // 4}I", offsets),
-        usage={name: int(count) for name, count in zip(_BUCKETS, buckets, strict=True) if count},
+        usage=_usage(buckets),
         usage_raw=usage_raw,
-        cost_lines=tuple(
-            CostLine(bucket=_text(bucket), units=units, usd_per_million=Decimal(rate) / 10**9, amount_nusd=amount)
-            for bucket, units, rate, amount in zip(line_buckets, line_units, line_rates, line_nusd, strict=True)
-        ),
+        cost_lines=_cost_lines(line_buckets, line_units, line_rates, line_nusd, line_attempts),
         price_source=_text(price_source),
         price_valid_from=price_valid_from,
+        saved_nusd=saved_nusd,
+        cached_age_s=cached_age_s,
+        routing=routing,
+        change=change,
+        skipped_events=int(skipped_events),
         stored_at=stored_at,
     )
 
 
 _NO_BODY: tuple[Any, ...] = (
-    [], [], "", "", "", "", "", "", [], [], b"", 0, None, [], [], b"", 0, 0, b"", b"", [], [], [], [], "", None,
+    [], [], "", "", "", "", "", "", [], [], b"", 0, None, [], [], b"", 0, 0, b"", b"", [], [], [], [], [],
+    "", None, b"", None,
 )  # fmt: skip
+
+
+def _usage(buckets: Sequence[Any]) -> dict[str, int]:
+    return {name: int(count) for name, count in zip(_BUCKETS, buckets, strict=True) if count}
+
+
+def _cost_lines(
+    buckets: Sequence[Any], units: Sequence[int], rates: Sequence[int], nusd: Sequence[int], attempts: Sequence[int]
+) -> tuple[CostLine, ...]:
+    """Put the columns of a bill together; one recorded before attempts were named on it names none."""
+    numbers: Sequence[int | None] = attempts or [None] * len(nusd)
+    return tuple(
+        CostLine(bucket=_text(bucket), units=count, usd_per_million=Decimal(rate) / 10**9, amount_nusd=sum_, attempt=of)
+        for bucket, count, rate, sum_, of in zip(buckets, units, rates, nusd, numbers, strict=True)
+    )
 
 
 def _pairs(names: Sequence[Any], values: Sequence[Any]) -> tuple[tuple[str, str], ...]:

@@ -22,6 +22,7 @@ _EQUAL = {
     "status": "status",
     "error_class": "error_class",
     "trace_id": "trace_id",
+    "served_from": "served_from",
 }
 """Fields of `CallFilter` that a column must equal."""
 
@@ -62,6 +63,8 @@ def where(chosen: CallFilter, *, before: str | None = None) -> tuple[str, Parame
             add(f"{column} = {{{field}:String}}", field, value)
     if chosen.tag:
         add("has(tags, {tag:String})", "tag", chosen.tag)
+    if chosen.fault:
+        add("has(faults, {fault:String})", "fault", chosen.fault)
     if chosen.is_stream is not None:
         add("is_stream = {is_stream:Bool}", "is_stream", chosen.is_stream)
     if chosen.min_cost_nusd is not None:

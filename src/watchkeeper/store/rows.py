@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from watchkeeper.core.call import CallStatus
+from watchkeeper.core.call import CallStatus, ServedFrom, Surface
 from watchkeeper.core.money import CostStatus
 from watchkeeper.core.usage import UsageStatus
 
@@ -33,6 +33,9 @@ class CallFilter:
     error_class: str = ""
     tag: str = ""
     trace_id: str = ""
+    served_from: str = ""
+    fault: str = ""
+    """Id of a fault that was injected into one of its attempts."""
     is_stream: bool | None = None
     min_cost_nusd: int | None = None
     min_duration_ms: float | None = None
@@ -54,7 +57,7 @@ class CallRow:
     environment: str
     release: str
     route: str
-    surface: str
+    surface: Surface
     provider: str
     """Of the last attempt."""
     model: str
@@ -79,6 +82,9 @@ class CallRow:
     tags: tuple[str, ...]
     input_preview: str
     output_preview: str
+    served_from: ServedFrom
+    faults: tuple[str, ...]
+    """Ids of the faults that were injected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +114,19 @@ class AttemptRow:
     upstream_request_id: str
     request_bytes: int
     response_bytes: int
+    kind: str
+    """Why it was made, an `AttemptKind`; empty for one recorded before this was kept."""
+    waited_ms: float
+    """Time waited on purpose before it."""
+    first_token_ms: float | None
+    error_code: str
+    fault: str
+    """Id of the fault that was injected."""
+    usage_status: UsageStatus
+    cost_nusd: int | None
+    cost_status: CostStatus
+    usage: dict[str, int]
+    """Non-zero buckets of `core.usage.Usage` by name; empty when unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +138,8 @@ class CostLine:
     units: int
     usd_per_million: Decimal
     amount_nusd: int
+    attempt: int | None
+    """Number of the attempt that used it; None for one recorded before this was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +172,15 @@ class CallDetail:
     cost_lines: tuple[CostLine, ...]
     price_source: str
     price_valid_from: datetime | None
+    saved_nusd: int | None
+    """What an answer from the cache had cost when it was made."""
+    cached_age_s: float | None
+    routing: bytes
+    """How the target was chosen (JSON, see `core.routing`); empty when there was nothing to choose."""
+    change: str
+    """What was done to the request so that it fits, in words."""
+    skipped_events: int
+    """Events of a stream that could not be read and were left out."""
     stored_at: datetime
 
 

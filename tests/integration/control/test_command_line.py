@@ -12,161 +12,57 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
-from tests.integration.control.recorded import a_call, an_attempt, record
+from tests.integration.control.commands import COMMAND, Command, Keeper, LoneCommand
+from tests.integration.control.recorded import a_call, an_attempt
 
-from watchkeeper.access.node import NodeSecrets
-from watchkeeper.api.app import build_api
-from watchkeeper.api.auth import LocalDoor
 from watchkeeper.cli import show
-from watchkeeper.cli.main import build
-from watchkeeper.cli.outcome import run
 from watchkeeper.cli.show import Column
 from watchkeeper.config.load import default_text
-from watchkeeper.config.schema import Config
 from watchkeeper.core.call import Call
-from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
 from watchkeeper.server.folder import DataFolder, FolderLock
-from watchkeeper.server.parts import Stores, build_services
 
-COMMAND = (sys.executable, "-c", "from watchkeeper.cli.main import main; main()")
 KEY = re.compile(r"sk-wk-[0-9A-Za-z]{12}-[0-9A-Za-z]{40}")
 CONTROL_CHARACTERS = "\x1b[2J\x07"
 
 
-def new_folder(root: Path) -> DataFolder:
-    folder = DataFolder(root)
-    folder.create()
-    NodeSecrets.load_or_create(folder.node_key)
-    return folder
-
-
-class Keeper(threading.Thread):
-    """The control API on a data folder's socket, with a few calls stored: what the command line finds in a keeper."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__()
-        self.folder = new_folder(root)
-        self.calls: dict[str, Call] = {}
-        self.is_ready = threading.Event()
-        self._server: uvicorn.Server | None = None
-
-    def run(self) -> None:
-        with FolderLock(self.folder):
-            asyncio.run(self._serve())
-
-    def stop(self) -> None:
-        assert self._server is not None
-        self._server.should_exit = True
-        self.join()
-        shutil.rmtree(self.folder.root)
-
-    async def _serve(self) -> None:
-        async with self._app() as app:
-            settings = uvicorn.Config(app, uds=str(self.folder.socket), lifespan="off", log_level="warning")
-            self._server = _Server(settings)
-            serving = asyncio.create_task(self._server.serve())
-            while not self._server.started:
-                await asyncio.sleep(0.01)
-            self.is_ready.set()
-            await serving
-
-    @asynccontextmanager
-    async def _app(self) -> AsyncIterator[LocalDoor]:
-        clock = SystemClock()
-        ids = CallIds(clock)
-        async with Stores.opened(self.folder, clock, Config()) as stores:
-            self.calls = {
-                "good": a_call(ids, clock, subject="sub_0", tags=["vip"], metadata={"plan": "gold"}),
-                "failed": a_call(
-                    ids,
-                    clock,
-                    status="error",
-                    error_class="timeout",
-                    error_message="no first token in 8 s",
-                    attempts=[an_attempt(error_class="timeout", error_message="silence", http_status=0)],
-                ),
-                "hostile": a_call(
-                    ids,
-                    clock,
-                    tenant=f"evil{CONTROL_CHARACTERS}",
-                    request_body=json.dumps(
-                        {"messages": [{"role": "user", "content": f"Look: {CONTROL_CHARACTERS}\nnext\tline"}]}
-                    ).encode(),
-                ),
-            }
-            record(stores.analytics, list(self.calls.values()), token="all")
-            secrets = NodeSecrets.load(self.folder.node_key)
-            services = build_services(stores, secrets, clock, desired=None, gateway_url="")
-            yield LocalDoor(build_api(services))
-
-
-class _Server(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """Signals belong to the process that runs the tests."""
+def usual_calls(ids: CallIds, clock: Clock) -> dict[str, Call]:
+    """One that was answered, one that failed, one with what would steer a terminal in it."""
+    return {
+        "good": a_call(ids, clock, subject="sub_0", tags=["vip"], metadata={"plan": "gold"}),
+        "failed": a_call(
+            ids,
+            clock,
+            status="error",
+            error_class="timeout",
+            error_message="no first token in 8 s",
+            attempts=[an_attempt(error_class="timeout", error_message="silence", http_status=0)],
+        ),
+        "hostile": a_call(
+            ids,
+            clock,
+            tenant=f"evil{CONTROL_CHARACTERS}",
+            request_body=json.dumps(
+                {"messages": [{"role": "user", "content": f"Look: {CONTROL_CHARACTERS}\nnext\tline"}]}
+            ).encode(),
+        ),
+    }
 
 
 @pytest.fixture(scope="module")
 def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
     # A socket's path has room for about 100 characters, which the folders of tests can exceed.
-    found = Keeper(tmp_path_factory.mktemp("k"))
+    found = Keeper(tmp_path_factory.mktemp("k"), usual_calls)
     found.start()
     assert found.is_ready.wait(20)
     yield found
     found.stop()
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A data folder on which no keeper runs."""
-    return new_folder(tmp_path / "data").root
-
-
-class Command:
-    """Runs commands in this process, as `main` does."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = ""
-        self.err = ""
-
-    def __call__(self, *arguments: str, data: Path) -> int:
-        self._capsys.readouterr()
-        code = run(build(), [*arguments, "--data", str(data)])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *arguments: str, data: Path) -> object:
-        """Run with --json, which must succeed, and return the one document that is printed."""
-        assert self(*arguments, "--json", data=data) == 0, self.err
-        return json.loads(self.out)
-
-
-class LoneCommand(Command):
-    """Runs commands in processes of their own: without a keeper they open the stores, one chDB in a process."""
-
-    def __call__(self, *arguments: str, data: Path) -> int:
-        done = subprocess.run(
-            [*COMMAND, *arguments, "--data", str(data)], capture_output=True, text=True, check=False, umask=0o022
-        )
-        self.out, self.err = done.stdout, done.stderr
-        return done.returncode
-
-
-@pytest.fixture
-def lone_wk(capsys: pytest.CaptureFixture[str]) -> LoneCommand:
-    return LoneCommand(capsys)
-
-
-@pytest.fixture
-def wk(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
+    shutil.rmtree(found.folder.root)
 
 
 # Calls

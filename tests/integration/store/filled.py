@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from watchkeeper.core.call import Call
-from watchkeeper.ingest.pricing import Priced
+from watchkeeper.ingest.pricing import Priced, as_booked
 from watchkeeper.ingest.rows import add_call
 from watchkeeper.store.batch import CallBatch
 from watchkeeper.testing.builders import START_NS
@@ -18,7 +18,7 @@ class AsBooked:
     """Leaves the price that the gateway booked."""
 
     def price(self, call: Call) -> Priced:
-        return Priced(call.cost_nusd, call.cost_status, [], "", None)
+        return as_booked(call)
 
 
 def batch_of(calls: list[Call], *, stored_us: int = START_NS // 1000) -> CallBatch:

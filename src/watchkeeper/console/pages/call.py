@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from watchkeeper.console import figures
-from watchkeeper.console.charts.lanes import Lane, draw_lane, draw_lane_axis
+from watchkeeper.console.charts.lanes import draw_lane_axis
+from watchkeeper.console.pages.badges import Badge, call_badges
+from watchkeeper.console.pages.call_attempts import AttemptLine, RoutingView, attempt_line, routing_view
 from watchkeeper.console.pages.call_views import (
     ConversationView,
     Fact,
@@ -20,7 +22,7 @@ from watchkeeper.console.pages.call_views import (
     timing_view,
 )
 from watchkeeper.console.pages.calls import CallLine, StatusMark, call_line, status_mark
-from watchkeeper.store.rows import AttemptRow, CallDetail, CallRow
+from watchkeeper.store.rows import CallDetail, CallRow
 
 View = Literal["conversation", "timing", "raw", "replay"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -39,31 +41,13 @@ class Tab:
     is_chosen: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptLine:
-    """One attempt with its lane."""
-
-    number: int
-    target: str
-    kind: str
-    """`ok`, `error` or `cancelled`."""
-    outcome: str
-    http_status: int
-    message: str
-    started: str
-    connect: str
-    first_byte: str
-    ended: str
-    request_id: str
-    bytes: str
-    lane: Markup
-
-
 @dataclass(frozen=True, slots=True)
 class CostRow:
     """Units times rate."""
 
     bucket: str
+    attempt: str
+    """Number of the attempt; empty where there was only one, or it is not known."""
     units: str
     rate: str
     amount: str
@@ -108,8 +92,10 @@ class CallPageModel:
     error_code: str
     headline: tuple[Fact, ...]
     facts: tuple[Fact, ...]
+    badges: tuple[Badge, ...]
     attempts: tuple[AttemptLine, ...]
     lane_axis: Markup
+    routing: RoutingView
     cost: CostView
     tabs: tuple[Tab, ...]
     session: SessionView | None
@@ -146,8 +132,10 @@ def call_page(detail: CallDetail, view: View, neighbours: Neighbours | None, *, 
         error_code=row.error_code,
         headline=_headline(detail),
         facts=_facts(detail),
-        attempts=tuple(_attempt(attempt, detail, longest) for attempt in detail.attempts),
+        badges=call_badges(detail),
+        attempts=tuple(attempt_line(attempt, detail, longest) for attempt in detail.attempts),
         lane_axis=draw_lane_axis(longest_ms=longest),
+        routing=routing_view(detail),
         cost=_cost(detail),
         tabs=tuple(Tab(name, _LABELS[name], _view_href(row.id, name), name == view) for name in VIEWS),
         session=_session(row, neighbours),
@@ -212,47 +200,21 @@ def calls_href(parameter: str, value: str) -> str:
     return f"/calls?{urlencode({parameter: value, 'window': 'all'})}"
 
 
-def _attempt(attempt: AttemptRow, detail: CallDetail, longest: float) -> AttemptLine:
-    target = f"{attempt.provider}/{attempt.model}"
-    is_cancelled = detail.row.status == "cancelled" and not attempt.error_class
-    kind = "error" if attempt.error_class else "cancelled" if is_cancelled else "ok"
-    lane = Lane(
-        label=f"Attempt {attempt.number}, {target}",
-        started_ms=attempt.started_ms,
-        connect_ms=attempt.connect_ms,
-        first_byte_ms=attempt.first_byte_ms,
-        ended_ms=attempt.ended_ms,
-        is_failed=kind == "error",
-    )
-    return AttemptLine(
-        number=attempt.number,
-        target=target,
-        kind=kind,
-        outcome=attempt.error_class.replace("_", " ") or kind,
-        http_status=attempt.http_status,
-        message=attempt.error_message,
-        started=figures.duration(attempt.started_ms) if attempt.started_ms else "0 ms",
-        connect="pooled" if attempt.connect_ms is None else figures.duration(attempt.connect_ms),
-        first_byte=figures.duration(attempt.first_byte_ms),
-        ended=figures.duration(attempt.ended_ms),
-        request_id=attempt.upstream_request_id,
-        bytes=f"{figures.size(attempt.request_bytes)} out, {figures.size(attempt.response_bytes)} in",
-        lane=draw_lane(lane, longest_ms=longest),
-    )
-
-
 def _cost(detail: CallDetail) -> CostView:
     row = detail.row
     rows = tuple(
         CostRow(
             bucket=line.bucket.replace("_", " "),
+            attempt=str(line.attempt) if line.attempt and len(detail.attempts) > 1 else "",
             units=figures.count(line.units),
             rate=figures.rate(line.usd_per_million),
             amount=figures.column_amount(line.amount_nusd),
         )
         for line in detail.cost_lines
     )
-    unpriced = [CostRow(name.replace("_", " "), figures.count(units), "–", "–") for name, units in detail.usage.items()]
+    unpriced = [
+        CostRow(name.replace("_", " "), "", figures.count(units), "–", "–") for name, units in detail.usage.items()
+    ]
     return CostView(
         amount=figures.exact_money(row.cost_nusd),
         status=row.cost_status,

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from watchkeeper.console import curl, figures
 from watchkeeper.console.bodies import BodyView, body_view, changed_lines
 from watchkeeper.console.charts.chunks import draw_chunks, pace
+from watchkeeper.console.pages.call_attempts import AttemptFigures, attempt_figures
 from watchkeeper.console.turns import Turn, turns
-from watchkeeper.core.call import Surface
 from watchkeeper.core.conversation import read_conversation
 from watchkeeper.store.rows import CallDetail
 
@@ -41,8 +41,9 @@ class ConversationView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingView:
-    """The stream's rhythm; the attempts stand above every view."""
+    """The stream's rhythm, and the attempts in figures."""
 
+    attempts: tuple[AttemptFigures, ...]
     facts: tuple[Fact, ...]
     chunks: Markup
     """Empty when the call was not a stream."""
@@ -86,14 +87,17 @@ class ReplayView:
 def conversation_view(detail: CallDetail) -> ConversationView:
     """Read the recorded bodies as what was said."""
     row = detail.row
-    surface: Surface = "embeddings" if row.surface == "embeddings" else "chat"
-    said = read_conversation(detail.request_body, detail.response_body, surface=surface, is_stream=row.is_stream)
+    said = read_conversation(detail.request_body, detail.response_body, surface=row.surface, is_stream=row.is_stream)
     asked, answered = turns(said, call_href=f"/calls/{row.id}")
     notes = list(said.notes)
     if len(detail.request_body) < detail.request_bytes:
         notes.append(_cut_note("request", len(detail.request_body), detail.request_bytes))
     if len(detail.response_body) < detail.response_bytes:
         notes.append(_cut_note("response", len(detail.response_body), detail.response_bytes))
+    if detail.row.served_from == "set_answer":
+        notes.append(_SET_ANSWER)
+    if detail.attempts and detail.attempts[-1].kind == "continued":
+        notes.append(_CONTINUED)
     number, dimensions = said.vectors or (0, 0)
     return ConversationView(
         asked=asked,
@@ -104,6 +108,12 @@ def conversation_view(detail: CallDetail) -> ConversationView:
         error=said.error,
         notes=tuple(notes),
     )
+
+
+_SET_ANSWER = "The client got the text that the route states for such a failure; shown here is what the upstream sent."
+_CONTINUED = (
+    "The answer broke off and went on with another attempt; of the response, only what that one sent is recorded."
+)
 
 
 def _cut_note(name: str, recorded: int, full: int) -> str:
@@ -132,7 +142,7 @@ def timing_view(detail: CallDetail) -> TimingView:
         ]
     offsets = detail.chunk_offsets_us
     chunks = draw_chunks(offsets, total_ms=detail.row.duration_ms) if offsets else Markup("")
-    return TimingView(facts=tuple(facts), chunks=chunks)
+    return TimingView(attempts=tuple(map(attempt_figures, detail.attempts)), facts=tuple(facts), chunks=chunks)
 
 
 def raw_view(detail: CallDetail) -> RawView:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchkeeper.console import figures
+from watchkeeper.console.pages.badges import Badge, row_badges
 from watchkeeper.console.pages.picker import Picker, picker
 from watchkeeper.console.query import LABELS, CallQuery
 from watchkeeper.console.window import ALL
@@ -21,9 +22,24 @@ FACETS = {
 }
 """Fields that are counted beside the list, each with its URL parameter, in the order of the page."""
 FACET_VALUES_MAX = 8
-FORM_FIELDS = ("subject", "session", "tag", "trace", "route", "environment", "stream", "min_cost", "min_duration")
+FORM_FIELDS = (
+    "subject",
+    "session",
+    "tag",
+    "trace",
+    "route",
+    "environment",
+    "served",
+    "fault",
+    "stream",
+    "min_cost",
+    "min_duration",
+)
 """URL parameters that are typed rather than picked from a facet."""
-_HINTS = {"subject": "an end user's id", "stream": "yes or no", "min_cost": "0.01", "min_duration": "2000"}
+_HINTS = {
+    "subject": "an end user's id", "served": "cache, set_answer, ...", "stream": "yes or no", "min_cost": "0.01",
+    "min_duration": "2000",
+}  # fmt: skip
 PREVIEW_LENGTH = 140
 
 
@@ -50,6 +66,7 @@ class CallLine:
     model: str
     provider: str
     attempts: int
+    badges: tuple[Badge, ...]
     input_tokens: str
     output_tokens: str
     are_tokens_estimated: bool
@@ -192,6 +209,7 @@ def call_line(row: CallRow) -> CallLine:
         model=row.model or row.requested_model,
         provider=row.provider,
         attempts=row.attempt_count,
+        badges=row_badges(row),
         input_tokens=figures.count(row.input_tokens),
         output_tokens=figures.count(row.output_tokens),
         are_tokens_estimated=row.usage_status == "estimated",

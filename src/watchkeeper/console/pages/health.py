@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from watchkeeper.console import figures
+from watchkeeper.console.pages.drills import FaultLine, fault_line
 from watchkeeper.store.changes import Change
+from watchkeeper.store.faults import FaultRow
 
 State = Literal["ok", "warning", "critical"]
 
@@ -49,6 +51,8 @@ class HealthPage:
     state: State
     word: str
     parts: tuple[PartCard, ...]
+    faults: tuple[FaultLine, ...]
+    """Those that are being injected, in the order in which they were started."""
     changes: tuple[ChangeLine, ...]
     """Of the last seven days, newest first."""
     url: str
@@ -58,12 +62,13 @@ class HealthPage:
 CHANGES_MAX = 100
 
 
-def health_page(health: Mapping[str, Any], changes: Sequence[Change]) -> HealthPage:
+def health_page(health: Mapping[str, Any], changes: Sequence[Change], *, faults: Sequence[FaultRow] = ()) -> HealthPage:
     """Build the page.
 
     Args:
         health: As the API gives it: a part's own facts under its name, and `troubles`.
         changes: Oldest first.
+        faults: Those that are being injected.
     """
     troubles = dict(one.split(": ", 1) for one in health["troubles"])
     parts = (
@@ -76,7 +81,14 @@ def health_page(health: Mapping[str, Any], changes: Sequence[Change]) -> HealthP
     worst = next(state for state in states if state == "ok" or any(part.state == state for part in parts))
     lines = [ChangeLine(figures.iso(one.at), one.actor, one.kind, one.summary) for one in reversed(changes)]
     word = {"ok": "Everything works", "warning": "Something needs a look", "critical": "Something does not work"}[worst]
-    return HealthPage(state=worst, word=word, parts=parts, changes=tuple(lines[:CHANGES_MAX]), url="/health")
+    return HealthPage(
+        state=worst,
+        word=word,
+        parts=parts,
+        faults=tuple(map(fault_line, faults)),
+        changes=tuple(lines[:CHANGES_MAX]),
+        url="/health",
+    )
 
 
 def _ingest(found: Mapping[str, Any] | None) -> PartCard:
@@ -141,7 +153,7 @@ def _store(found: Mapping[str, Any] | None, trouble: str) -> PartCard:
 def _control(trouble: str) -> PartCard:
     return PartCard(
         title="Control database",
-        about="Keys, people and the history of changes.",
+        about="Keys, people, drills and the history of changes.",
         state="critical" if trouble else "ok",
         word="does not answer" if trouble else "answers",
         trouble=trouble,

@@ -8,7 +8,10 @@ from markupsafe import Markup
 from watchkeeper.console.charts.chunks import draw_chunks
 from watchkeeper.console.charts.lanes import Lane, draw_lane, draw_lane_axis
 from watchkeeper.console.charts.series import Marker
+from watchkeeper.console.pages.badges import Badge
+from watchkeeper.console.pages.call_attempts import AttemptLine, CandidateLine, DecisionLine, RoutingView
 from watchkeeper.console.pages.calls import CallLine, StatusMark, Tail, call_line
+from watchkeeper.console.pages.drills import FaultLine, drill_banners, fault_line
 from watchkeeper.console.pages.keys import MadeKey
 from watchkeeper.console.pages.overview import Panel, TopTable, overview_page
 from watchkeeper.console.pages.picker import Picker, picker
@@ -18,6 +21,8 @@ from watchkeeper.console.shell import Banner
 from watchkeeper.console.turns import Turn, turns
 from watchkeeper.console.window import Window
 from watchkeeper.core.conversation import Answer, Conversation, Image, Message, Other, Text, ToolCall
+from watchkeeper.core.routing import NO_CHOICE
+from watchkeeper.store.faults import FaultRow
 from watchkeeper.store.rows import Bucket, CallRow, Overview, Share
 
 HOSTILE = "<script>alert(1)</script> ' \" & {{ 7 * 7 }} \u202egnirts"
@@ -42,9 +47,13 @@ class PatternsPage:
     turns: tuple[Turn, ...]
     lanes: tuple[Markup, ...]
     lane_axis: Markup
+    badges: tuple[Badge, ...]
+    attempts: tuple[AttemptLine, ...]
+    routings: tuple[RoutingView, ...]
     chunks: Markup
     arrivals: tuple[Arrival, ...]
     banners: tuple[Banner, ...]
+    faults: tuple[FaultLine, ...]
     problems: tuple[str, ...]
     made: MadeKey
     long: str
@@ -75,12 +84,18 @@ def patterns_page() -> PatternsPage:
         turns=(*asked, *answered),
         lanes=tuple(draw_lane(lane, longest_ms=2_400) for lane in _LANES),
         lane_axis=draw_lane_axis(longest_ms=2_400),
+        badges=_BADGES,
+        attempts=_attempts(),
+        routings=_ROUTINGS,
         chunks=draw_chunks([*range(400_000, 900_000, 11_000), *range(1_600_000, 2_400_000, 13_000)], total_ms=2_400),
         arrivals=(Arrival(line=None), Arrival(line=_lines()[0])),
         banners=(
             Banner("critical", "The last edit of the configuration was refused.", "/health", "Health"),
             Banner("warning", f"Ingest is behind: {LONG}", "/health", "Health"),
+            *drill_banners(_faults()[:1], now=_AT),
+            *drill_banners(_faults(), now=_AT),
         ),
+        faults=tuple(map(fault_line, _faults())),
         problems=("The window ends before it begins; both ends were ignored.", HOSTILE),
         made=MadeKey(key="sk-wk-FAKEkey00001-" + "fake" * 10, feature="support", name="", replaces="FAKEkey00000"),
         long=LONG,
@@ -96,14 +111,76 @@ _LANES = (
 )
 
 
+_BADGES = (
+    Badge("cache hit, 61 s old, $0.00021 saved", "answered from the cache", href="/patterns"),
+    Badge("stale answer", "the call failed", True, "/patterns"),
+    Badge("set answer", "the call failed", True),
+    Badge(f"fault {HOSTILE}", HOSTILE, True),
+    Badge("2 events left out", LONG, True),
+)
+_ROUTINGS = (
+    RoutingView(note=NO_CHOICE),
+    RoutingView(
+        order="price: the cheapest target for this request first",
+        tier="large, because rule 2 of the route holds for this request",
+        change="3 of the oldest turns were left out",
+        candidates=(
+            CandidateLine("openai/gpt-4o-mini", "$0.00045 expected", "tried at attempt 1 and 2", False),
+            CandidateLine(LONG, "", f"not tried: {LONG}", True),
+            CandidateLine(HOSTILE, "price not known", "not needed", False),
+        ),
+        decisions=(
+            DecisionLine("attempt 1", "rate_limited", "the same target was tried again after 250 ms"),
+            DecisionLine("attempt 2", HOSTILE, HOSTILE),
+        ),
+    ),
+)
+
+
+def _attempts() -> tuple[AttemptLine, ...]:
+    plain = AttemptLine(
+        number=1,
+        target="openai/gpt-4o-mini",
+        outcome_kind="error",
+        outcome="rate limit",
+        code="rate_limited",
+        http_status=429,
+        message="Too many requests",
+        fault="drill-1",
+        facts=(("Cost", "$0"),),
+        lane=draw_lane(_LANES[0], longest_ms=2_400),
+    )
+    facts = (
+        ("Why", "fallback to another target"), ("Waited before", "250 ms"), ("First token", "at 1.2 s"),
+        ("Tokens", "1,240 in, 86 out estimated"), ("Cost", "$0.000237 estimated"),
+    )  # fmt: skip
+    hostile = replace(plain, number=2, target=HOSTILE, code="", message=HOSTILE, fault=HOSTILE, facts=())
+    long = replace(hostile, number=3, target=LONG, message=LONG, fault="")
+    last = AttemptLine(
+        number=4,
+        target="openai/gpt-4o",
+        outcome_kind="ok",
+        outcome="ok",
+        code="",
+        http_status=200,
+        message="",
+        fault="",
+        facts=facts,
+        lane=draw_lane(_LANES[2], longest_ms=2_400),
+    )
+    return plain, hostile, long, last
+
+
 def _lines() -> tuple[CallLine, ...]:
     plain = _row("support", "acme", "gpt-4o-mini", "Where is my refund for order A-1001?")
     failed = replace(plain, status="error", error_class="rate_limit", attempt_count=3, cost_status="estimated")
     bare = replace(_row("", "", "", ""), input_tokens=None, output_tokens=None, first_token_ms=None)
     unpriced = replace(bare, status="cancelled", cost_nusd=None, cost_status="unpriced")
     dear = replace(_row(LONG, LONG, LONG, LONG), cost_nusd=1_204 * 10**9, duration_ms=120_000.0)
+    cached = replace(plain, served_from="cache", attempt_count=0)
+    stated = replace(failed, served_from="set_answer", faults=(HOSTILE,))
     hostile = replace(_row(HOSTILE, HOSTILE, HOSTILE, HOSTILE), cost_status="disputed", usage_status="estimated")
-    rows = (plain, failed, unpriced, dear, hostile)
+    rows = (plain, failed, cached, stated, unpriced, dear, hostile)
     return tuple(call_line(replace(row, id=f"01FAKE{place:020}")) for place, row in enumerate(rows, start=1))
 
 
@@ -142,6 +219,8 @@ def _row(feature: str, tenant: str, model: str, preview: str) -> CallRow:
         tags=(),
         input_preview=preview,
         output_preview="",
+        served_from="upstream",
+        faults=(),
     )
 
 
@@ -172,6 +251,28 @@ _SHARES = (
     Share(name=LONG, calls=2, cost_nusd=None, unpriced_calls=2),
     Share(name="", calls=1, cost_nusd=0, unpriced_calls=0),
 )
+
+
+def _faults() -> tuple[FaultRow, ...]:
+    plain = FaultRow(
+        id="fault-0fa4e001",
+        kind="server_error",
+        route="support-chat",
+        share=0.1,
+        target="",
+        key_id="",
+        tenant="",
+        after=0,
+        seconds=0.0,
+        status=503,
+        started_at=_AT,
+        started_by="ana",
+        ends_at=_AT + timedelta(minutes=10),
+        stopped_by="",
+    )
+    bound = replace(plain, id="fault-0fa4e002", kind="slow_drip", seconds=0.5, route=LONG, target=LONG, tenant="acme")
+    hostile = replace(plain, id="fault-0fa4e003", kind="cut", after=1, share=1.0, route=HOSTILE, started_by=HOSTILE)
+    return plain, bound, hostile
 
 
 def _overview(*, busy: bool) -> Overview:
