@@ -17,7 +17,9 @@ from bench.figure import Figure, Measure, Settings
 
 PARTS = {
     "throughput": "bench.throughput",
+    "routing": "bench.routing",
     "latency": "bench.latency",
+    "outage": "bench.outage",
     "streams": "bench.streams",
     "memory": "bench.memory",
     "ingest": "bench.ingest",

@@ -12,9 +12,14 @@ ATTRIBUTION = {
 }
 
 
-def request_body(size: int = REQUEST_BYTES) -> bytes:
+def request_body(size: int = REQUEST_BYTES, model: str = MODEL) -> bytes:
     """Write a chat request of exactly this many bytes."""
-    return _filled({"model": MODEL, "messages": [{"role": "user", "content": ""}]}, size)
+    return _filled({"model": model, "messages": [{"role": "user", "content": ""}]}, size)
+
+
+def messages_body(size: int = REQUEST_BYTES) -> bytes:
+    """Write a Messages request of exactly this many bytes."""
+    return _filled({"model": MODEL, "max_tokens": 200, "messages": [{"role": "user", "content": ""}]}, size)
 
 
 def reply_body(size: int = REQUEST_BYTES) -> bytes:

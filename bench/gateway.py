@@ -5,16 +5,17 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from bench import calls, machine
 from watchkeeper.access.keys import KeyHasher, NewKey, make_key
 from watchkeeper.access.node import NodeSecrets
-from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target, encode
+from watchkeeper.gateway.snapshot import CacheSettings, KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target, encode
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.sealed import SealedFile
@@ -36,12 +37,33 @@ class Gateway:
     folder: DataFolder
 
 
+ROUTED = "routed"
+"""A route with everything on: weights, fallbacks, a breaker, retries armed, an exact cache."""
+CACHED = "cached"
+"""A route with an exact cache."""
+
+
+class Provider(NamedTuple):
+    """An upstream on loopback."""
+
+    name: str
+    port: int
+
+
 @contextlib.contextmanager
-def gateway(folder: Path, upstream_port: int, *, records: bool, core: int | None) -> Iterator[Gateway]:
-    """Run one worker before an upstream on loopback; the data folder is deleted afterwards."""
+def gateway(
+    folder: Path,
+    upstream_port: int,
+    *,
+    records: bool,
+    core: int | None,
+    providers: Sequence[Provider] = (),
+    routes: Sequence[RouteEntry] = (),
+) -> Iterator[Gateway]:
+    """Run one worker before an upstream on loopback, or before those given; the data folder is deleted afterwards."""
     data = DataFolder(folder)
     data.create()
-    key = _prepare(data, upstream_port)
+    key = _prepare(data, providers or [Provider("upstream", upstream_port)], routes or _ROUTES)
     port = free_port()
     options = WorkerOptions(data=str(folder), name=WORKER, host="127.0.0.1", port=port, records=records)
     affinity = machine.pinned(core) if core is not None else []
@@ -80,8 +102,24 @@ def swept_spool(running: Gateway) -> Iterator[None]:
         sweeper.join()
 
 
-def _prepare(data: DataFolder, upstream_port: int) -> NewKey:
-    """Write the node key and a snapshot with one provider, one route and one key; return the key."""
+_TARGET = Target("upstream", calls.MODEL)
+_CACHE = CacheSettings(ttl_s=600, scope=("tenant", "release"), keep_s=600)
+_ROUTES = (
+    RouteEntry(calls.MODEL, (_TARGET,)),
+    RouteEntry(
+        ROUTED,
+        (_TARGET, Target("upstream", "gpt-4o")),
+        fallbacks=(Target("upstream", "gpt-4.1"),),
+        strategy="weights",
+        weights={f"upstream/{calls.MODEL}": 9, "upstream/gpt-4o": 1},
+        cache=_CACHE,
+    ),
+    RouteEntry(CACHED, (_TARGET,), cache=_CACHE),
+)
+
+
+def _prepare(data: DataFolder, providers: Sequence[Provider], routes: Sequence[RouteEntry]) -> NewKey:
+    """Write the node key and a snapshot with providers, routes and one key; return the key."""
     secrets = NodeSecrets.load_or_create(data.node_key)
     key = make_key()
     entry = KeyEntry(
@@ -93,12 +131,14 @@ def _prepare(data: DataFolder, upstream_port: int) -> NewKey:
         environment="production",
         expires_ns=None,
     )
-    address = f"http://127.0.0.1:{upstream_port}/v1"
     snapshot = Snapshot(
         version="bench",
         durability="interval",
-        providers={"upstream": ProviderEntry("upstream", "openai", address, "sk-fake", "openai")},
-        routes={calls.MODEL: RouteEntry(calls.MODEL, (Target("upstream", calls.MODEL),))},
+        providers={
+            name: ProviderEntry(name, "openai", f"http://127.0.0.1:{port}/v1", "sk-fake", "openai")
+            for name, port in providers
+        },
+        routes={route.name: route for route in routes},
         features=frozenset({"bench"}),
         keys={key.public_id: entry},
         price_lists={"openai": PriceBook().price_list("openai")},

@@ -25,11 +25,30 @@ class Load:
     served_core_busy: float
 
 
-def run_wrk(folder: Path, port: int, key: str, *, connections: int, seconds: int) -> Load:
-    """Send chat calls over so many connections for a time."""
+_VARIED = """
+local number = 0
+function request()
+  number = number + 1
+  return wrk.format(nil, nil, nil, (string.gsub(wrk.body, "All work", string.format("%08d", number), 1)))
+end
+"""
+
+
+def run_wrk(
+    folder: Path,
+    port: int,
+    key: str,
+    *,
+    connections: int,
+    seconds: int,
+    model: str = calls.MODEL,
+    varies: bool = False,
+) -> Load:
+    """Send chat calls over so many connections for a time; with `varies`, no two of them the same."""
     script = folder / "call.lua"
     lines = [f'wrk.headers["{name}"] = "{value}"' for name, value in calls.headers(key).items()]
-    script.write_text("\n".join(['wrk.method = "POST"', *lines, f"wrk.body = [[{calls.request_body().decode()}]]"]))
+    body = calls.request_body(model=model).decode()
+    script.write_text("\n".join(['wrk.method = "POST"', *lines, f"wrk.body = [[{body}]]", _VARIED if varies else ""]))
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     shape = ["-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script)]
     with machine.watch_cores() as use:

@@ -138,15 +138,13 @@ class Breaker(_Section):
             description="It opens at so many failures in a row; in between, two successes make up for one failure.",
         ),
     ] = 10
-    open: Annotated[Duration, Field(gt=0, description="How long it stays open before one call tries the target.")] = (
-        15.0
-    )
+    open: Annotated[Duration, Field(gt=0, description="How long it stays open before one call tries the target.")] = 5.0
     open_max: Annotated[
         Duration, Field(gt=0, description="The time doubles each time the trial fails, up to this.")
-    ] = 60.0
+    ] = 15.0
     ramp: Annotated[
         Duration, Field(ge=0, description="After a good trial the target's share grows back over this time.")
-    ] = 30.0
+    ] = 10.0
 
 
 class Stream(_Section):

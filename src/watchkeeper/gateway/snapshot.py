@@ -93,9 +93,9 @@ class BreakerSettings(Struct, frozen=True, gc=False):
     """When a failing target is left alone, and how it comes back."""
 
     failures: int = 10
-    open_s: float = 15.0
-    open_max_s: float = 60.0
-    ramp_s: float = 30.0
+    open_s: float = 5.0
+    open_max_s: float = 15.0
+    ramp_s: float = 10.0
 
 
 class When(Struct, frozen=True, gc=False):
