@@ -37,6 +37,7 @@ def _event(call_id: str, started_ns: int, choose: random.Random) -> Call:
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     said = json.dumps({"id": "chatcmpl-bench", "model": model, "choices": [choice], "usage": usage})
     duration_ms = choose.lognormvariate(6.5, 0.6)
+    used = Usage(input_uncached=usage["prompt_tokens"], output_text=usage["completion_tokens"])
     attempt = Attempt(
         number=1,
         provider="openai",
@@ -48,6 +49,10 @@ def _event(call_id: str, started_ns: int, choose: random.Random) -> Call:
         http_status=200,
         request_bytes=len(asked),
         response_bytes=len(said),
+        usage=used,
+        usage_status="measured",
+        cost_nusd=0,
+        cost_status="measured",
     )
     return Call(
         id=call_id,
@@ -64,12 +69,13 @@ def _event(call_id: str, started_ns: int, choose: random.Random) -> Call:
         reported_model=model,
         http_status=200,
         attempts=[attempt],
-        usage=Usage(input_uncached=usage["prompt_tokens"], output_text=usage["completion_tokens"]),
+        usage=used,
         usage_status="measured",
         usage_raw=json.dumps(usage).encode(),
         cost_nusd=0,
         cost_status="measured",
         duration_ms=duration_ms,
+        served_from="upstream",
         overhead_ms=0.2,
         request_path="/v1/chat/completions",
         request_headers=[

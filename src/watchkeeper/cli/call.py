@@ -157,7 +157,7 @@ def _routing(call: dict[str, Any]) -> Iterator[str]:
         yield f"  {NO_CHOICE if call['attempts'] else NOTHING_ASKED}"
         return
     routing = msgspec.convert(call["routing"], Routing)
-    yield _fact("order", strategy_words(routing))
+    yield _fact("strategy", strategy_words(routing))
     if tier := tier_words(routing):
         yield _fact("tier", tier)
     for candidate in routing.candidates:

@@ -67,7 +67,7 @@ def _choice(call: dict[str, Any], routing: Routing | None) -> Iterator[str]:
     if routing is None and call["attempts"]:
         yield _fact("choice", NO_CHOICE)
     if routing is not None:
-        yield _fact("order", strategy_words(routing))
+        yield _fact("strategy", strategy_words(routing))
         if tier := tier_words(routing):
             yield _fact("tier", tier)
     if call["change"]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from watchkeeper.core.call import Call
+from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.money import CostStatus
 from watchkeeper.core.usage import Usage, UsageStatus
 from watchkeeper.money.book import PriceBook
@@ -59,11 +59,13 @@ class BookPricer:
         """
         lines: list[Line] = []
         line_attempts: list[int] = []
-        attempts = [PricedAttempt(attempt.cost_nusd, attempt.cost_status) for attempt in call.attempts]
+        attempts: list[PricedAttempt] = []
         rates: Rates | None = None
         is_priced = True
-        for place, usage, status in _used(call):
-            attempt = call.attempts[place]
+        for attempt, usage, usage_status in _used(call):
+            if usage is None:
+                attempts.append(PricedAttempt(attempt.cost_nusd, attempt.cost_status))
+                continue
             list_name = self.list_of_provider.get(attempt.provider, "")
             if not self._book.has(list_name):
                 return as_booked(call)
@@ -71,9 +73,10 @@ class BookPricer:
             rates = prices.at(call.started_ns) if prices is not None else None
             found = price(usage, rates) if rates is not None else None
             if found is None:
-                is_priced, attempts[place] = False, PricedAttempt(None, "unpriced")
+                is_priced = False
+                attempts.append(PricedAttempt(None, "unpriced"))
                 continue
-            attempts[place] = PricedAttempt(sum([line.nusd for line in found]), _status(status))
+            attempts.append(PricedAttempt(sum([line.nusd for line in found]), _STATUSES[usage_status]))
             lines += found
             line_attempts += [attempt.number] * len(found)
         if not is_priced:
@@ -81,9 +84,8 @@ class BookPricer:
         if rates is None:
             return as_booked(call)
         nusd = sum([line.nusd for line in lines])
-        return Priced(
-            nusd, _status(call.usage_status), lines, rates.source, rates.valid_from_ns, attempts, line_attempts
-        )
+        status = _STATUSES[call.usage_status]
+        return Priced(nusd, status, lines, rates.source, rates.valid_from_ns, attempts, line_attempts)
 
     def _prices(self, list_name: str, model: str) -> ModelPrices | None:
         known = (list_name, model)
@@ -94,20 +96,15 @@ class BookPricer:
         return self._found[known]
 
 
-def _used(call: Call) -> list[tuple[int, Usage, UsageStatus]]:
-    """What each attempt used, by its place; the last one all of it, where only the whole is known."""
-    used = [
-        (place, attempt.usage, attempt.usage_status)
-        for place, attempt in enumerate(call.attempts)
-        if attempt.usage is not None
-    ]
-    if not used and call.attempts and call.usage is not None:
-        used = [(len(call.attempts) - 1, call.usage, call.usage_status)]
+_STATUSES: dict[UsageStatus, CostStatus] = {"measured": "measured", "estimated": "estimated", "missing": "estimated"}
+
+
+def _used(call: Call) -> list[tuple[Attempt, Usage | None, UsageStatus]]:
+    """What each attempt used; the last one all of it, where only the whole is known."""
+    used = [(attempt, attempt.usage, attempt.usage_status) for attempt in call.attempts]
+    if used and call.usage is not None and all(usage is None for _, usage, _ in used):
+        used[-1] = (call.attempts[-1], call.usage, call.usage_status)
     return used
-
-
-def _status(usage: UsageStatus) -> CostStatus:
-    return "measured" if usage == "measured" else "estimated"
 
 
 def as_booked(call: Call) -> Priced:

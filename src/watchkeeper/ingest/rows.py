@@ -48,7 +48,7 @@ def _check(call: Call) -> None:
     small = [call.http_status]
     for attempt in call.attempts:
         counts += (attempt.request_bytes, attempt.response_bytes)
-        if attempt.usage is not None:
+        if attempt.usage is not None and attempt.usage != call.usage:
             counts += astuple(attempt.usage)
         small += (attempt.http_status, attempt.number)
     if min(counts) < 0 or max(counts) > COUNT_MAX or min(small) < 0 or max(small) > SMALL_MAX:

@@ -163,6 +163,7 @@ class _Writer:
         call.cost_status = "measured" if status == "ok" else "estimated"
         call.reported_model = target.model
         call.status, call.http_status = status, 200
+        call.served_from = "upstream"
         waited_ms = dice.lognormvariate(5.5, 0.5)
         call.duration_ms = waited_ms + tokens * target.ms_per_token * dice.uniform(0.8, 1.3)
         call.overhead_ms = dice.uniform(0.05, 0.4)
@@ -195,6 +196,12 @@ def _attempt(call: Call, target: _Target, *, number: int) -> Attempt:
         error_message=call.error_message,
         request_bytes=call.request_bytes,
         response_bytes=call.response_bytes,
+        first_token_ms=call.first_token_ms,
+        error_code=call.error_code,
+        usage=call.usage,
+        usage_status=call.usage_status,
+        cost_nusd=call.cost_nusd,
+        cost_status=call.cost_status,
     )
 
 
@@ -213,6 +220,7 @@ def _try_twice(call: Call) -> None:
     """Put a failed attempt before the one that decided."""
     last = call.attempts[-1]
     last.number, last.started_ms = 2, call.duration_ms * 0.4
+    last.kind, last.waited_ms = "retry", call.duration_ms * 0.05
     call.attempts.insert(
         0,
         Attempt(
@@ -225,6 +233,8 @@ def _try_twice(call: Call) -> None:
             ended_ms=call.duration_ms * 0.35,
             error_class="unreachable",
             error_message="connection reset",
+            cost_nusd=0,
+            cost_status="measured",
         ),
     )
 

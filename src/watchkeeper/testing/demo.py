@@ -27,6 +27,10 @@ TROUBLE_HOURS_AGO = 5.2
 TROUBLE_S = 2_100
 _SAID: dict[str, list[dict[str, Any]]] = json.loads((files("watchkeeper.testing") / "demo.json").read_text("utf-8"))
 """What was asked and answered, by feature."""
+_ROUTING = (
+    b'{"strategy":"order","candidates":[{"target":"openai/%b"},{"target":"anthropic/%b"}],'
+    b'"decisions":[{"after":1,"failure":"rate_limit","then":"fallback","why":"it asks to wait 20 s"}]}'
+)
 _TENANTS = ("acme", "globex", "initech", "umbrella")
 
 
@@ -208,8 +212,11 @@ class _Teller:
             refused_ms = dice.uniform(30, 90)
             call.attempts = [_refused(1, model, begin_ms, refused_ms)]
             if chance < 0.45:
-                call.attempts.append(_refused(2, model, refused_ms + 200, refused_ms + 260))
+                call.attempts.append(
+                    _refused(2, model, refused_ms + 200, refused_ms + 260, kind="retry", waited_ms=200.0)
+                )
                 return self._fail("rate_limit", 429, "Rate limit reached for requests per minute.", refused_ms + 260)
+            call.routing = _ROUTING % (model.name.encode(), _CLAUDE.name.encode())
             begin_ms, model = refused_ms + 12, _CLAUDE
         elif chance < 0.012:
             call.attempts = [_attempt(1, model, begin_ms, 8_000.0, error_class="timeout")]
@@ -237,12 +244,17 @@ class _Teller:
             choice = {"index": 0, "message": message, "finish_reason": _finish_reason(message)}
             given = {"id": "chatcmpl-9f", "model": model.reported, "choices": [choice], "usage": usage}
             call.response_body = json.dumps(given, ensure_ascii=False).encode()
-        times: dict[str, object] = {"first_byte_ms": wait_ms}
+        times: dict[str, object] = {"first_byte_ms": wait_ms, "usage": call.usage, "usage_status": call.usage_status}
+        if call.attempts:
+            times["kind"] = "fallback"
+        if call.is_stream:
+            times["first_token_ms"] = wait_ms
         if dice.random() < 0.15:
             times["connect_ms"] = dice.uniform(18, 60)
         error: ErrorClass = "broken_stream" if ending == "cut" else ""
         number = len(call.attempts) + 1
         call.attempts.append(_attempt(number, model, begin_ms, call.duration_ms, error_class=error, **times))
+        call.served_from = "" if ending == "cut" else "upstream"
         if ending == "cut":
             call.status, call.error_class, call.error_code = "error", "broken_stream", "broken_stream"
             call.error_message = "The provider closed the stream before its end; what had arrived was passed on."
@@ -301,11 +313,12 @@ def _attempt(number: int, model: _Model, started_ms: float, ended_ms: float, **f
     return Attempt(**(values | fields))  # type: ignore[arg-type]  # a table of fields
 
 
-def _refused(number: int, model: _Model, started_ms: float, ended_ms: float) -> Attempt:
-    message = "Rate limit reached for requests per minute. Please try again in 12 s."
+def _refused(number: int, model: _Model, started_ms: float, ended_ms: float, **fields: object) -> Attempt:
+    message = "Rate limit reached for requests per minute. Please try again in 20 s."
     return _attempt(
         number, model, started_ms, ended_ms,
         first_byte_ms=ended_ms - 1, http_status=429, error_class="rate_limit", error_message=message,
+        cost_nusd=0, cost_status="measured", **fields,
     )  # fmt: skip
 
 

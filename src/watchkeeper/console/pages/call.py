@@ -95,7 +95,8 @@ class CallPageModel:
     badges: tuple[Badge, ...]
     attempts: tuple[AttemptLine, ...]
     lane_axis: Markup
-    routing: RoutingView
+    routing: RoutingView | None
+    """None where no target was chosen."""
     cost: CostView
     tabs: tuple[Tab, ...]
     session: SessionView | None

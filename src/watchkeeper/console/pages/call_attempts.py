@@ -8,7 +8,6 @@ from watchkeeper.console import figures
 from watchkeeper.console.charts.lanes import Lane, draw_lane
 from watchkeeper.core.routing import (
     NO_CHOICE,
-    NOTHING_ASKED,
     decision_words,
     fate_words,
     kind_words,
@@ -163,11 +162,11 @@ def _is_output(bucket: str) -> bool:
     return bucket.startswith("output") or bucket == "audio_out"
 
 
-def routing_view(detail: CallDetail) -> RoutingView:
-    """Read how the target was chosen."""
+def routing_view(detail: CallDetail) -> RoutingView | None:
+    """Read how the target was chosen; None where none was."""
     routing = read_routing(detail.routing)
     if routing is None:
-        return RoutingView(note=NO_CHOICE if detail.attempts else NOTHING_ASKED, change=detail.change)
+        return RoutingView(note=NO_CHOICE, change=detail.change) if detail.attempts else None
     tried: dict[str, list[int]] = {}
     for attempt in detail.attempts:
         tried.setdefault(f"{attempt.provider}/{attempt.model}", []).append(attempt.number)
