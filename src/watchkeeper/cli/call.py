@@ -18,6 +18,7 @@ from watchkeeper.core.routing import (
     Routing,
     decision_words,
     kind_words,
+    response_note,
     strategy_words,
     tier_words,
 )
@@ -222,7 +223,8 @@ def _print_conversation(call: dict[str, Any]) -> None:
     if found.error:
         show.heading("\nerror of the upstream")
         _print([found.error])
-    for text in found.notes:
+    last_kind = call["attempts"][-1]["kind"] if call["attempts"] else ""
+    for text in filter(None, (response_note(call["served_from"], last_kind), *found.notes)):
         show.note(show.plain(text))
 
 

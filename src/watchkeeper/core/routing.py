@@ -57,6 +57,22 @@ def read_routing(recorded: bytes) -> Routing | None:
         return None
 
 
+def response_note(served_from: str, last_kind: str) -> str:
+    """Say where the recorded response is not what the client got; empty where it is.
+
+    Args:
+        served_from: Of the call.
+        last_kind: Why the last attempt was made; empty where there was none.
+    """
+    if served_from == "set_answer":
+        return "The client got the text that the route states for such a failure; shown here is what the upstream sent."
+    if last_kind == "continued":
+        return (
+            "The answer broke off and went on with another attempt; of the response, only what that sent is recorded."
+        )
+    return ""
+
+
 STRATEGIES = {
     "order": "the targets in the order in which the route names them",
     "weights": "one target drawn by the route's shares, the others after it by theirs",

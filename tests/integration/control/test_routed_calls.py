@@ -100,6 +100,13 @@ def test_a_call_is_shown_with_its_attempts_its_cache_and_its_routing(wk: Command
     assert "served      an answer from the cache, 61 s old, $0.00021 saved" in wk.out
 
 
+def test_a_response_that_is_not_what_the_client_got_is_shown_with_a_note(wk: Command, keeper: Keeper) -> None:
+    assert wk("call", keeper.calls["stated"].id, data=keeper.folder.root) == 0
+    assert "The client got the text that the route states" in wk.err
+    assert wk("call", keeper.calls["plain"].id, data=keeper.folder.root) == 0
+    assert wk.err == ""
+
+
 def test_a_call_as_json_says_where_its_answer_came_from(wk: Command, keeper: Keeper) -> None:
     found = wk.json("call", keeper.calls["cached"].id, data=keeper.folder.root)
     assert isinstance(found, dict)

@@ -11,6 +11,7 @@ from watchkeeper.console.charts.chunks import draw_chunks, pace
 from watchkeeper.console.pages.call_attempts import AttemptFigures, attempt_figures
 from watchkeeper.console.turns import Turn, turns
 from watchkeeper.core.conversation import read_conversation
+from watchkeeper.core.routing import response_note
 from watchkeeper.store.rows import CallDetail
 
 
@@ -94,10 +95,8 @@ def conversation_view(detail: CallDetail) -> ConversationView:
         notes.append(_cut_note("request", len(detail.request_body), detail.request_bytes))
     if len(detail.response_body) < detail.response_bytes:
         notes.append(_cut_note("response", len(detail.response_body), detail.response_bytes))
-    if detail.row.served_from == "set_answer":
-        notes.append(_SET_ANSWER)
-    if detail.attempts and detail.attempts[-1].kind == "continued":
-        notes.append(_CONTINUED)
+    if note := response_note(row.served_from, detail.attempts[-1].kind if detail.attempts else ""):
+        notes.append(note)
     number, dimensions = said.vectors or (0, 0)
     return ConversationView(
         asked=asked,
@@ -108,12 +107,6 @@ def conversation_view(detail: CallDetail) -> ConversationView:
         error=said.error,
         notes=tuple(notes),
     )
-
-
-_SET_ANSWER = "The client got the text that the route states for such a failure; shown here is what the upstream sent."
-_CONTINUED = (
-    "The answer broke off and went on with another attempt; of the response, only what that one sent is recorded."
-)
 
 
 def _cut_note(name: str, recorded: int, full: int) -> str:
