@@ -74,8 +74,9 @@ part of the input.
 
 Hints that change no answer are left out where the target has no place for them: marks of a prefix to be cached
 (`cache_control`, `prompt_cache_breakpoint`), a picture's `detail`, the name of a schema, `reasoning.summary: auto`.
-So are fields that only repeat a default (`n: 1`, `store: false`, `truncation: disabled`), and, in a legacy completion,
-the reasoning of the answer. The seal of reasoning is left out of Chat Completions, which has no field for it: reasoning
+So are fields that only repeat a default (`n: 1`, `store: false`, `truncation: disabled`), what a client's library
+has parsed of an answer that is given back (`parsed`, `parsed_arguments`), and, in a legacy completion, the reasoning of
+the answer. The seal of reasoning is left out of Chat Completions, which has no field for it: reasoning
 given back without one is refused by an `anthropic` target.
 
 ## Elsewhere

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from watchkeeper.gateway.decoding import UNREADABLE
+from watchkeeper.gateway.decoding import ABSENT, UNREADABLE
 from watchkeeper.gateway.neutral import (
     CannotCarry,
     Declined,
@@ -69,6 +69,8 @@ class CalledFunction(Struct, gc=False, forbid_unknown_fields=True):
 
     name: str
     arguments: str = ""
+    parsed_arguments: Raw = ABSENT
+    """What OpenAI's client has made of the arguments, given back with them."""
 
 
 class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
@@ -82,7 +84,8 @@ class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class Message(Struct, gc=False, forbid_unknown_fields=True):
-    """A message of any role. The last four are not carried, but clients give them back empty."""
+    """A message of any role. Three of the last are not carried, but clients give them back empty; `parsed` is what
+    OpenAI's client has made of the content, given back with it."""
 
     role: str
     content: str | list[ContentPart] | None = None
@@ -95,6 +98,7 @@ class Message(Struct, gc=False, forbid_unknown_fields=True):
     function_call: dict[str, Raw] | None = None
     audio: dict[str, Raw] | None = None
     annotations: list[Raw] | None = None
+    parsed: Raw = ABSENT
 
 
 _NEVER = ("function_call", "audio", "annotations")

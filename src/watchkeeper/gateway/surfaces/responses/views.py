@@ -44,6 +44,8 @@ class OutputText(Strict, tag="output_text", tag_field="type"):
     text: str
     annotations: list[Raw] | None = None
     logprobs: list[Raw] | None = None
+    parsed: Raw = ABSENT
+    """What OpenAI's client has made of the text, given back with it."""
 
 
 class Refusal(Strict, tag="refusal", tag_field="type"):
@@ -98,6 +100,8 @@ class FunctionCall(Strict):
     status: str | None = None
     namespace: str | None = None
     caller: Raw = ABSENT
+    parsed_arguments: Raw = ABSENT
+    """What OpenAI's client has made of the arguments, given back with them."""
     is_async: Raw = msgspec.field(name="async", default=ABSENT)
 
 
