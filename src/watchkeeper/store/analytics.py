@@ -92,10 +92,13 @@ class AnalyticsStore:
         self._clients.clear()
 
     def insert_calls(self, batch: CallBatch, *, token: str) -> None:
-        """Insert a batch; a second time under the same token adds nothing."""
-        self._insert("calls", batch.calls, token)
+        """Insert a batch; a second time under the same token adds nothing.
+
+        A call comes last: whoever finds it finds all of it.
+        """
         self._insert("attempts", batch.attempts, token)
         self._insert("bodies", batch.bodies, token)
+        self._insert("calls", batch.calls, token)
 
     async def calls(self, chosen: CallFilter, *, before: str | None = None, limit: int = 50) -> CallPage:
         """Return a page of calls, newest first."""

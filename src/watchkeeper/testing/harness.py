@@ -175,12 +175,19 @@ class Installation:
 
     def ask(self, path: str) -> dict[str, Any] | None:
         """Ask the control API over the data folder's socket; None when nobody answers or it knows no such thing."""
-        transport = httpx.HTTPTransport(uds=str(self.data / "run" / "keeper.sock"))
-        with httpx.Client(transport=transport, base_url="http://watchkeeper", timeout=COMMAND_WITHIN_S) as client:
-            try:
+        try:
+            folder = os.open(self.data / "run", os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return None
+        # By way of its open folder: the path itself may be longer than a socket's may be.
+        transport = httpx.HTTPTransport(uds=f"/proc/self/fd/{folder}/keeper.sock")
+        try:
+            with httpx.Client(transport=transport, base_url="http://watchkeeper", timeout=COMMAND_WITHIN_S) as client:
                 reply = client.get(path)
-            except httpx.TransportError:
-                return None
+        except httpx.TransportError:
+            return None
+        finally:
+            os.close(folder)
         if reply.status_code == 404:
             return None
         found: dict[str, Any] = reply.json()
