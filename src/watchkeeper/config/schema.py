@@ -148,6 +148,13 @@ class Provider(_Section):
             examples=[["chat", "embeddings"]],
         ),
     ] = None
+    passthrough: Annotated[
+        bool,
+        Field(
+            description="Whether `/NAME/...` at the gateway passes anything to it under its account, for keys that are "
+            "bound to no tenant: the account holds what all tenants have there."
+        ),
+    ] = True
     continues: Annotated[
         bool | None,
         Field(

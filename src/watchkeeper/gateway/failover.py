@@ -1,9 +1,11 @@
 """Carries a call through its attempts: what is done when one fails is decided here, by the class of its failure."""
 
+import math
 import random
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -75,6 +77,7 @@ class Failover:
     ) -> None:
         self._loop = loop
         self._now = clock.monotonic
+        self._unix_ns = clock.unix_ns
         self._attempts = attempts
         self._fitter = fitter
         self._roll = roll
@@ -156,7 +159,7 @@ class Failover:
             health.breaker.failed(now, trip.route.breaker, is_trial=gate.is_trial)
         elif outcome.error_class == "rate_limit":
             health.breaker.gave_up(is_trial=gate.is_trial)
-            wait_s = _asked_wait_s(trip.passage)
+            wait_s = _asked_wait_s(trip.passage, self._unix_ns() / 1e9)
             if wait_s:
                 health.breaker.cool(now + min(wait_s, WAIT_MAX_S))
         else:  # it answered, if only to refuse
@@ -218,7 +221,7 @@ class Failover:
         if done >= allowed:
             return None, ""
         limit_s = min(retries.backoff_max_s, retries.backoff_s * 2**done)
-        asked_s = _asked_wait_s(trip.passage)
+        asked_s = _asked_wait_s(trip.passage, self._unix_ns() / 1e9)
         if asked_s is None:
             return None, "the upstream forbids a retry"
         wait_s = asked_s + self._roll() * limit_s
@@ -301,19 +304,29 @@ _CLOSED = {
 }
 
 
-def _asked_wait_s(passage: Passage) -> float | None:
+def _asked_wait_s(passage: Passage, unix_s: float) -> float | None:
     """Return how long the upstream asks to wait; 0 when it does not say, None when it forbids to try again."""
     relay = passage.relay
     fields = relay.fields if relay is not None else {}
     if fields.get(b"x-should-retry") == b"false":
         return None
     for name, scale in ((b"retry-after-ms", 0.001), (b"retry-after", 1.0)):
-        try:
-            asked_s = float(fields[name]) * scale
-        except (KeyError, ValueError):
-            continue
-        return max(0.0, asked_s) if asked_s == asked_s else 0.0
+        value = fields.get(name)
+        if value is not None:
+            return _seconds(value.decode("latin-1"), scale, unix_s)
     return 0.0
+
+
+def _seconds(value: str, scale: float, unix_s: float) -> float:
+    """Read a number of seconds, or an HTTP date; 0 for neither."""
+    try:
+        asked_s = float(value) * scale
+    except ValueError:
+        try:
+            asked_s = parsedate_to_datetime(value).timestamp() - unix_s
+        except ValueError:
+            return 0.0
+    return max(0.0, asked_s) if math.isfinite(asked_s) else 0.0
 
 
 def _set_once(signal: Signal) -> None:

@@ -13,7 +13,7 @@ from watchkeeper.gateway.outcome import Answer, Failure
 from watchkeeper.gateway.passage import Passage
 from watchkeeper.gateway.patience import patience_s
 from watchkeeper.gateway.plan import Plan, PreparedTarget, passing_head
-from watchkeeper.gateway.refusals import BadRequest, NotReady
+from watchkeeper.gateway.refusals import BadRequest, NotReady, PassingRefused
 from watchkeeper.gateway.reply import Reply, failure_reply, own_headers
 from watchkeeper.gateway.snapshot import ProviderEntry
 from watchkeeper.gateway.surfaces.errors import openai_event
@@ -62,6 +62,12 @@ class Passing:
         call.snapshot = plan.snapshot.version
         entry = self._admission.identify(plan, request.headers)
         self._admission.attribute(call, entry, request.header_list)
+        if entry.tenant or not provider.passes:
+            why = f"the key {entry.public_id} belongs to the tenant `{entry.tenant}`" if entry.tenant else "it is off"
+            raise PassingRefused(
+                f"The provider's own API below /{provider.name}/ is not open to this call: {why}. "
+                "Its account holds what all tenants have there. Use a key that is bound to no tenant, and `passthrough: true` at the provider."
+            )
         if _CLIMBS.search(rest):
             raise BadRequest("The path must not climb: leave `.` and `..` out.", param="path")
         call.request_body = request.body[: passage.record_limit]

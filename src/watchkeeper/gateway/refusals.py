@@ -59,6 +59,15 @@ class TenantMismatch(Refusal, CallerError):
     error_type = "permission_error"
 
 
+class PassingRefused(Refusal, CallerError):
+    """A key of one tenant asks for a provider's own API, whose account knows no tenants."""
+
+    code = "passthrough_refused"
+    http_status = 403
+    error_class = "authentication"
+    error_type = "permission_error"
+
+
 class ModelUnknown(Refusal, CallerError):
     """No route and no provider answers to this model name."""
 

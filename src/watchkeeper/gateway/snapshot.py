@@ -44,6 +44,8 @@ class ProviderEntry(Struct, frozen=True, gc=False):
     """Added to every path, encoded."""
     speaks: tuple[str, ...] | None = None
     """The surfaces of its dialect that it has; None for all."""
+    passes: bool = True
+    """Whether what only it understands may be passed to it."""
     continues: bool | None = None
     """Whether it goes on from a beginning that ends the request; None where its dialect tells."""
 

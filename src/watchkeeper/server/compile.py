@@ -33,6 +33,7 @@ def compile_snapshot(
             auth=provider.auth or "",
             query=urlencode(provider.query),
             continues=provider.continues,
+            passes=provider.passthrough,
             speaks=None if provider.speaks is None else tuple(provider.speaks),
         )
         for name, provider in config.providers.items()

@@ -98,6 +98,7 @@ class _Tree:
     async def _start(self, progress: Progress) -> None:
         for counted_before in self._folder.meters.glob("*.mp"):
             counted_before.unlink(missing_ok=True)  # also of workers that there are no longer
+        self._folder.breakers.unlink(missing_ok=True)  # its times are of the host's last start
         if self._model_port is not None:
             line = progress.add_task("loading the local model", total=None)
             await self._start_model(self._model_port)

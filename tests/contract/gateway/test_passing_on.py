@@ -91,3 +91,10 @@ def test_a_stream_of_events_is_passed_piece_by_piece(gateway: Gateway, raw: http
 
 def test_an_unknown_provider_is_an_unknown_path(raw: httpx.Client) -> None:
     assert raw.get("/nobody/files").status_code == 404
+
+
+def test_a_tenants_key_does_not_reach_what_all_tenants_have(gateway: Gateway, upstream: Upstream) -> None:
+    address = f"{gateway.base_url.removesuffix('/v1')}/scripted/files"
+    reply = httpx.get(address, headers={"authorization": f"Bearer {gateway.keys['acme'].key}"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "passthrough_refused")
+    assert upstream.received == []
