@@ -66,7 +66,8 @@ class Passing:
             why = f"the key {entry.public_id} belongs to the tenant `{entry.tenant}`" if entry.tenant else "it is off"
             raise PassingRefused(
                 f"The provider's own API below /{provider.name}/ is not open to this call: {why}. "
-                "Its account holds what all tenants have there. Use a key that is bound to no tenant, and `passthrough: true` at the provider."
+                "Its account holds what all tenants have there. Use a key that is bound to no tenant, and "
+                "`passthrough: true` at the provider."
             )
         if _CLIMBS.search(rest):
             raise BadRequest("The path must not climb: leave `.` and `..` out.", param="path")
