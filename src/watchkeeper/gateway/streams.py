@@ -95,9 +95,9 @@ class TranslatedStream:
         self.is_only_text = True
 
     def feed(self, events: bytes) -> bytes:
-        """Translate; see `StreamReader.feed`."""
+        """Translate event by event, so that it does not matter which of them came together; see `StreamReader.feed`."""
         try:
-            return self._translated(self._reader.read(events))
+            return b"".join([self._translated(self._reader.read(event)) for event in split_events(events)])
         except (CannotCarry, LookupError, ValueError) as problem:  # events that contradict each other
             message = f"The upstream's stream cannot be translated: {type(problem).__name__} {problem}."
             self.failure = Failure("malformed_reply", "untranslatable", message)

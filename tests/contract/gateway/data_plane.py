@@ -76,6 +76,16 @@ class Gateway:
         self._providers["chat-alone"] = ProviderEntry(
             "chat-alone", "openai", scripted, PROVIDER_KEY, "openai", speaks=("chat",)
         )
+        self._providers["azure"] = ProviderEntry(
+            "azure",
+            "openai",
+            f"{origin}/openai/deployments/{{model}}",
+            PROVIDER_KEY,
+            "",
+            auth="api-key",
+            query="api-version=2024-10-21",
+            speaks=("chat", "embeddings"),
+        )
         self._providers["claude"] = ProviderEntry("claude", "anthropic", origin, PROVIDER_KEY, "anthropic")
         self._price_lists = {name: PriceBook().price_list(name) for name in ("openai", "anthropic", "free")}
         self.keys = {name: make_key() for name in ("plain", "acme", "expired", "revoked")}
