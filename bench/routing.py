@@ -10,6 +10,7 @@ from bench.gateway import CACHED, ROUTED, gateway, swept_spool
 from bench.nginx import static_reply
 from bench.wrk import Load, run_wrk
 from watchkeeper.gateway.dialects import DIALECTS
+from watchkeeper.gateway.streams import TranslatedStream
 from watchkeeper.gateway.surfaces import ROOMS
 from watchkeeper.gateway.surfaces.room import ReplyFrame, Room
 
@@ -130,11 +131,11 @@ def _plain(room: Room, dialect: str, request: bytes, reply: bytes) -> None:
 def _timed_chunk(room: Room, dialect: str, chunk: bytes, times: int) -> float:
     translation = room.translation
     assert translation is not None
-    reader, writer = DIALECTS[dialect].event_reader(), translation.event_writer(_FRAME)
+    stream = TranslatedStream(DIALECTS[dialect].event_reader(), translation.event_writer(_FRAME))
     if dialect == "anthropic":
         start = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
-        writer.write(reader.read(start + b'"content_block":{"type":"text","text":""}}\n\n'))
-    return _timed(lambda: writer.write(reader.read(chunk)), times)
+        stream.feed(start + b'"content_block":{"type":"text","text":""}}\n\n')
+    return _timed(lambda: stream.feed(chunk), times)
 
 
 def _timed(act: Callable[[], object], times: int) -> float:

@@ -30,7 +30,7 @@ class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     """Number of the attempt; 0 where none was made."""
     failure: str
     then: str
-    """`retry`, `fallback`, `trim`, `summarise`, `continue`, `cached`, `answer`, `fail`."""
+    """`retry`, `fallback`, `trim`, `summarise`, `continue`, `restart`, `fail`."""
     why: str = ""
 
 
