@@ -58,7 +58,7 @@ def test_the_quickest_of_late_is_asked_first(
     assert len(spare.received) == before + 1
     scores = {one["target"]: one["score"] for one in found["candidates"]}
     assert scores["scripted/gpt-4o-mini"] > scores["spare/gpt-4o"] > 0
-    gateway.clock.added_s += 120
+    gateway.clock.added_s += 40  # an idle connection is closed later
     upstream.always(Reply("quick now"))
     spare.always(Reply("slow now", delivery=Delivery(head_s=0.4)))
     for _ in range(3):
