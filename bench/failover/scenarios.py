@@ -266,7 +266,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         id="S15",
         title="down for a minute, then healthy",
         always=lambda s: DownFor(DOWN_S * s, ANSWER),
-        route="breaker: {open: {s:5}, open_max: {s:15}, ramp: {s:10}}",
+        route="breaker: {open: {s:5}, open_max: {s:10}, ramp: {s:10}}",
         checks=(recovers,),
         is_sequence=True,
     ),

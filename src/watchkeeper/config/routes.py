@@ -141,7 +141,7 @@ class Breaker(_Section):
     open: Annotated[Duration, Field(gt=0, description="How long it stays open before one call tries the target.")] = 5.0
     open_max: Annotated[
         Duration, Field(gt=0, description="The time doubles each time the trial fails, up to this.")
-    ] = 15.0
+    ] = 10.0
     ramp: Annotated[
         Duration, Field(ge=0, description="After a good trial the target's share grows back over this time.")
     ] = 10.0

@@ -74,10 +74,10 @@ def wish_of(header: bytes | None) -> Wish:
 
 def key_of(call: Call, settings: CacheSettings, body: bytes) -> bytes:
     """Name an answer by who may share it, by its route and API, and by the whole request."""
-    scope = [getattr(call, _FIELDS[name]) for name in settings.scope]
-    digest = blake2b("\0".join([call.route, call.surface, *settings.scope, *scope, ""]).encode(), digest_size=16)
-    digest.update(body)
-    return digest.digest()
+    shared = [getattr(call, _FIELDS[name]) for name in settings.scope]
+    # Lengths keep apart what could be read in two ways.
+    head = f"{call.route}\0{call.surface}\0{[len(text) for text in shared]}\0{''.join(shared)}\0"
+    return blake2b(head.encode() + body, digest_size=16).digest()
 
 
 _FIELDS = {"tenant": "tenant", "release": "release", "subject": "subject", "key": "key_id"}

@@ -1,6 +1,7 @@
 """Chooses which targets may answer a call, and in which order."""
 
 import random
+from bisect import bisect_right
 from collections.abc import Callable
 from hashlib import blake2b
 
@@ -48,7 +49,8 @@ class Chooser:
                 self._by_latency(course, route)
             case "price":
                 self._by_price(course, passage, route)
-        course.targets = tuple(dict.fromkeys((*course.targets, *route.fallbacks)))
+        if route.fallbacks:
+            course.targets = tuple(dict.fromkeys((*course.targets, *route.fallbacks)))
         return course
 
     def _pick_tier(self, course: Course, passage: Passage, route: PreparedRoute) -> None:
@@ -60,20 +62,13 @@ class Chooser:
 
     def _by_weight(self, course: Course, call: Call, route: PreparedRoute) -> None:
         """Draw the first target by its share; the others follow by theirs, those without one last."""
-        weights = {target.name: route.weights.get(target.name, 0.0) for target in course.targets}
-        course.scores = weights
-        total = sum(weights.values())
-        if not total:
+        drawing = route.drawn.get(course.tier)
+        if drawing is None:
             return
-        point = self._point(call, route) * total
-        chosen = course.targets[0]
-        for target in course.targets:
-            if weights[target.name] and point < weights[target.name]:
-                chosen = target
-                break
-            point -= weights[target.name]
-        rest = sorted((one for one in course.targets if one is not chosen), key=lambda one: -weights[one.name])
-        course.targets = (chosen, *rest)
+        course.scores = drawing.shares
+        if drawing.orders:
+            number = bisect_right(drawing.bounds, self._point(call, route) * drawing.bounds[-1])
+            course.targets = drawing.orders[min(number, len(drawing.orders) - 1)]
 
     def _point(self, call: Call, route: PreparedRoute) -> float:
         """Return a number from 0 to 1: always the same one for whom the route is sticky to."""

@@ -13,6 +13,7 @@ from watchkeeper.gateway import cache as kept
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.cache import Cache
 from watchkeeper.gateway.choose import Chooser
+from watchkeeper.gateway.course import Course
 from watchkeeper.gateway.failover import Failover
 from watchkeeper.gateway.judge import status_for_client
 from watchkeeper.gateway.meters import Meters
@@ -181,7 +182,7 @@ class Pipeline:
                 if first_sent_at:
                     call.first_token_ms = (first_sent_at - passage.zero) * 1000
         if course is not None and not course.is_plain:
-            call.routing = course.recorded()
+            call.routing = _recorded(course, passage.route)
         spent_s = self._now() - passage.zero
         call.duration_ms = spent_s * 1000
         call.overhead_ms = (spent_s - passage.upstream_s) * 1000
@@ -251,6 +252,17 @@ def _note_failure(passage: Passage, failure: Failure, status: int) -> None:
     call.error_message = failure.message
     if not call.attempts:
         call.cost_nusd, call.cost_status = 0, "measured"
+
+
+def _recorded(course: Course, route: PreparedRoute | None) -> bytes:
+    """Write a course down; one whose scores never change and on which nothing happened is written once."""
+    if route is None or course.strategy not in ("order", "weights") or course.exclusions or course.decisions:
+        return course.recorded()
+    key = (course.targets[0].name, course.rule)
+    found = route.recorded.get(key)
+    if found is None:
+        found = route.recorded[key] = course.recorded()
+    return found
 
 
 def _joined(parts: list[bytes]) -> bytes:

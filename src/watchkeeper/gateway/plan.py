@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -97,6 +99,10 @@ class PreparedRoute:
     commit: Commit = "first_token"
     cache: CacheSettings | None = None
     faults: tuple[FaultRule, ...] = ()
+    drawn: dict[str, "Drawing"] = field(default_factory=dict[str, "Drawing"])
+    """By tier: what can be drawn where the targets have shares."""
+    recorded: dict[tuple[str, int | None], bytes] = field(default_factory=dict[tuple[str, int | None], bytes])
+    """What is written down of courses on which nothing happened, by first target and rule."""
 
     def handling_of(self, failure: Failure) -> "PreparedHandling | None":
         """Return what the route says about a failure: about its kind, else about its class; None when nothing."""
@@ -109,6 +115,26 @@ class PreparedRoute:
     def is_ordered(self) -> bool:
         """The order of the targets is the same for every call."""
         return self.strategy == "order" and not self.rules
+
+
+class Drawing(NamedTuple):
+    """Targets that one is drawn from."""
+
+    bounds: list[float]
+    """Sums of the shares, ascending; the last is the sum of all."""
+    orders: list[tuple[PreparedTarget, ...]]
+    """The order that follows for each target that has a share: it first, the others by theirs."""
+    shares: dict[str, float]
+
+
+def drawing(targets: tuple[PreparedTarget, ...], weights: Mapping[str, float]) -> Drawing:
+    """Prepare the drawing of a target by its share; there is nothing to draw where none has one."""
+    shares = {target.name: weights.get(target.name, 0.0) for target in targets}
+    drawn = [target for target in targets if shares[target.name]]
+    bounds = list(accumulate(shares[target.name] for target in drawn))
+    rest = sorted(targets, key=lambda one: -shares[one.name])
+    orders = [(target, *(one for one in rest if one is not target)) for target in drawn]
+    return Drawing(bounds, orders, shares)
 
 
 @dataclass(slots=True)
@@ -191,12 +217,14 @@ def _route(entry: RouteEntry, plan: Plan) -> PreparedRoute:
     def targets(named: tuple[Target, ...]) -> tuple[PreparedTarget, ...]:
         return tuple(map(plan.target, named))
 
+    tiers = {name: targets(named) for name, named in entry.tiers.items()} or {entry.tier: targets(entry.targets)}
     return PreparedRoute(
         name=entry.name,
+        drawn={tier: drawing(named, entry.weights) for tier, named in tiers.items()} if entry.weights else {},
         targets=targets(entry.targets),
         fallbacks=targets(entry.fallbacks),
         tier=entry.tier,
-        tiers={name: targets(named) for name, named in entry.tiers.items()},
+        tiers=tiers if entry.tiers else {},
         rules=entry.rules,
         strategy=entry.strategy,
         weights=entry.weights,

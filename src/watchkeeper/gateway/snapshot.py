@@ -96,7 +96,7 @@ class BreakerSettings(Struct, frozen=True, gc=False):
 
     failures: int = 10
     open_s: float = 5.0
-    open_max_s: float = 15.0
+    open_max_s: float = 10.0
     ramp_s: float = 10.0
 
 
