@@ -47,7 +47,7 @@ class Listener(asyncio.Protocol):
         at = data.find(DUE_MARK)
         while at >= 0:
             due_us = int(data[at + len(DUE_MARK) : at + len(DUE_MARK) + STAMP_DIGITS])
-            at += len(DUE_MARK) + STAMP_DIGITS + 1 + len(SENT_MARK)
+            at += len(DUE_MARK) + STAMP_DIGITS + 2 + len(SENT_MARK)
             self._delays_us.append(max(0, now_us - due_us))
             self._source_us.append(max(0, int(data[at : at + STAMP_DIGITS]) - due_us))
             at = data.find(DUE_MARK, at)

@@ -12,14 +12,14 @@ from typing import cast
 import uvloop
 
 INTERVAL_MS = 100
-DUE_MARK = b'"due_us":'
-SENT_MARK = b'"sent_us":'
+DUE_MARK = b'"due_us":"'
+SENT_MARK = b'"sent_us":"'
 STAMP_DIGITS = 15
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _EVENT = (
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1767225600,"model":"gpt-4o-mini",'
-    b'"choices":[{"index":0,"delta":{"content":" token"},"finish_reason":null}],"due_us":%015d,"sent_us":%015d}\n\n'
+    b'"choices":[{"index":0,"delta":{"content":" token"},"finish_reason":null}],"due_us":"%015d","sent_us":"%015d"}\n\n'
 )
 _LAST = b'data: {"id":"chatcmpl-bench","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
