@@ -113,7 +113,7 @@ class Failover:
             failure = outcome
             if not await self._mend(trip, target, failure):
                 break
-        if passage.exchange.is_closed:
+        if passage.exchange.is_closed and not (passage.is_committed and failure is not None):
             return None
         return failure if failure is not None else self._why_none(trip)
 

@@ -133,9 +133,13 @@ class Relay(Struct, eq=False, kw_only=True):
             flight.cancel()
 
     def cancel(self) -> None:
-        """The client has gone: stop the upstream at once. One that has the terminator has all that it asked for."""
-        is_whole = self.is_committed and self.reader is not None and self.reader.is_done
-        self._stop("whole" if is_whole else "cancelled")
+        """The client has gone: stop the upstream at once.
+
+        One that has the terminator has all that it asked for; one that was told of an error has left because of it.
+        """
+        reader = self.reader
+        is_over = self.is_committed and reader is not None and (reader.is_done or reader.failure is not None)
+        self._stop("whole" if is_over else "cancelled")
 
     def expire(self, limit: str) -> None:
         """A deadline has passed; a stream that has said all but its terminator is whole all the same."""

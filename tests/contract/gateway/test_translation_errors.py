@@ -13,6 +13,7 @@ from tests.contract.gateway.data_plane import Gateway
 
 from watchkeeper.core.call import Surface
 from watchkeeper.testing import (
+    Delivery,
     ErrorEvent,
     ErrorReply,
     Reply,
@@ -120,6 +121,19 @@ def test_a_stream_that_breaks_raises_after_what_came(
     call = gateway.last_call()
     assert (call.status, call.http_status) == ("error", 200)
     assert call.error_class in ("upstream_error", "broken_stream")
+
+
+@every_way
+def test_a_client_that_leaves_because_of_an_error_has_not_cancelled_the_call(
+    clients: Clients, gateway: Gateway, upstream: Upstream, surface: Surface, column: Column
+) -> None:
+    slow = Reply(delivery=Delivery(pace_s=0.05))
+    upstream.plays(ErrorEvent(after_tokens=1, is_terminated=True, reply=slow))
+    with pytest.raises((openai.APIError, anthropic.APIError)):
+        list(pieces(clients, surface, MODELS[column]))
+    call = gateway.last_call()
+    assert (call.status, call.error_class) == ("error", "upstream_error")
+    assert [attempt.error_class for attempt in call.attempts] == ["upstream_error"]
 
 
 def pieces(clients: Clients, surface: Surface, model: str) -> Any:
