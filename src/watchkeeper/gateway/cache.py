@@ -26,9 +26,7 @@ class Entry(Struct, gc=False):
     """One answer."""
 
     body: bytes
-    content_type: bytes
     model: str
-    provider: str
     stored_ns: int
     """Unix time."""
     cost_nusd: int | None
@@ -90,6 +88,7 @@ class Cache:
         self._unix_ns = clock.unix_ns
         self._bytes_max = bytes_max
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._obeyed: frozenset[Purge] = frozenset()
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -119,8 +118,12 @@ class Cache:
         return True
 
     def purge(self, purges: tuple[Purge, ...]) -> None:
-        """Drop what must not be served any more."""
-        for key in [key for key, entry in self._entries.items() if any(_is_meant(one, entry) for one in purges)]:
+        """Drop what must not be served any more; a purge that has been obeyed is not looked at again."""
+        new = [one for one in purges if one not in self._obeyed]
+        if not new:
+            return
+        self._obeyed = frozenset(purges)
+        for key in [key for key, entry in self._entries.items() if any(_is_meant(one, entry) for one in new)]:
             self._drop(key)
 
     def clear(self) -> None:

@@ -134,9 +134,10 @@ class Failover:
         gate = breaker.gate(self._now(), trip.route.breaker)
         if not gate.why_not:
             return gate
-        is_last = len(trip.targets) == 1 and not trip.passage.call.attempts
-        if is_last and gate.why_not in ("ramp", "rate_limited") and not trip.course.exclusions:
-            return Gate()  # better slowly than not at all
+        is_last = len(trip.targets) == 1
+        is_only = is_last and not (trip.passage.call.attempts or trip.course.exclusions)
+        if (is_last and gate.why_not == "ramp") or (is_only and gate.why_not == "rate_limited"):
+            return PASS  # better slowly than not at all
         trip.again_in_s = min(trip.again_in_s, max(1.0, gate.again_in_s))
         again = f" for {gate.again_in_s:.1f} s more" if gate.again_in_s else ""
         trip.course.exclude(target.name, f"{_CLOSED[gate.why_not]}{again}")

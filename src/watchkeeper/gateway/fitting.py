@@ -107,7 +107,10 @@ class Fitter:
         except CannotCarry:
             return ""
         passage.next_kind = "summary"
+        # What the client is told, should all fail, is of the attempt that is being mended.
+        refused, sent = passage.relay, passage.call.sent_body
         outcome = await self._attempts.make(passage, target, question.way)
+        passage.relay, passage.call.sent_body = refused, sent
         if not isinstance(outcome, Answer) or question.completion is None:
             return ""
         return "".join(part.text for part in question.completion.parts if isinstance(part, Text)).strip()

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from watchkeeper.core.money import usd
-from watchkeeper.gateway.cache import ENTRY_BYTES_MAX, Cache, Entry
+from watchkeeper.gateway.cache import Cache, Entry
 from watchkeeper.gateway.neutral import Begin, Completion, Finish, Text, TextDelta
 from watchkeeper.gateway.outcome import Answer
 from watchkeeper.gateway.passage import Passage
@@ -39,13 +39,9 @@ def keep(passage: Passage, answer: Answer, cache: Cache, at_ns: int) -> None:
         body = b"".join(relay.sent_bytes_kept) + answer.body
     else:
         body = answer.body
-    if len(body) > ENTRY_BYTES_MAX:
-        return
     entry = Entry(
         body=body,
-        content_type=relay.content_type,
         model=answer.model,
-        provider=call.attempts[-1].provider,
         stored_ns=at_ns,
         cost_nusd=call.cost_nusd,
         tenant=call.tenant,

@@ -104,7 +104,7 @@ def test_what_is_no_plain_answer_is_never_kept(
 
 def entry(size: int = 100, **fields: str) -> Entry:
     owner = {"tenant": "", "release": "", "subject": "", **fields}
-    return Entry(b"x" * size, b"application/json", "m", "p", 1_000, 5, **owner)
+    return Entry(b"x" * size, "m", 1_000, 5, **owner)
 
 
 def test_memory_is_bounded_in_bytes_and_the_least_used_goes_first() -> None:
@@ -136,3 +136,13 @@ def test_a_purge_drops_what_it_names_and_nothing_else(purge: Purge, left: list[s
     cache.keep(b"d", entry(release="wk1-1"))
     cache.purge((purge,))
     assert [name for name in "abcd" if cache.find(name.encode(), younger_than_s=1e12)] == left
+
+
+def test_a_purge_is_obeyed_once_and_drops_nothing_that_was_kept_after_it() -> None:
+    cache = Cache(FakeClock())
+    cache.purge((Purge(500),))
+    cache.keep(b"a", entry())
+    cache.purge((Purge(500), Purge(400, tenant="acme")))
+    assert cache.find(b"a", younger_than_s=1e12) is not None
+    cache.purge((Purge(500), Purge(2_000)))
+    assert cache.find(b"a", younger_than_s=1e12) is None

@@ -246,6 +246,32 @@ def test_the_oldest_turns_are_summarised_where_the_route_says_so(
     assert call.cost_status == "unpriced", "the summaries are on the bill, and nobody knows the price of `large`"
 
 
+def test_a_summary_that_fails_does_not_change_what_the_client_is_told(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, spare: Upstream
+) -> None:
+    upstream.always(TooLong(4))
+    spare.always(ErrorReply(500, message="The summariser is broken."))
+    turns = [{"role": ("user", "assistant")[number % 2], "content": "long"} for number in range(9)]
+    reply = ask(http, "summarised", messages=turns)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "context_length_exceeded")
+    call = call_of(gateway, reply)
+    assert json.loads(call.sent_body or b"")["messages"] == turns
+    assert b"context_length_exceeded" in call.response_body
+
+
+def test_the_last_target_is_tried_though_it_is_only_coming_back(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, spare: Upstream
+) -> None:
+    upstream.always(overloaded())
+    spare.always(Reply(TEXT))
+    spare_health = gateway.healths.of("spare/gpt-4o")
+    now = gateway.clock.monotonic()
+    for _ in range(20):
+        spare_health.breaker.failed(now, ROUTES["broken"].breaker, is_trial=False)
+    gateway.clock.added_s += 11.5
+    assert {ask(http, "broken").status_code for _ in range(20)} == {200}, "on its way back it is the only one left"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/chat/completions", "/responses", "/messages", "/completions"])
 def test_a_stated_answer_comes_in_the_shape_the_client_reads(
