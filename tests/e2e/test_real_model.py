@@ -27,11 +27,13 @@ WAYS: list[tuple[Surface, Column]] = [
     ("messages", "openai"),
 ]
 LIMITED: dict[Surface, dict[str, Any]] = {
-    "chat": {"max_tokens": 4},
-    "completions": {"max_tokens": 4},
-    "responses": {"max_output_tokens": 4},
-    "messages": {"max_tokens": 4},
+    "chat": {"max_tokens": 4, "temperature": 0},
+    "completions": {"max_tokens": 4, "temperature": 0},
+    "responses": {"max_output_tokens": 4, "temperature": 0},
+    "messages": {"max_tokens": 4, "extra_body": {"temperature": 0}},
 }
+"""At temperature 0: where the first token is half a character, the model's server leaves out a stream's first event,
+which counts the input."""
 CUT: dict[Surface, str] = {
     "chat": "length",
     "completions": "length",

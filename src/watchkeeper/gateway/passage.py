@@ -57,11 +57,6 @@ class Passage(Struct, eq=False):
     """The client's library says that it has tried before."""
 
     @property
-    def record_limit(self) -> int:
-        """Bytes of each body that are recorded."""
-        return RECORDED_BODY_BYTES_MAX
-
-    @property
     def may_continue(self) -> bool:
         """The call's stream is to be continued by another target should it break."""
         return self.call.is_stream and self.route is not None and self.route.commit == "continue"

@@ -4,21 +4,20 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from watchkeeper.core.usage import Usage
-from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.attempts import Attempts
 from watchkeeper.gateway.decoding import UNREADABLE
-from watchkeeper.gateway.outcome import Answer, Failure
+from watchkeeper.gateway.outcome import Answer, Failure, class_of_status
 from watchkeeper.gateway.passage import Passage
 from watchkeeper.gateway.patience import patience_s
 from watchkeeper.gateway.plan import Plan, PreparedTarget, passing_head
-from watchkeeper.gateway.refusals import BadRequest, NotReady, PassingRefused
+from watchkeeper.gateway.refusals import BadRequest, PassingRefused
 from watchkeeper.gateway.reply import Reply, failure_reply, own_headers
-from watchkeeper.gateway.snapshot import ProviderEntry
+from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry, Timeouts
 from watchkeeper.gateway.surfaces.errors import openai_event
 from watchkeeper.gateway.surfaces.room import Room
-from watchkeeper.gateway.surfaces.views import ChatView
 from watchkeeper.gateway.ways import Way
 from watchkeeper.money.prices import MODEL_NAME_MAX
 from watchkeeper.money.usage import from_anthropic, from_openai, from_responses
@@ -40,28 +39,38 @@ _USAGE = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 _fields = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def _read_nothing(_body: bytes) -> ChatView:
-    raise NotImplementedError
+class PassedView(Struct, gc=False):
+    """What is known of a request that only its provider understands: the model, where it names one in JSON."""
+
+    model: str
+    models: list[str] | None = None
+    stream: bool | None = None
+    person: str = ""
+    wants_usage: bool = True
 
 
-PASSTHROUGH = Room("passthrough", "", "openai", _read_nothing, openai_event)
+def _view(body: bytes) -> PassedView:
+    return PassedView(_model_of(body))
+
+
+PASSTHROUGH = Room("passthrough", "", "openai", _view, openai_event)
 
 
 class Passing:
     """Serves calls that only a provider understands."""
 
-    def __init__(self, admission: Admission, attempts: Attempts) -> None:
-        self._admission = admission
+    def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
 
-    async def work(self, passage: Passage, plan: Plan | None, provider: ProviderEntry, rest: str) -> Reply:
-        """Carry a call to a provider, whose path below its base URL is `rest`, and back."""
-        if plan is None:
-            raise NotReady("The gateway has no configuration yet. It is starting; try again in a few seconds.")
+    async def ask(
+        self, passage: Passage, plan: Plan, entry: KeyEntry, provider: ProviderEntry, rest: str
+    ) -> Answer | Failure | None:
+        """Carry a call to a provider, whose path below its base URL is `rest`; None when the client left meanwhile.
+
+        Raises:
+            PassingRefused, BadRequest: nothing was sent.
+        """
         call, request = passage.call, passage.exchange.request
-        call.snapshot = plan.snapshot.version
-        entry = self._admission.identify(plan, request.headers)
-        self._admission.attribute(call, entry, request.header_list)
         if entry.tenant or not provider.passes:
             why = f"the key {entry.public_id} belongs to the tenant `{entry.tenant}`" if entry.tenant else "it is off"
             raise PassingRefused(
@@ -71,23 +80,22 @@ class Passing:
             )
         if _CLIMBS.search(rest):
             raise BadRequest("The path must not climb: leave `.` and `..` out.", param="path")
-        call.request_body = request.body[: passage.record_limit]
-        call.requested_model = _model_of(request.body)[:MODEL_NAME_MAX]
+        call.requested_model = passage.room.read(request.body).model[:MODEL_NAME_MAX]
         call.route = f"{provider.name}/*"
-        passage.ends_by = passage.zero + min(1800.0, patience_s(request.headers, True))
+        passage.ends_by = passage.zero + min(Timeouts().total_s, patience_s(request.headers, True))
         target = plan.passing_target(provider, call.requested_model)
-        stream = _PassedStream()
         head = passing_head(target, provider, request.method, rest, request.query)
-        way = Way(head, request.body, stream, _read, is_native=True, said=_said(passage, target))
+        way = Way(head, request.body, _PassedStream(), _read, is_native=True, said=_said(passage, target))
         outcome = await self._attempts.make(passage, target, way)
-        return self._conclude(passage, outcome)
+        _price(passage)
+        return outcome
 
-    def _conclude(self, passage: Passage, outcome: Answer | Failure | None) -> Reply:
+    def conclude(self, passage: Passage, outcome: Answer | Failure | None) -> Reply:
+        """Write the outcome into the call, and what is to be sent for it."""
         call, relay = passage.call, passage.relay
         if outcome is None or relay is None:
             call.status = "cancelled"
             return Reply("nothing")
-        _price(passage)
         if isinstance(outcome, Failure):
             call.status, call.error_class = "error", outcome.error_class
             call.error_code, call.error_message = outcome.code or "", outcome.message
@@ -96,7 +104,7 @@ class Passing:
             return reply
         call.served_from, call.http_status, call.reported_model = "upstream", relay.status, outcome.model
         if relay.status >= 400:
-            call.status, call.error_class = "error", "bad_request" if relay.status < 500 else "upstream_error"
+            call.status, call.error_class = "error", class_of_status(relay.status)
         if passage.is_committed:
             return Reply("finish", body=relay.rest())
         return Reply("whole", relay.status, _headers(passage), outcome.body)

@@ -27,7 +27,7 @@ from watchkeeper.gateway.refusals import Defect, NotReady, NotRecorded, Refusal
 from watchkeeper.gateway.remedies import from_cache, keep, set_answer
 from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, refusal_reply
 from watchkeeper.gateway.settle import add_up
-from watchkeeper.gateway.snapshot import ProviderEntry
+from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry
 from watchkeeper.gateway.surfaces.room import Room
 from watchkeeper.gateway.wire.server import Exchange
 from watchkeeper.money.prices import MODEL_NAME_MAX
@@ -68,9 +68,11 @@ class Pipeline:
         """Pass a request to a provider as it is, and record it as any other."""
 
         async def work(passage: Passage) -> Reply:
-            reply = await self._parts.passing.work(passage, self.plan, provider, rest)
+            plan, entry = self._identify(passage)
+            self._parts.recorder.require_room()
+            outcome = await self._parts.passing.ask(passage, plan, entry, provider, rest)
             self._finish(passage)
-            return reply
+            return self._parts.passing.conclude(passage, outcome)
 
         return self._see_through(self._begin(exchange, PASSTHROUGH), work)
 
@@ -119,8 +121,8 @@ class Pipeline:
         self._finish(passage)
         return self._conclude(passage, route, outcome)
 
-    def _admit(self, passage: Passage) -> tuple[Plan, PreparedRoute]:
-        """Identify and attribute the call, read its body, and find its route."""
+    def _identify(self, passage: Passage) -> tuple[Plan, KeyEntry]:
+        """Find out who calls, and on whose behalf."""
         plan, call, request = self.plan, passage.call, passage.exchange.request
         if plan is None:
             raise NotReady("The gateway has no configuration yet. It is starting; try again in a few seconds.")
@@ -129,10 +131,16 @@ class Pipeline:
         entry = admission.identify(plan, request.headers)
         call.request_body = request.body[:RECORDED_BODY_BYTES_MAX]
         admission.attribute(call, entry, request.header_list)
+        return plan, entry
+
+    def _admit(self, passage: Passage) -> tuple[Plan, PreparedRoute]:
+        """Identify and attribute the call, read its body, and find its route."""
+        plan, _ = self._identify(passage)
+        call, request = passage.call, passage.exchange.request
         view = passage.view = passage.room.read(request.body)
         call.requested_model = (view.model or ",".join(view.models or ()))[:MODEL_NAME_MAX]
         if view.person:
-            admission.attribute_user(call, view.person)
+            self._parts.admission.attribute_user(call, view.person)
         call.is_stream = bool(view.stream)
         route = passage.route = plan.resolve(view.model if view.models is None else view.models[0])
         call.route = route.name
@@ -221,10 +229,7 @@ class Pipeline:
 
     def _refuse(self, passage: Passage, refusal: Refusal) -> Reply:
         """Write into the call why the gateway itself does not answer it, and the error to be sent."""
-        call = passage.call
         self._finish(passage)
-        if not call.attempts:
-            call.cost_nusd, call.cost_status = 0, "measured"
         _note_failure(passage, Failure(refusal.error_class, refusal.code, str(refusal)), refusal.http_status)
         return refusal_reply(passage, refusal)
 

@@ -27,7 +27,7 @@ class OutputDetails(Struct, gc=False):
 class OpenAIUsage(Struct, gc=False):
     """The `usage` object of a chat completion or an embeddings reply, as far as it is billed."""
 
-    prompt_tokens: int | None = 0
+    prompt_tokens: int | None = None
     completion_tokens: int | None = 0
     total_tokens: int | None = 0
     prompt_tokens_details: InputDetails | None = None
@@ -78,7 +78,7 @@ _NO_OUTPUT_DETAILS = OutputDetails()
 
 
 def from_openai(raw: bytes) -> Usage | None:
-    """Read a `usage` object; None when it cannot be read or its totals cannot be true."""
+    """Read a `usage` object; None when it cannot be read, does not count the input, or its totals cannot be true."""
     try:
         return disjoint(_decode(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -86,27 +86,25 @@ def from_openai(raw: bytes) -> Usage | None:
 
 
 def from_responses(raw: bytes) -> Usage | None:
-    """Read a `usage` object of the Responses API; None as in `from_openai`, and where it counts neither way."""
+    """Read a `usage` object of the Responses API; None as in `from_openai`."""
     try:
         found = _decode_responses(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     sent, got = found.input_tokens, found.output_tokens
-    if sent is None and got is None:
-        return None
     return disjoint(OpenAIUsage(sent, got, found.total_tokens, found.input_tokens_details, found.output_tokens_details))
 
 
 def disjoint(found: OpenAIUsage) -> Usage | None:
-    """Put every token of a usage object into one bucket; None when its totals cannot be true.
+    """Put every token of a usage object into one bucket; None when it does not count the input or cannot be true.
 
     OpenAI's details are parts of the totals (cached and audio tokens of `prompt_tokens`, reasoning and audio tokens of
     `completion_tokens`), so they are taken out of them. A part that is larger than what is left of its total is cut to
     it: the totals are what the provider bills by. xAI counts reasoning beside the completion and Gemini in
     `total_tokens` alone; both bill it as output.
     """
-    prompt, completion = found.prompt_tokens or 0, found.completion_tokens or 0
-    if not (0 <= prompt <= TOKENS_MAX and 0 <= completion <= TOKENS_MAX):
+    prompt, completion = found.prompt_tokens, found.completion_tokens or 0
+    if prompt is None or not (0 <= prompt <= TOKENS_MAX and 0 <= completion <= TOKENS_MAX):
         return None
     sent, got = found.prompt_tokens_details, found.completion_tokens_details
     cache_read = cache_write = audio_in = reasoning = audio_out = 0
@@ -137,7 +135,7 @@ def disjoint(found: OpenAIUsage) -> Usage | None:
 
 
 def from_anthropic(raw: bytes) -> Usage | None:
-    """Read Anthropic's `usage` object; None when it cannot be read or its counts cannot be true."""
+    """Read Anthropic's `usage` object; None when it cannot be read, does not count the input, or cannot be true."""
     try:
         return disjoint_anthropic(_decode_anthropic(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -145,7 +143,7 @@ def from_anthropic(raw: bytes) -> Usage | None:
 
 
 def disjoint_anthropic(found: AnthropicUsage) -> Usage | None:
-    """Put every token of Anthropic's usage into one bucket; None when a count cannot be true.
+    """Put every token of Anthropic's usage into one bucket; None when the input is not counted or a count is untrue.
 
     `input_tokens`, cache reads and cache writes stand beside each other. Of the writes and of `output_tokens` there may
     be parts, which are cut to their total; writes whose lifetime is not told had the shorter one, Anthropic's default.
@@ -153,7 +151,10 @@ def disjoint_anthropic(found: AnthropicUsage) -> Usage | None:
     made = found.cache_creation
     written_5m, written_1h = (made.ephemeral_5m_input_tokens, made.ephemeral_1h_input_tokens) if made else (0, 0)
     written = found.cache_creation_input_tokens or (written_5m or 0) + (written_1h or 0)
-    sent, read, got = found.input_tokens or 0, found.cache_read_input_tokens or 0, found.output_tokens or 0
+    sent, read, got = found.input_tokens, found.cache_read_input_tokens or 0, found.output_tokens or 0
+    if sent is None:
+        # A stream whose first event is missing counts its output alone; half a bill would look like the whole.
+        return None
     if not all(0 <= tokens <= TOKENS_MAX for tokens in (sent, read, written, got)):
         return None
     written_1h = _part(written_1h, written)
@@ -170,7 +171,7 @@ def later_anthropic(earlier: AnthropicUsage, now: AnthropicUsage) -> AnthropicUs
     """
     output = earlier.output_tokens if now.output_tokens is None else now.output_tokens
     return AnthropicUsage(
-        now.input_tokens or earlier.input_tokens,
+        now.input_tokens or (now.input_tokens if earlier.input_tokens is None else earlier.input_tokens),
         now.cache_creation_input_tokens or earlier.cache_creation_input_tokens,
         now.cache_read_input_tokens or earlier.cache_read_input_tokens,
         output,

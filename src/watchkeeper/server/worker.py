@@ -93,7 +93,7 @@ class Worker:
             admission=admission,
             chooser=Chooser(clock),
             failover=Failover(loop, clock, attempts, Fitter(attempts)),
-            passing=Passing(admission, attempts),
+            passing=Passing(attempts),
             cache=self.cache,
             recorder=self._recorder if options.records else NoRecorder(),
             meters=self.meters,

@@ -143,7 +143,7 @@ class Gateway:
             admission=admission,
             chooser=Chooser(self.clock),
             failover=Failover(loop, self.clock, attempts, Fitter(attempts)),
-            passing=Passing(admission, attempts),
+            passing=Passing(attempts),
             cache=self.cache,
             recorder=self.recorder,
             meters=Meters("worker-0"),

@@ -63,6 +63,8 @@ def test_usage_that_the_reply_states_is_counted_and_priced(
     reply = raw.put("/scripted/images", json={"model": "gpt-4o-mini"})
     call = gateway.call(reply.headers["x-wk-call-id"])
     assert (call.usage_status, call.cost_status, call.cost_nusd) == ("measured", "measured", 1000 * 150 + 10 * 600)
+    assert (reply.headers["x-wk-cost"], reply.headers["x-wk-cost-status"]) == ("0.000156", "measured")
+    assert float(reply.headers["x-wk-overhead-ms"]) > 0
 
 
 def test_what_costs_something_unknown_is_unpriced_and_what_only_reads_is_free(

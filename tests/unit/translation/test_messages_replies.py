@@ -9,7 +9,8 @@ import pytest
 from watchkeeper.core.usage import Usage
 from watchkeeper.gateway.dialects.anthropic.reading import completion_of, failure_of
 from watchkeeper.gateway.neutral import CannotCarry, Completion, Declined, Image, Stop, Text, Thinking, ToolUse
-from watchkeeper.gateway.surfaces.messages.writing import error_body, error_event, reply_body, usage_json
+from watchkeeper.gateway.surfaces.errors import anthropic_event, error_body
+from watchkeeper.gateway.surfaces.messages.writing import reply_body, usage_json
 
 
 def reply(*blocks: object, **fields: Any) -> bytes:
@@ -180,13 +181,17 @@ def test_usage_is_written_with_its_parts() -> None:
     }
 
 
-ERROR = b'{"type":"error","error":{"type":"overloaded_error","message":"Try later."},"request_id":"call_1"}'
-
-
-def test_an_error_is_written_as_clients_know_it() -> None:
-    assert error_body("Try later.", error_type="overloaded_error", request_id="call_1") == ERROR
-    event = error_event("Try later.", error_type="overloaded_error", request_id="call_1")
-    assert event == b"event: error\ndata: " + ERROR + b"\n\n"
+@pytest.mark.parametrize(
+    ("status", "kind"), [(503, "overloaded_error"), (502, "api_error"), (400, "invalid_request_error")]
+)
+def test_an_error_is_written_as_clients_know_it(status: int, kind: str) -> None:
+    written = error_body("anthropic", "Later.", status=status, code="busy", call_id="call_1")
+    assert written == (
+        b'{"type":"error","error":{"type":"%b","message":"Later.","code":"busy","param":null},"request_id":"call_1"}'
+        % kind.encode()
+    )
+    if status == 502:
+        assert anthropic_event("Later.", "busy", "call_1") == b"event: error\ndata: " + written + b"\n\n"
 
 
 def trouble(error_type: str, message: str = "x") -> bytes:

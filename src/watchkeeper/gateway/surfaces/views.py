@@ -1,6 +1,7 @@
 """What the gateway must know of a request in every case; all else passes through unread."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -9,6 +10,7 @@ from watchkeeper.gateway.decoding import ABSENT
 from watchkeeper.gateway.refusals import BadRequest
 
 MODELS_MAX = 20
+Seen = TypeVar("Seen", bound="View")
 
 
 class View(Protocol):
@@ -152,61 +154,44 @@ def read_chat(body: bytes) -> ChatView:
     Raises:
         BadRequest: the body is not UTF-8, not JSON, lacks a field or has one of the wrong type.
     """
-    require_utf8(body)
-    try:
-        view = _chat(body)
-    except (msgspec.MsgspecError, RecursionError) as problem:
-        raise bad_body(body, problem) from None
-    if not view.model or view.models is not None:
-        _require_model(view)
+    view = _read(_chat, body)
     require_list(view.messages, "messages", "messages")
     return view
 
 
 def read_completions(body: bytes) -> CompletionsView:
     """Read a legacy completions request; raises as `read_chat`."""
-    require_utf8(body)
-    try:
-        view = _completions(body)
-    except (msgspec.MsgspecError, RecursionError) as problem:
-        raise bad_body(body, problem) from None
+    view = _read(_completions, body)
     if not view.prompt:
         raise BadRequest("`prompt` is required.", param="prompt")
-    _require_model(view)
     return view
 
 
 def read_embeddings(body: bytes) -> EmbeddingsView:
     """Read an embeddings request; raises as `read_chat`."""
-    require_utf8(body)
-    try:
-        view = _embeddings(body)
-    except (msgspec.MsgspecError, RecursionError) as problem:
-        raise bad_body(body, problem) from None
-    _require_model(view)
-    return view
+    return _read(_embeddings, body)
 
 
 def read_responses(body: bytes) -> ResponsesView:
     """Read a request of the Responses API; raises as `read_chat`."""
-    require_utf8(body)
-    try:
-        view = _responses(body)
-    except (msgspec.MsgspecError, RecursionError) as problem:
-        raise bad_body(body, problem) from None
-    _require_model(view)
-    return view
+    return _read(_responses, body)
 
 
 def read_messages(body: bytes) -> MessagesView:
     """Read a request of the Messages API; raises as `read_chat`."""
+    view = _read(_messages, body)
+    require_list(view.messages, "messages", "messages")
+    return view
+
+
+def _read(decode: Callable[[bytes], Seen], body: bytes) -> Seen:
     require_utf8(body)
     try:
-        view = _messages(body)
+        view = decode(body)
     except (msgspec.MsgspecError, RecursionError) as problem:
         raise bad_body(body, problem) from None
-    _require_model(view)
-    require_list(view.messages, "messages", "messages")
+    if not view.model or view.models is not None:
+        _require_model(view)
     return view
 
 

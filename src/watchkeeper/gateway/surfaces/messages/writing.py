@@ -89,16 +89,6 @@ def usage_json(usage: Usage) -> dict[str, object]:
     return counts
 
 
-def error_body(message: str, *, error_type: str, request_id: str) -> bytes:
-    """Write an error as Anthropic's clients expect it; the type is one of theirs."""
-    return _write({"type": "error", "error": {"type": error_type, "message": message}, "request_id": request_id})
-
-
-def error_event(message: str, *, error_type: str, request_id: str) -> bytes:
-    """Write an error in the middle of a stream; nothing follows it."""
-    return b"event: error\ndata: %b\n\n" % error_body(message, error_type=error_type, request_id=request_id)
-
-
 class MessagesWriter(EventWriter):
     """Writes a stream of messages.
 
