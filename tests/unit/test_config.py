@@ -72,7 +72,7 @@ def test_what_is_absent_has_its_default(file: Path) -> None:
         ("providers: {p: {}}", "watchkeeper.yaml:1: providers.p.base_url: is missing and required"),
         (LOCAL + "routes:\n  a: {targets: []}", "watchkeeper.yaml:4: routes.a.targets: must have at least 1 entry"),
         (LOCAL + "routes: {a: {targets: [gpt-4o]}}", "routes.a.targets[0]: must be written `provider/model`"),
-        ("budgets: []", "watchkeeper.yaml:1: budgets: this key is not supported by version"),
+        ("suites: []", "watchkeeper.yaml:1: suites: this key is not supported by version"),
         (LOCAL + "routes: {a: {targets: [local/x], canary: {}}}", "routes.a.canary: this key is not supported"),
         (LOCAL + "routes: {a: {}}", "routes.a: must have either `targets` or `tiers`"),
         (

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.config.budgets import Budget, Degrade, Limit, Runaway
 from watchkeeper.config.load import default_text
 from watchkeeper.config.routes import (
     Breaker,
@@ -68,6 +69,10 @@ _SECTIONS = (
     ("routes.NAME.breaker", Breaker),
     ("routes.NAME.stream", Stream),
     ("routes.NAME.cache.exact", ExactCache),
+    ("budgets[]", Budget),
+    ("budgets[].degrade", Degrade),
+    ("limits[]", Limit),
+    ("runaway", Runaway),
     ("metrics", Metrics),
     ("stores", Stores),
 )

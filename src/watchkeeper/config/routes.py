@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from watchkeeper.config.amounts import Share
 from watchkeeper.config.durations import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -58,7 +59,7 @@ Fallback = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,300}
 
 _TARGETS_MAX = 20
 
-Share = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(gt=0)]
 
 
 class _Section(BaseModel):
@@ -197,6 +198,10 @@ class When(_Section):
         StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"),
         Field(description="Of the day in UTC; may pass midnight.", examples=["22:00-06:00"]),
     ] = None
+    budget_used_over: Annotated[
+        Share | None,
+        Field(description="Share that is used of any budget the call counts against.", examples=["80%"]),
+    ] = None
 
 
 class Rule(_Section):
@@ -255,7 +260,7 @@ class Route(_Section):
         ),
     ] = "order"
     weights: Annotated[
-        dict[Target, Share], Field(description="Shares for `weights`; a target without one is only a fallback.")
+        dict[Target, Weight], Field(description="Shares for `weights`; a target without one is only a fallback.")
     ] = {}
     sticky: Annotated[
         Literal["subject", "session", "tenant", "key"] | None,
@@ -274,6 +279,17 @@ class Route(_Section):
     breaker: Breaker = Breaker()
     stream: Stream = Stream()
     cache: Annotated[Cache | None, Field(description="Without it, nothing is kept.")] = None
+    missing_max_tokens: Annotated[
+        Literal["model", "p99"] | Annotated[int, Field(gt=0, le=10_000_000)],
+        Field(
+            description="How long an answer is taken to become, for its hold, where the request sets no limit. "
+            "`model`: `max_output_tokens`. `p99`: what 99 of 100 answers of the route stayed below, as soon "
+            "as a hundred have been seen. A number: this limit is put into the request."
+        ),
+    ] = "model"
+    max_output_tokens: Annotated[
+        int, Field(gt=0, le=10_000_000, description="The longest answer that the route's models give.")
+    ] = 16_384
 
     @model_validator(mode="after")
     def _has_targets(self) -> "Route":

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
+from watchkeeper.config.budgets import Budget, Limit, Runaway
 from watchkeeper.config.durations import written
 from watchkeeper.config.price_lists import PRICE_LISTS
 from watchkeeper.config.problems import did_you_mean
@@ -22,7 +23,7 @@ Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x
 """One line."""
 
 PLANNED: dict[tuple[str, ...], frozenset[str]] = {
-    (): frozenset({"alerts", "budgets", "environments", "guards", "objectives", "policies", "releases", "suites"}),
+    (): frozenset({"alerts", "environments", "guards", "objectives", "policies", "releases", "suites"}),
     ("routes", "*"): frozenset({"canary", "hedge"}),
 }
 """Keys of the design that this version does not read yet. They are refused like any unknown key, in other words."""
@@ -231,6 +232,13 @@ class Config(_Section):
     routes: Annotated[
         dict[RouteName, Route], Field(description="What the model names that clients send resolve to.")
     ] = {}
+    budgets: Annotated[
+        list[Budget], Field(max_length=20_000, description="What may be spent, by whom, in which time.")
+    ] = []
+    limits: Annotated[
+        list[Limit], Field(max_length=20_000, description="How fast, and how many at a time, calls may be made.")
+    ] = []
+    runaway: Annotated[Runaway, Field(description="When a session is taken to run away.")] = Runaway()
     durability: Annotated[
         Literal["interval", "disk"],
         Field(

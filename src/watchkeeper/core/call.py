@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from watchkeeper.core.money import CostStatus
+from watchkeeper.core.money import Charge, CostStatus
 from watchkeeper.core.usage import Usage, UsageStatus
 
 CallStatus = Literal["ok", "error", "cancelled"]
@@ -31,6 +31,9 @@ ErrorClass = Literal[
     "authentication",
     "not_found",
     "too_large",
+    "budget_exceeded",
+    "rate_limited",
+    "runaway",
     # the upstream failed
     "unreachable",
     "timeout",
@@ -169,3 +172,7 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     """Ids of the faults that were injected into its attempts."""
     skipped_events: int = 0
     """Events of a stream that could not be read and were left out."""
+    charges: list[Charge] = []
+    """What it takes from which budgets."""
+    budget_notes: list[str] = []
+    """What budgets did to it: `would_refuse BUDGET`, `degraded BUDGET`, `unsure BUDGET`."""

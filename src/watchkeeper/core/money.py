@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Literal
 
+from msgspec import Struct
+
 CostStatus = Literal["measured", "estimated", "unpriced", "disputed"]
 """How far an amount can be relied on.
 
@@ -28,3 +30,23 @@ def nusd(dollars: str | int | Decimal) -> int:
         decimal.InvalidOperation: the text is not a number.
     """
     return int((Decimal(dollars) * NUSD_PER_USD).to_integral_value())
+
+
+BudgetUnit = Literal["nusd", "tokens", "calls"]
+"""What a budget counts."""
+
+
+class Charge(Struct, array_like=True, gc=False):
+    """What one call takes from one account. Part of the record of a call: add fields at the end, with a default."""
+
+    key: str
+    """See `money.budgets.account_key`."""
+    rule: str
+    """Id of the budget."""
+    unit: BudgetUnit
+    held: int
+    """What was set aside before the call; 0 where nothing was."""
+    drawn: int
+    """What the worker took for it out of its lease."""
+    amount: int | None
+    """What it used as far as the worker knows; None for money that nobody can price."""

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from watchkeeper.money.budgets import Budget, Limit
 from watchkeeper.money.prices import PriceList
 
 Durability = Literal["interval", "disk"]
@@ -115,6 +116,8 @@ class When(Struct, frozen=True, gc=False):
     metadata: dict[str, str] = {}
     minutes: tuple[int, int] | None = None
     """Of the UTC day, the end excluded; the start may be later than the end."""
+    budget_used_over: float | None = None
+    """Share of the most used budget that the call counts against."""
 
 
 class Rule(Struct, frozen=True, gc=False):
@@ -163,6 +166,15 @@ class RouteEntry(Struct, frozen=True, gc=False):
     breaker: BreakerSettings = BreakerSettings()
     commit: Commit = "first_token"
     cache: CacheSettings | None = None
+    missing_max_tokens: Literal["model", "p99"] | int = "model"
+    max_output_tokens: int = 16_384
+
+
+class Runaway(Struct, frozen=True, gc=False):
+    """When a call is refused because its session seems to run away; None for what is not looked at."""
+
+    same_tool_call: int | None = None
+    call_tokens: int | None = None
 
 
 class FaultRule(Struct, frozen=True, gc=False):
@@ -211,6 +223,11 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Whether other hosts may read `/metrics`."""
     faults: tuple[FaultRule, ...] = ()
     purges: tuple[Purge, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    runaway: Runaway = Runaway()
+    workers: int = 1
+    """How many share what the keeper cannot be asked about."""
 
 
 def encode(snapshot: Snapshot) -> bytes:

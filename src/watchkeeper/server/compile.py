@@ -9,6 +9,7 @@ import msgspec
 from watchkeeper.config.schema import Config
 from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, ProviderEntry, Purge, Snapshot
 from watchkeeper.money.book import PriceBook
+from watchkeeper.server.budgets import compile_budgets, compile_limits, compile_runaway
 from watchkeeper.server.routes import compile_route
 
 VERSION_LENGTH = 12
@@ -51,6 +52,9 @@ def compile_snapshot(
         has_open_metrics=config.metrics.open,
         faults=tuple(faults),
         purges=tuple(purges),
+        budgets=compile_budgets(config),
+        limits=compile_limits(config),
+        runaway=compile_runaway(config),
     )
     return msgspec.structs.replace(unversioned, version=_version(unversioned))
 

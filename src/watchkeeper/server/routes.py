@@ -47,6 +47,8 @@ def compile_route(name: str, route: configured.Route) -> RouteEntry:
         ),
         commit=route.stream.commit,
         cache=_cache(route),
+        missing_max_tokens=route.missing_max_tokens,
+        max_output_tokens=route.max_output_tokens,
     )
 
 
@@ -104,6 +106,7 @@ def _when(found: configured.When) -> When:
         tags=tuple(found.tags or ()),
         metadata=found.metadata or {},
         minutes=None if found.hours is None else _minutes(found.hours),
+        budget_used_over=found.budget_used_over,
     )
 
 
