@@ -34,11 +34,14 @@ class Chooser:
             named = [plan.resolve(name) for name in view.models]
             targets = [target for one in named for target in (*one.targets, *one.fallbacks)]
             return Course(targets=tuple(dict.fromkeys(targets)), strategy="models")
-        if route.is_ordered:
+        tier = passage.tab.tier if passage.tab is not None else ""
+        if route.is_ordered and tier not in route.tiers:
             targets_of_route = route.targets + route.fallbacks if route.fallbacks else route.targets
             return Course(targets=targets_of_route, tier=route.tier)
         course = Course(targets=route.targets, strategy=route.strategy, tier=route.tier)
-        if route.rules:
+        if tier in route.tiers:
+            course.tier, course.targets = tier, route.tiers[tier]
+        elif route.rules:
             self._pick_tier(course, passage, route)
         match route.strategy:
             case "order":

@@ -9,6 +9,7 @@ from watchkeeper.gateway.plan import PreparedRoute
 from watchkeeper.gateway.relay import Relay
 from watchkeeper.gateway.surfaces.room import ReplyFrame, Room
 from watchkeeper.gateway.surfaces.views import View
+from watchkeeper.gateway.tab import Tab
 from watchkeeper.gateway.wire.server import Exchange
 
 RECORDED_BODY_BYTES_MAX = 8 * 1024 * 1024
@@ -49,6 +50,8 @@ class Passage(Struct, eq=False):
     """When it is worth asking again, where the gateway knows that and no upstream was asked."""
     cache_key: bytes = b""
     """Under which the answer may be kept; empty when it may not."""
+    tab: Tab | None = None
+    """What it counts against; None where there is nothing, and once that has been settled."""
     shortenings: int = 0
     """How often the body has been shortened so that it fits."""
     writer: EventWriter | None = None

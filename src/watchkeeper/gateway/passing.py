@@ -47,6 +47,7 @@ class PassedView(Struct, gc=False):
     stream: bool | None = None
     person: str = ""
     wants_usage: bool = True
+    output_limit: tuple[int, int | None] = (1, None)
 
 
 def _view(body: bytes) -> PassedView:

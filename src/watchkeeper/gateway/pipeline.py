@@ -11,6 +11,8 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
 from watchkeeper.gateway import cache as kept
 from watchkeeper.gateway.admit import Admission
+from watchkeeper.gateway.budgets.purse import Purse
+from watchkeeper.gateway.budgets.saying import only_cached
 from watchkeeper.gateway.cache import Cache
 from watchkeeper.gateway.choose import Chooser
 from watchkeeper.gateway.course import Course
@@ -27,8 +29,10 @@ from watchkeeper.gateway.refusals import Defect, NotReady, NotRecorded, Refusal
 from watchkeeper.gateway.remedies import from_cache, keep, set_answer
 from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, refusal_reply
 from watchkeeper.gateway.settle import add_up
+from watchkeeper.gateway.shortening import limit_output
 from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry
 from watchkeeper.gateway.surfaces.room import Room
+from watchkeeper.gateway.tab import Tab
 from watchkeeper.gateway.wire.server import Exchange
 from watchkeeper.money.prices import MODEL_NAME_MAX
 
@@ -46,6 +50,7 @@ class Parts:
     failover: Failover
     passing: Passing
     cache: Cache
+    purse: Purse
     recorder: Recorder
     meters: Meters
 
@@ -70,6 +75,9 @@ class Pipeline:
         async def work(passage: Passage) -> Reply:
             plan, entry = self._identify(passage)
             self._parts.recorder.require_room()
+            tab = passage.tab = await self._parts.purse.admit(passage)
+            if tab is not None:
+                await self._parts.purse.hold(passage, tab, ())
             outcome = await self._parts.passing.ask(passage, plan, entry, provider, rest)
             self._finish(passage)
             return self._parts.passing.conclude(passage, outcome)
@@ -85,6 +93,7 @@ class Pipeline:
         except CancelledError:  # the worker stops and waits no longer
             passage.call.status, passage.call.error_code = "cancelled", "gateway_stopped"
             self._finish(passage)
+            self._settle(passage)
             self._parts.recorder.append(passage.call)
             raise
         except Exception:  # the boundary: a defect in one call must not take the worker with it
@@ -112,11 +121,17 @@ class Pipeline:
     async def _work(self, passage: Passage) -> Reply:
         """Carry a call from its admission to what its client is to be told."""
         plan, route = self._admit(passage)
+        purse = self._parts.purse
+        tab = passage.tab = await purse.admit(passage)
         if route.cache is not None:
             reply = self._look_up(passage, route)
             if reply is not None:
                 return reply
+        if tab is not None and tab.cache_only is not None:
+            raise only_cached(tab.cache_only)
         course = passage.course = self._parts.chooser.course(passage, plan, route)
+        if tab is not None:
+            await purse.hold(passage, tab, course.targets)
         outcome = await self._parts.failover.carry(passage, route, course)
         self._finish(passage)
         return self._conclude(passage, route, outcome)
@@ -143,6 +158,8 @@ class Pipeline:
             self._parts.admission.attribute_user(call, view.person)
         call.is_stream = bool(view.stream)
         route = passage.route = plan.resolve(view.model if view.models is None else view.models[0])
+        if isinstance(route.missing_max_tokens, int) and view.output_limit[1] is None:
+            limit_output(passage, route.missing_max_tokens)
         call.route = route.name
         passage.ends_by = passage.zero + min(route.timeouts.total_s, patience_s(request.headers, call.is_stream))
         passage.is_sdk_retry = is_sdk_retry(request.headers)
@@ -233,18 +250,25 @@ class Pipeline:
         _note_failure(passage, Failure(refusal.error_class, refusal.code, str(refusal)), refusal.http_status)
         return refusal_reply(passage, refusal)
 
+    def _settle(self, passage: Passage) -> Tab | None:
+        """Book what the call has used on whom it counts against, once; return what was booked on."""
+        tab, passage.tab = passage.tab, None
+        if tab is not None:
+            self._parts.purse.settle(passage, tab)
+        return tab
+
     async def _record(self, passage: Passage, reply: Reply) -> Reply:
         """Hand the call to the recorder; return the reply, or what takes its place when the call must be on disk."""
         recorder, call = self._parts.recorder, passage.call
         call.delivered_bytes += len(reply.body)
-        if not recorder.must_commit:
-            recorder.append(call)
-            return reply
+        tab = self._settle(passage)
         try:
-            await recorder.commit(call)
+            record = await recorder.commit(call) if recorder.must_commit else recorder.append(call)
         except NotRecorded as refusal:
             _log.error("call %s could not be recorded (%s)", call.id, refusal)
             return self._refuse(passage, refusal)
+        if tab is not None:
+            self._parts.purse.recorded(tab, record)
         return reply
 
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -98,6 +98,8 @@ class PreparedRoute:
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     commit: Commit = "first_token"
     cache: CacheSettings | None = None
+    missing_max_tokens: Literal["model", "p99"] | int = "model"
+    max_output_tokens: int = 16_384
     faults: tuple[FaultRule, ...] = ()
     drawn: dict[str, "Drawing"] = field(default_factory=dict[str, "Drawing"])
     """By tier: what can be drawn where the targets have shares."""
@@ -242,6 +244,8 @@ def _route(entry: RouteEntry, plan: Plan) -> PreparedRoute:
         breaker=entry.breaker,
         commit=entry.commit,
         cache=entry.cache,
+        missing_max_tokens=entry.missing_max_tokens,
+        max_output_tokens=entry.max_output_tokens,
         faults=_faults_of(plan.snapshot, entry.name),
     )
 

@@ -31,12 +31,15 @@ class Recorder(Protocol):
         """
         ...
 
-    def append(self, call: Call) -> None:
-        """Take a call; it is on disk within the commit interval, or counted as lost with a reason."""
+    def append(self, call: Call) -> int | None:
+        """Take a call; it is on disk within the commit interval, or counted as lost with a reason.
+
+        Returns the number of its record among all that were taken; None when it is lost.
+        """
         ...
 
-    async def commit(self, call: Call) -> None:
-        """Take a call and return once it is on disk.
+    async def commit(self, call: Call) -> int | None:
+        """Take a call and return the number of its record once it is on disk.
 
         Raises:
             NotRecorded: it is not, and will not be.
@@ -61,14 +64,14 @@ class SpoolRecorder:
         if self.must_commit and self._spool.trouble:
             raise _not_recorded()
 
-    def append(self, call: Call) -> None:
+    def append(self, call: Call) -> int | None:
         """Take a call; see `Recorder.append`."""
-        self._spool.append(CALL_RECORD, self._encode(call))
+        return self._spool.append(CALL_RECORD, self._encode(call))
 
-    async def commit(self, call: Call) -> None:
+    async def commit(self, call: Call) -> int | None:
         """Take a call and return once it is on disk; see `Recorder.commit`."""
         try:
-            await self._spool.commit(CALL_RECORD, self._encode(call))
+            return await self._spool.commit(CALL_RECORD, self._encode(call))
         except SpoolError as error:
             raise _not_recorded() from error
 
@@ -91,7 +94,8 @@ def _without_texts(call: Call) -> Call:
     """What the gateway itself wrote: who, when, how long, how much."""
     kept = ("id", "started_ns", "worker", "key_id", "environment", "snapshot", "surface", "is_stream", "status",
             "http_status", "error_class", "usage", "usage_status", "cost_nusd", "cost_status", "duration_ms",
-            "first_token_ms", "overhead_ms", "request_bytes", "response_bytes", "delivered_bytes")  # fmt: skip
+            "first_token_ms", "overhead_ms", "request_bytes", "response_bytes", "delivered_bytes", "charges",
+            "holder")  # fmt: skip
     attempts = [msgspec.structs.replace(one, error_message="", upstream_request_id="") for one in call.attempts]
     return Call(**{name: getattr(call, name) for name in kept}, error_code="unwritable", attempts=attempts)
 
@@ -104,8 +108,10 @@ class NoRecorder:
     def require_room(self) -> None:
         """There is always room to forget."""
 
-    def append(self, call: Call) -> None:
+    def append(self, call: Call) -> int | None:
         """Forget the call."""
+        return 0
 
-    async def commit(self, call: Call) -> None:
+    async def commit(self, call: Call) -> int | None:
         """Forget the call."""
+        return 0

@@ -12,6 +12,8 @@ class Refusal(WatchkeeperError):
     error_class: ClassVar[ErrorClass] = "invalid_request"
     error_type: ClassVar[str] = "invalid_request_error"
     """OpenAI's `error.type`."""
+    retry_after_s: int = 0
+    """When it is worth asking again; 0 where that is not known."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         self.param = param
@@ -98,6 +100,58 @@ class MethodUnknown(Refusal, CallerError):
 
     code = "method_not_allowed"
     http_status = 405
+
+
+class BudgetExceeded(Refusal, CallerError):
+    """A budget has no room for the call; nothing was sent upstream."""
+
+    code = "budget_exceeded"
+    http_status = 429
+    error_class = "budget_exceeded"
+    error_type = "insufficient_quota"
+
+    def __init__(self, message: str, *, budget: str) -> None:
+        self.budget = budget
+        super().__init__(message)
+
+
+class PriceUnknown(BudgetExceeded):
+    """Money is limited and nobody can tell what the call would cost; nothing was sent upstream."""
+
+    code = "price_unknown"
+
+
+class LimitReached(Refusal, CallerError):
+    """So many calls were made lately, or are under way, that one more is refused; nothing was sent upstream."""
+
+    code = "rate_limit_exceeded"
+    http_status = 429
+    error_class = "rate_limited"
+    error_type = "rate_limit_error"
+    may_retry = True
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Runaway(Refusal, CallerError):
+    """The session seems to run away; nothing was sent upstream."""
+
+    code = "runaway"
+    http_status = 429
+    error_class = "runaway"
+    error_type = "insufficient_quota"
+
+
+class BudgetUnsure(Refusal, InternalError):
+    """Nobody can tell whether a budget has room, and it says to refuse then; nothing was sent upstream."""
+
+    code = "budget_unsure"
+    http_status = 503
+    error_class = "overloaded"
+    error_type = "server_error"
+    retry_after_s: int = 2
 
 
 class NotReady(Refusal, InternalError):

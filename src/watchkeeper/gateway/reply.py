@@ -110,6 +110,8 @@ def refusal_reply(passage: Passage, refusal: Refusal) -> Reply:
         own_headers(passage, call.overhead_ms),
         b"true" if refusal.may_retry else b"false",
     )
+    if refusal.retry_after_s:
+        head += b"retry-after: %d\r\n" % refusal.retry_after_s
     body = error_body(
         passage.room.family,
         str(refusal),
@@ -136,7 +138,7 @@ def own_headers(passage: Passage, overhead_ms: float) -> bytes:
     return (
         f"{name}: {call_id}\r\nx-wk-call-id: {call_id}\r\nx-wk-attempts: {len(call.attempts)}\r\n"
         f"x-wk-overhead-ms: {overhead_ms:.3f}\r\n{_where(passage)}{cost}\r\n"
-    ).encode()
+    ).encode() + (passage.tab.headers if passage.tab is not None else b"")
 
 
 def _where(passage: Passage) -> str:

@@ -48,6 +48,7 @@ _CHECKS: tuple[_Check, ...] = (
     lambda when, seen: not when.tenant or seen.passage.call.tenant in when.tenant,
     lambda when, seen: not when.tags or not set(when.tags).isdisjoint(seen.passage.call.tags),
     lambda when, seen: when.metadata.items() <= seen.passage.call.metadata.items(),
+    lambda when, seen: when.budget_used_over is None or _budget_share(seen.passage) > when.budget_used_over,
     lambda when, seen: when.minutes is None or _is_within(when.minutes, seen.minute),
     lambda when, seen: when.tools is None or when.tools == seen.asked["tools"],
     lambda when, seen: when.images is None or when.images == seen.asked["images"],
@@ -64,6 +65,10 @@ def first_that_holds(rules: Sequence[Rule], passage: Passage, at_ns: int) -> int
         if all(check(rule.when, seen) for check in _CHECKS):
             return index
     return None
+
+
+def _budget_share(passage: Passage) -> float:
+    return passage.tab.used_share if passage.tab is not None else 0.0
 
 
 def _is_within(minutes: tuple[int, int], minute: int) -> bool:

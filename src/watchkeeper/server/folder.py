@@ -65,6 +65,16 @@ class DataFolder:
         return self.run / "keeper.sock"
 
     @property
+    def ledger_socket(self) -> Path:
+        """Where the keeper grants leases to workers."""
+        return self.run / "ledger.sock"
+
+    @property
+    def holds(self) -> Path:
+        """What calls under way have set aside, a file for each life of a worker."""
+        return self.run / "holds"
+
+    @property
     def meters(self) -> Path:
         """What each worker has counted."""
         return self.run / "meters"

@@ -22,6 +22,9 @@ from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.app import App
 from watchkeeper.gateway.attempts import Attempts
 from watchkeeper.gateway.breaker import BreakerTable
+from watchkeeper.gateway.budgets.holdbook import HoldBook
+from watchkeeper.gateway.budgets.purse import Purse
+from watchkeeper.gateway.budgets.teller import Teller
 from watchkeeper.gateway.cache import Cache
 from watchkeeper.gateway.choose import Chooser
 from watchkeeper.gateway.exposition import exposition
@@ -38,6 +41,7 @@ from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
+from watchkeeper.server import local_socket
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.sealed import SealedFile, SealError
 from watchkeeper.spool.writer import SpoolWriter
@@ -84,6 +88,15 @@ class Worker:
         self.watchdog = Watchdog(loop, clock)
         self.pool = Pool(loop, PoolLimits())
         self.cache = Cache(clock)
+        holder = f"{options.name}.{clock.unix_ns()}"
+        self.purse = Purse(clock, worker=options.name, holder=holder, book=HoldBook(folder.holds / holder))
+        self.teller = Teller(
+            loop,
+            lambda: local_socket.connect(folder.ledger_socket, timeout_s=1.0),
+            self.purse.hello,
+            self.purse.on_recall,
+        )
+        self.purse.draw_on(self.teller)
         self._healths = HealthBook(BreakerTable(folder.breakers))
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
         attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock))
@@ -95,6 +108,7 @@ class Worker:
             failover=Failover(loop, clock, attempts, Fitter(attempts)),
             passing=Passing(attempts),
             cache=self.cache,
+            purse=self.purse,
             recorder=self._recorder if options.records else NoRecorder(),
             meters=self.meters,
         )
@@ -107,6 +121,7 @@ class Worker:
         self._take_snapshot()
         await self.spool.start()
         self.watchdog.start()
+        self.teller.start()
         await self.server.start(self._options.host, self._options.port, reuse_port=True)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -115,6 +130,7 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TICK_S)
             self._take_snapshot()
+            self.purse.tick(self.spool.counters["written"])
             self._ticks += 1
             if self._ticks % PUBLISH_TICKS == 0:
                 self._publish()
@@ -126,6 +142,8 @@ class Worker:
         self.watchdog.stop()
         await self.pool.close()
         await self.spool.close()
+        self.purse.close(self.spool.counters["written"])
+        self.teller.stop()
         self._publish()
 
     def _take_snapshot(self) -> None:
@@ -143,6 +161,7 @@ class Worker:
         self._snapshot_stamp = stamp
         self.pipeline.plan = prepare(snapshot, self._healths)
         self.cache.purge(snapshot.purges)
+        self.purse.follow(snapshot)
         self._recorder.follow(snapshot.durability)
 
     def _why_not_ready(self) -> str:

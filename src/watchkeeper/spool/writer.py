@@ -113,6 +113,7 @@ class SpoolWriter:
         self._must_finish = self._is_closing = False
         self._task: Task[None] | None = None
         self._losses: dict[str, Loss] = {}
+        self._taken = 0
         self.waiting_bytes = 0
         """What the records in memory weigh, those under way to the disk included."""
         self.trouble = ""
@@ -129,8 +130,12 @@ class SpoolWriter:
         await self._in_thread(self._log.prepare)
         self._task = self._loop.create_task(self._write_on())
 
-    def append(self, kind: int, payload: bytes) -> None:
-        """Take a record: it is on disk in about 20 ms, or counted as dropped with a reason."""
+    def append(self, kind: int, payload: bytes) -> int | None:
+        """Take a record: it is on disk in about 20 ms, or counted as dropped with a reason.
+
+        Returns its number among all that were taken, from 1: it is written when `counters["written"]` has come to that.
+        None when it was dropped.
+        """
         self.counters["accepted"] += 1
         if self._is_closing:
             self._drop("closed")
@@ -138,9 +143,11 @@ class SpoolWriter:
             self._drop("spool_full")
         else:
             self._gather(kind, payload)
+            return self._taken
+        return None
 
-    async def commit(self, kind: int, payload: bytes) -> None:
-        """Take a record and return once it survives a loss of power.
+    async def commit(self, kind: int, payload: bytes) -> int:
+        """Take a record and return its number, as `append` does, once it survives a loss of power.
 
         Raises:
             SpoolError: it is not on disk and will not be.
@@ -156,7 +163,9 @@ class SpoolWriter:
         waiter = self._loop.create_future()
         batch.waiters[len(batch.records) - 1] = waiter
         self._is_due.set()
+        number = self._taken
         await waiter
+        return number
 
     async def close(self) -> None:
         """Write what is waiting, finish the segment and stop; what cannot be written is counted as dropped."""
@@ -170,6 +179,7 @@ class SpoolWriter:
 
     def _gather(self, kind: int, payload: bytes) -> _Batch:
         batch = self._gathering
+        self._taken += 1
         if not batch.records:
             self._after(FLUSH_S, "flush")
         batch.records.append(Record(kind, payload))

@@ -27,6 +27,7 @@ from watchkeeper.testing.faults import (
     overloaded,
     rate_limited,
 )
+from watchkeeper.testing.ledger import MemoryLedger
 from watchkeeper.testing.recorder import MemoryRecorder
 from watchkeeper.testing.said import Tool
 from watchkeeper.testing.scripts import Delivery, Document, Reply, Script
@@ -45,6 +46,7 @@ __all__ = [
     "ErrorReply",
     "FakeClock",
     "HtmlPage",
+    "MemoryLedger",
     "MemoryRecorder",
     "NoPrefill",
     "NotJson",

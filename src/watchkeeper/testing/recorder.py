@@ -14,10 +14,11 @@ class MemoryRecorder:
     def require_room(self) -> None:
         """There is always room."""
 
-    def append(self, call: Call) -> None:
+    def append(self, call: Call) -> int | None:
         """Keep a call."""
         self.calls.append(call)
+        return len(self.calls)
 
-    async def commit(self, call: Call) -> None:
+    async def commit(self, call: Call) -> int | None:
         """Keep a call."""
-        self.calls.append(call)
+        return self.append(call)

@@ -3,8 +3,11 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 
 import uvloop
+from msgspec.structs import replace
+from tests.contract.gateway.money import BUDGETS, LIMITS
 from tests.contract.gateway.routes import FAULTS, ROUTES
 
 from watchkeeper.access.keys import KeyHasher, NewKey, make_key
@@ -15,6 +18,7 @@ from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.app import App
 from watchkeeper.gateway.attempts import Attempts
 from watchkeeper.gateway.breaker import BreakerTable
+from watchkeeper.gateway.budgets.purse import Purse
 from watchkeeper.gateway.cache import Cache
 from watchkeeper.gateway.choose import Chooser
 from watchkeeper.gateway.failover import Failover
@@ -25,12 +29,21 @@ from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
-from watchkeeper.gateway.snapshot import BreakerSettings, KeyEntry, ProviderEntry, Retries, RouteEntry, Snapshot, Target
+from watchkeeper.gateway.snapshot import (
+    BreakerSettings,
+    KeyEntry,
+    ProviderEntry,
+    Retries,
+    RouteEntry,
+    Runaway,
+    Snapshot,
+    Target,
+)
 from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
 from watchkeeper.money.book import PriceBook
-from watchkeeper.testing import MemoryRecorder, wait_until
+from watchkeeper.testing import MemoryLedger, MemoryRecorder, wait_until
 
 PROVIDER_KEY = "sk-fake-of-the-provider"
 BODY_BYTES_MAX = 1024 * 1024
@@ -57,6 +70,9 @@ class Gateway:
         self.recorder = MemoryRecorder()
         self.clock = ShiftedClock()
         self.cache = Cache(self.clock)
+        self.ledger = MemoryLedger(self.clock)
+        self.purse = Purse(self.clock, worker="worker-0", holder="worker-0.1")
+        self.purse.draw_on(self.ledger)
         self.healths = HealthBook(BreakerTable())
         self.pseudonym = SUBJECTS.of
         self.mute = socket.create_server(("127.0.0.1", 0))
@@ -120,6 +136,19 @@ class Gateway:
         """Return the newest record of this test, which may come a moment after its answer."""
         return wait_until(lambda: self.recorder.calls[-1:])[0]
 
+    def run(self, act: Callable[[], object]) -> None:
+        """Do something on the gateway's own thread, and wait until it is done."""
+        done = threading.Event()
+        self._loop.call_soon_threadsafe(act)
+        self._loop.call_soon_threadsafe(done.set)
+        assert done.wait(10)
+
+    def forget_money(self) -> None:
+        """The worker gives back all leases and knows no account any more."""
+        snapshot = self._snapshot()
+        self.run(lambda: self.purse.follow(replace(snapshot, budgets=(), limits=())))
+        self.run(lambda: self.purse.follow(snapshot))
+
     def start(self) -> None:
         self._thread.start()
         assert self._is_up.wait(10)
@@ -145,10 +174,14 @@ class Gateway:
             failover=Failover(loop, self.clock, attempts, Fitter(attempts)),
             passing=Passing(attempts),
             cache=self.cache,
+            purse=self.purse,
             recorder=self.recorder,
             meters=Meters("worker-0"),
         )
-        pipeline = Pipeline(parts, plan=prepare(self._snapshot(), self.healths))
+        snapshot = self._snapshot()
+        self.ledger.follow(snapshot.budgets, snapshot.limits)
+        self.purse.follow(snapshot)
+        pipeline = Pipeline(parts, plan=prepare(snapshot, self.healths))
         app = App(pipeline, admission, self.clock, metrics=lambda: b"", why_not_ready=lambda: "")
         limits = ServerLimits(body_bytes_max=BODY_BYTES_MAX)
         server = Server(app.handle, limits, loop=loop, clock=self.clock.monotonic)
@@ -186,6 +219,9 @@ class Gateway:
             }
             | ROUTES,
             faults=FAULTS,
+            budgets=BUDGETS,
+            limits=LIMITS,
+            runaway=Runaway(same_tool_call=4, call_tokens=3_000_000),
             features=frozenset({"support"}),
             keys={
                 entry.public_id: entry

@@ -1,7 +1,7 @@
 """What the gateway must know of a request in every case; all else passes through unread."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -10,6 +10,8 @@ from watchkeeper.gateway.decoding import ABSENT
 from watchkeeper.gateway.refusals import BadRequest
 
 MODELS_MAX = 20
+TOKENS_MAX = 1_000_000_000
+"""A limit beyond this is none."""
 Seen = TypeVar("Seen", bound="View")
 
 
@@ -35,6 +37,11 @@ class View(Protocol):
         """The client asked for the usage of its stream, or its API always tells."""
         ...
 
+    @property
+    def output_limit(self) -> tuple[int, int | None]:
+        """How many answers are asked for, and how many tokens each may have; None where the request sets no limit."""
+        ...
+
 
 class StreamOptions(Struct, gc=False):
     """`stream_options` of a chat request."""
@@ -51,11 +58,19 @@ class ChatView(Struct, gc=False):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    n: Any = None
 
     @property
     def person(self) -> str:
         """See `View.person`."""
         return self.user or ""
+
+    @property
+    def output_limit(self) -> tuple[int, int | None]:
+        """See `View.output_limit`."""
+        return _count(self.n) or 1, _count(self.max_completion_tokens) or _count(self.max_tokens)
 
     @property
     def wants_usage(self) -> bool:
@@ -84,6 +99,11 @@ class EmbeddingsView(Struct, gc=False):
         return None
 
     @property
+    def output_limit(self) -> tuple[int, int | None]:
+        """Vectors cost nothing."""
+        return 0, 0
+
+    @property
     def wants_usage(self) -> bool:
         """See `View.wants_usage`."""
         return True
@@ -103,6 +123,12 @@ class ResponsesView(Struct, gc=False):
     stream: bool | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    max_output_tokens: Any = None
+
+    @property
+    def output_limit(self) -> tuple[int, int | None]:
+        """See `View.output_limit`."""
+        return 1, _count(self.max_output_tokens)
 
     @property
     def person(self) -> str:
@@ -129,6 +155,12 @@ class MessagesView(Struct, gc=False):
     models: list[str] | None = None
     stream: bool | None = None
     metadata: MessagesMetadata | None = None
+    max_tokens: Any = None
+
+    @property
+    def output_limit(self) -> tuple[int, int | None]:
+        """See `View.output_limit`."""
+        return 1, _count(self.max_tokens)
 
     @property
     def person(self) -> str:
@@ -237,6 +269,11 @@ def _require_model(view: View) -> None:
             raise BadRequest(f"`models` must name between 1 and {MODELS_MAX} models.", param="models")
     elif not view.model:
         raise BadRequest("`model` is required.", param="model")
+
+
+def _count(given: Any) -> int | None:
+    """A number that can be a limit; whatever else a client sends is for its upstream to refuse."""
+    return given if isinstance(given, int) and 0 < given <= TOKENS_MAX else None
 
 
 def _lower_first(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What a worker may spend: which budgets and limits a call counts against, its holds, and the leases they come from."""

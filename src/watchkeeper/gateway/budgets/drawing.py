@@ -1,0 +1,163 @@
+"""Draws what calls need from their accounts, and asks the ledger where a lease does not suffice."""
+
+from msgspec import Struct
+
+from watchkeeper.core.call import Call
+from watchkeeper.core.clock import Clock
+from watchkeeper.gateway.account import Account
+from watchkeeper.gateway.budgets import saying
+from watchkeeper.gateway.budgets.teller import Ledger, NoLedger
+from watchkeeper.gateway.tab import Tab
+from watchkeeper.gateway.wire.runs import Signal
+from watchkeeper.money.budgets import Budget
+from watchkeeper.money.leases import Answer, Want
+
+ROUNDS_MAX = 1_000
+"""How often one call asks or waits before it is in doubt: others may take first what it waits for."""
+
+Needs = list[tuple[Account, int]]
+"""What a call needs of each account, in the rule's unit."""
+
+
+class _Question(Struct, eq=False):
+    """Asked of the ledger for one call."""
+
+    needs: Needs
+    over: Signal
+    answer: Answer | None = None
+    is_taken: bool = False
+    """What the call needs was set aside the moment the answer came, before others could."""
+
+
+class Drawer:
+    """Sets aside all that a call needs, or nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.ledger: Ledger = NoLedger()
+        self._now = clock.monotonic
+        self._unix_ns = clock.unix_ns
+
+    def take(self, tab: Tab, needs: Needs) -> bool:
+        """Set aside what is needed if all of it is there; touches nothing otherwise."""
+        for account, need in needs:
+            if account.left < need:
+                return False
+        now = self._now()
+        for account, need in needs:
+            account.left -= need
+            account.held += need
+            account.used_at = now
+            tab.holds.append((account, need))
+        return True
+
+    async def draw(self, call: Call, tab: Tab, needs: Needs) -> None:
+        """Set aside what is needed, with the ledger's help.
+
+        Raises:
+            BudgetExceeded, LimitReached, Runaway: there is no room.
+            BudgetUnsure: nobody knows whether there is, and the rule says to refuse then.
+        """
+        for _ in range(ROUNDS_MAX):
+            needs = self._without_spent(call, needs)
+            if self.take(tab, needs):
+                return
+            short = [(account, need) for account, need in needs if account.left < need]
+            waiting = next((account.waiting for account, _ in short if account.waiting is not None), None)
+            if waiting is not None:
+                signal = Signal()
+                waiting.append(signal)
+                await signal
+                continue
+            question = self._ask(tab, needs, short)
+            if not question.over.is_set:
+                await question.over
+            answer = question.answer
+            if answer is None:
+                needs = self._in_doubt(call, needs, short)
+            elif question.is_taken:
+                return
+        self._in_doubt(call, needs, needs)
+
+    def refresh(self, accounts: list[Account]) -> None:
+        """Have the ledger tell how accounts stand, without waiting for it."""
+        wants = tuple(Want(account.rule.id, account.values, 0, 0, must=False) for account in accounts)
+
+        def take_in(answer: Answer | None) -> None:
+            for account, told in zip(accounts, answer.accounts if answer is not None else (), strict=False):
+                account.take_in(told, self._now())
+
+        now = self._now()
+        for account in accounts:
+            account.told_at = now
+        self.ledger.ask(wants, take_in)
+
+    async def know(self, accounts: list[Account]) -> None:
+        """Have the ledger tell how accounts stand, and wait for it."""
+        question = self._ask(None, [], [(account, 0) for account in accounts])
+        if not question.over.is_set:
+            await question.over
+
+    def _ask(self, tab: Tab | None, needs: Needs, short: Needs) -> _Question:
+        now = self._now()
+        question = _Question(needs, Signal())
+        wants: list[Want] = []
+        for account, need in short:
+            lacking = max(0, need - account.left)
+            rule = account.rule
+            must = need > 0 and not (isinstance(rule, Budget) and rule.mode == "shadow")
+            wants.append(Want(rule.id, account.values, lacking, account.like(lacking, now) if need else 0, must))
+            # Where the ledger gives no more than is asked for, calls do not wait for one another's answers.
+            if not account.is_tight:
+                account.waiting = []
+
+        def take_in(answer: Answer | None) -> None:
+            question.answer = answer
+            self._take_in(short, answer)
+            if answer is not None and answer.is_granted and tab is not None:
+                question.is_taken = self.take(tab, needs)
+            for account, _ in short:
+                waiting, account.waiting = account.waiting, None
+                for signal in waiting or ():
+                    signal.set()
+            question.over.set()
+
+        self.ledger.ask(tuple(wants), take_in)
+        return question
+
+    def _take_in(self, short: Needs, answer: Answer | None) -> None:
+        if answer is None:
+            return
+        now = self._now()
+        by_key = {account.key: (account, need) for account, need in short}
+        for told in answer.accounts:
+            found = by_key.get(told.key)
+            if found is not None:
+                account, need = found
+                account.take_in(told, now)
+                if not told.has_room or not answer.is_granted:
+                    account.refuse(need, now)
+
+    def _without_spent(self, call: Call, needs: Needs) -> Needs:
+        """Leave out shadow budgets that have no room; raise for others that were refused just now."""
+        now = self._now()
+        spent = [(account, need) for account, need in needs if account.was_refused(need, now)]
+        if not spent:
+            return needs
+        for account, need in spent:
+            budget = account.budget
+            if budget is None or budget.mode != "shadow":
+                assert account.told is not None
+                raise saying.refusal(account.rule, account.values, account.told, need, self._unix_ns() / 1e9)
+            call.budget_notes.append(f"would_refuse {budget.id}")
+        gone = {account.key for account, _ in spent}
+        return [pair for pair in needs if pair[0].key not in gone]
+
+    def _in_doubt(self, call: Call, needs: Needs, short: Needs) -> Needs:
+        """Go on without accounts that cannot be asked about, where their rules allow it."""
+        for account, _ in short:
+            budget = account.budget
+            if account.rule.if_unsure == "refuse" and (budget is None or budget.mode != "shadow"):
+                raise saying.unsure(account.rule, account.values)
+            call.budget_notes.append(f"unsure {account.rule.id}")
+        gone = {account.key for account, _ in short}
+        return [pair for pair in needs if pair[0].key not in gone]

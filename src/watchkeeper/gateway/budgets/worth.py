@@ -1,0 +1,142 @@
+"""What a call may use before it is made: the most that is possible, and what calls like it mostly need."""
+
+from typing import Literal, NamedTuple
+
+from watchkeeper.gateway.budgets.spread import Spread, share_of
+from watchkeeper.gateway.estimate import input_tokens
+from watchkeeper.gateway.passage import Passage
+from watchkeeper.gateway.plan import PreparedTarget
+from watchkeeper.gateway.tab import UNKNOWN, Worth
+from watchkeeper.money.prices import PER_MILLION, Rate, Rates
+
+IMAGE_TOKENS_MAX = 50_000
+"""What one picture may count as: gpt-4o-mini takes 2,833 and 5,667 for each of up to eight tiles."""
+CHARACTERS_BYTES_MAX = 4
+SPREADS_MAX = 2_000
+"""Routes whose calls are compared with what they could have used."""
+RATES_MAX = 1_000
+"""Price rows whose highest rates are remembered; the next one starts over with none."""
+
+Measure = Literal["cost", "tokens", "output"]
+
+
+class Dearest(NamedTuple):
+    """The highest rates of one target, in nano-dollars per million."""
+
+    input: int
+    output: int
+    request_nusd: int
+
+    def cost(self, sent_tokens: int, output_tokens: int) -> int:
+        """Return what so many tokens can cost at most, in nano-dollars."""
+        return self.request_nusd - -(sent_tokens * self.input + output_tokens * self.output) // PER_MILLION
+
+
+class Appraiser:
+    """Tells what calls may use, and learns from what they have used."""
+
+    def __init__(self) -> None:
+        self._dearest: dict[int, tuple[Rates, Dearest]] = {}
+        self._spreads: dict[tuple[str, Measure], Spread] = {}
+
+    def in_tokens(self, passage: Passage) -> Worth:
+        """Return the most tokens that a call can use.
+
+        A token is at least one byte of the body, so its length bounds the input; where it brings pictures, the length
+        of its text does, with `IMAGE_TOKENS_MAX` for each picture.
+        """
+        if passage.route is None or passage.call.surface == "count_tokens":
+            return UNKNOWN
+        return Worth(_input_bound(passage.body) + self.output_tokens(passage), None)
+
+    def in_money(self, passage: Passage, targets: tuple[PreparedTarget, ...]) -> Worth:
+        """Return the most tokens and money that a call can use, whichever of the targets answers it."""
+        if passage.route is None:
+            return UNKNOWN
+        if passage.call.surface == "count_tokens":
+            return Worth(0, 0)
+        sent, output, at_ns = _input_bound(passage.body), self.output_tokens(passage), passage.call.started_ns
+        most = 0
+        for target in targets:
+            rates = target.rates(at_ns)
+            if rates is None:
+                return Worth(sent + output, None)
+            nusd = self._of(rates).cost(sent, output)
+            if nusd > most:
+                most = nusd
+        return Worth(sent + output, most)
+
+    def output_tokens(self, passage: Passage) -> int:
+        """Return how long the answers to a request may become, all of them together."""
+        view, route = passage.view, passage.route
+        if view is None or route is None:
+            return 0
+        answers, limit = view.output_limit
+        if limit is None:
+            limit = route.max_output_tokens
+            if route.missing_max_tokens == "p99":
+                limit = share_of(limit, self.spread(route.name, "output").p99)
+        return answers * limit
+
+    def dearest(self, targets: tuple[PreparedTarget, ...], at_ns: int) -> Dearest | None:
+        """Return the highest rates among targets; None when one of them cannot be priced."""
+        found = [target.rates(at_ns) for target in targets]
+        known = [self._of(rates) for rates in found if rates is not None]
+        return Dearest(*map(max, zip(*known, strict=True))) if known and len(known) == len(found) else None
+
+    def spread(self, route: str, measure: Measure) -> Spread:
+        """Return how calls of a route compare with the most they could have used."""
+        found = self._spreads.get((route, measure))
+        if found is None:
+            if len(self._spreads) >= SPREADS_MAX:
+                self._spreads.clear()
+            found = self._spreads[route, measure] = Spread()
+        return found
+
+    def learn(self, passage: Passage, worth: Worth) -> None:
+        """Compare what a call has used with what it could have."""
+        call, route = passage.call, passage.route
+        usage = call.usage
+        if usage is None or route is None or call.usage_status != "measured":
+            return
+        if worth.nusd and call.cost_nusd is not None:
+            self.spread(route.name, "cost").observe(call.cost_nusd, worth.nusd)
+        if worth.tokens:
+            self.spread(route.name, "tokens").observe(usage.input_tokens + usage.output_tokens, worth.tokens)
+        if route.missing_max_tokens == "p99":
+            self.spread(route.name, "output").observe(usage.output_tokens, route.max_output_tokens)
+
+    def _of(self, rates: Rates) -> Dearest:
+        known = self._dearest.get(id(rates))
+        if known is not None and known[0] is rates:
+            return known[1]
+        if len(self._dearest) >= RATES_MAX:
+            self._dearest.clear()
+        found = highest(rates)
+        self._dearest[id(rates)] = (rates, found)
+        return found
+
+
+def highest(rates: Rates) -> Dearest:
+    """Return the highest rates that a token of input or output can be billed at."""
+    by_bucket = rates.by_bucket
+    inputs, outputs = (0, 1, 2, 3, 6), (4, 5, 7)
+    return Dearest(
+        max(_most(by_bucket[place]) for place in inputs),
+        max(_most(by_bucket[place]) for place in outputs),
+        rates.request_nusd,
+    )
+
+
+def _input_bound(body: bytes) -> int:
+    if b"image" not in body:
+        return len(body)
+    pictures = body.count(b'"image') + body.count(b'"input_image')
+    text = input_tokens(body) * CHARACTERS_BYTES_MAX * CHARACTERS_BYTES_MAX
+    return min(text, len(body)) + IMAGE_TOKENS_MAX * pictures
+
+
+def _most(rate: Rate | None) -> int:
+    if rate is None:
+        return 0
+    return max([rate.nusd_per_million, *(tier.nusd_per_million for tier in rate.tiers)])
