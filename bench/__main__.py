@@ -17,6 +17,7 @@ from bench.figure import Figure, Measure, Settings
 
 PARTS = {
     "throughput": "bench.throughput",
+    "money": "bench.money",
     "routing": "bench.routing",
     "latency": "bench.latency",
     "outage": "bench.outage",

@@ -21,7 +21,7 @@ WORST_CASES = 20
 """Of a call must fit beside each other, else the same."""
 
 
-class Account(Struct, eq=False):
+class Account(Struct, eq=False, gc=False):
     """What is leased, what of it is held by calls under way, and what the ledger last said."""
 
     key: str
@@ -48,14 +48,14 @@ class Account(Struct, eq=False):
     """What was refused."""
 
     @property
-    def is_leased(self) -> bool:
-        """Whether calls need a lease here; a soft budget is only counted."""
-        return isinstance(self.rule, Limit) or self.rule.mode != "soft"
+    def is_at_rest(self) -> bool:
+        """Nothing is leased, held or asked here."""
+        return self.left <= 0 and not self.held and self.waiting is None
 
     @property
-    def budget(self) -> Budget | None:
-        """The rule, where it is a budget."""
-        return self.rule if isinstance(self.rule, Budget) else None
+    def is_shadow(self) -> bool:
+        """Calls go on without it."""
+        return isinstance(self.rule, Budget) and self.rule.mode == "shadow"
 
     @property
     def is_tight(self) -> bool:
@@ -98,7 +98,7 @@ class Account(Struct, eq=False):
         told = self.told
         if told is None:
             return False
-        room = told.limit - told.used - told.held - self.drawn + self.left
+        room = told.limit - told.used - told.held + self.left
         return room >= worst * WORST_CASES and room * 100 >= told.limit * EVEN
 
     def lapse(self, unix_s: float) -> None:

@@ -68,7 +68,7 @@ def first_that_holds(rules: Sequence[Rule], passage: Passage, at_ns: int) -> int
 
 
 def _budget_share(passage: Passage) -> float:
-    return passage.tab.used_share if passage.tab is not None else 0.0
+    return passage.tab.used_share(passage.call.started_ns / 1e9) if passage.tab is not None else 0.0
 
 
 def _is_within(minutes: tuple[int, int], minute: int) -> bool:

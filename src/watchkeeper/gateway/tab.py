@@ -1,16 +1,14 @@
 """What one call counts against, and what is held for it."""
 
-from typing import NamedTuple
-
 from msgspec import Struct
 
 from watchkeeper.gateway.account import Account
-from watchkeeper.money.budgets import Budget
+from watchkeeper.money.budgets import Budget, Limit
 
 NO_SLOT = -1
 
 
-class Worth(NamedTuple):
+class Worth(Struct, frozen=True, gc=False):
     """What one call can use at its most."""
 
     tokens: int
@@ -21,28 +19,34 @@ class Worth(NamedTuple):
 UNKNOWN = Worth(0, None)
 
 
-class Scopes(NamedTuple):
+class Scopes(Struct, frozen=True):
     """The accounts of one caller; the same for each of its calls."""
 
-    budgets: tuple[Account, ...]
+    budgets: tuple[tuple[Account, Budget], ...] = ()
     """That calls draw on."""
-    counted: tuple[Account, ...]
+    counted: tuple[tuple[Account, Budget], ...] = ()
     """That are only added up."""
-    limits: tuple[Account, ...]
-    single: tuple[Budget, ...]
+    limits: tuple[tuple[Account, Limit], ...] = ()
+    single: tuple[Budget, ...] = ()
     """About each call by itself."""
+    judged: tuple[tuple[Account, Budget], ...] = ()
+    """Those of the budgets whose use decides where calls go."""
 
     @property
     def is_empty(self) -> bool:
         """Nothing is counted."""
-        return not (self.budgets or self.counted or self.limits or self.single)
+        return not (self.budgets or self.limits or self.counted or self.single)
 
 
 class Tab(Struct, eq=False):
     """Of one call."""
 
     scopes: Scopes
+    output_tokens: int
+    """How long its answers may become."""
     holds: list[tuple[Account, int]] = []
+    passes: list[tuple[Account, int]] = []
+    """What it takes of limits."""
     slot: int = NO_SLOT
     """In the book of holds; `NO_SLOT` where it is not in it."""
     worth: Worth = UNKNOWN
@@ -52,7 +56,9 @@ class Tab(Struct, eq=False):
     """Where budgets send the call; empty where the route decides."""
     cache_only: Account | None = None
     """The budget because of which only the cache may answer."""
-    used_share: float = 0.0
-    """Of the most used budget."""
     headers: bytes = b""
     """`x-ratelimit-*`."""
+
+    def used_share(self, unix_s: float) -> float:
+        """Return the share that is used of the most used budget."""
+        return max((account.used_share(unix_s) for account, _ in self.scopes.budgets), default=0.0)

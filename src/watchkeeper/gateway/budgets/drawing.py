@@ -7,9 +7,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.account import Account
 from watchkeeper.gateway.budgets import saying
 from watchkeeper.gateway.budgets.teller import Ledger, NoLedger
-from watchkeeper.gateway.tab import Tab
 from watchkeeper.gateway.wire.runs import Signal
-from watchkeeper.money.budgets import Budget
 from watchkeeper.money.leases import Answer, Want
 
 ROUNDS_MAX = 1_000
@@ -37,7 +35,7 @@ class Drawer:
         self._now = clock.monotonic
         self._unix_ns = clock.unix_ns
 
-    def take(self, tab: Tab, needs: Needs) -> bool:
+    def take(self, needs: Needs) -> bool:
         """Set aside what is needed if all of it is there; touches nothing otherwise."""
         for account, need in needs:
             if account.left < need:
@@ -47,11 +45,12 @@ class Drawer:
             account.left -= need
             account.held += need
             account.used_at = now
-            tab.holds.append((account, need))
         return True
 
-    async def draw(self, call: Call, tab: Tab, needs: Needs) -> None:
-        """Set aside what is needed, with the ledger's help.
+    async def draw(self, call: Call, needs: Needs) -> Needs:
+        """Set aside what is needed, with the ledger's help; return what that was.
+
+        Left out are budgets in shadow that have no room, and those that may be passed over where they cannot be asked.
 
         Raises:
             BudgetExceeded, LimitReached, Runaway: there is no room.
@@ -59,8 +58,8 @@ class Drawer:
         """
         for _ in range(ROUNDS_MAX):
             needs = self._without_spent(call, needs)
-            if self.take(tab, needs):
-                return
+            if self.take(needs):
+                return needs
             short = [(account, need) for account, need in needs if account.left < need]
             waiting = next((account.waiting for account, _ in short if account.waiting is not None), None)
             if waiting is not None:
@@ -68,15 +67,15 @@ class Drawer:
                 waiting.append(signal)
                 await signal
                 continue
-            question = self._ask(tab, needs, short)
+            question = self._ask(needs, short)
             if not question.over.is_set:
                 await question.over
             answer = question.answer
             if answer is None:
                 needs = self._in_doubt(call, needs, short)
             elif question.is_taken:
-                return
-        self._in_doubt(call, needs, needs)
+                return needs
+        return self._in_doubt(call, needs, needs)
 
     def refresh(self, accounts: list[Account]) -> None:
         """Have the ledger tell how accounts stand, without waiting for it."""
@@ -93,19 +92,18 @@ class Drawer:
 
     async def know(self, accounts: list[Account]) -> None:
         """Have the ledger tell how accounts stand, and wait for it."""
-        question = self._ask(None, [], [(account, 0) for account in accounts])
+        question = self._ask([], [(account, 0) for account in accounts])
         if not question.over.is_set:
             await question.over
 
-    def _ask(self, tab: Tab | None, needs: Needs, short: Needs) -> _Question:
+    def _ask(self, needs: Needs, short: Needs) -> _Question:
         now = self._now()
         question = _Question(needs, Signal())
         wants: list[Want] = []
         for account, need in short:
             lacking = max(0, need - account.left)
-            rule = account.rule
-            must = need > 0 and not (isinstance(rule, Budget) and rule.mode == "shadow")
-            wants.append(Want(rule.id, account.values, lacking, account.like(lacking, now) if need else 0, must))
+            like, must = account.like(lacking, now) if need else 0, need > 0 and not account.is_shadow
+            wants.append(Want(account.rule.id, account.values, lacking, like, must))
             # Where the ledger gives no more than is asked for, calls do not wait for one another's answers.
             if not account.is_tight:
                 account.waiting = []
@@ -113,8 +111,8 @@ class Drawer:
         def take_in(answer: Answer | None) -> None:
             question.answer = answer
             self._take_in(short, answer)
-            if answer is not None and answer.is_granted and tab is not None:
-                question.is_taken = self.take(tab, needs)
+            if answer is not None and answer.is_granted:
+                question.is_taken = bool(needs) and self.take(needs)
             for account, _ in short:
                 waiting, account.waiting = account.waiting, None
                 for signal in waiting or ():
@@ -144,20 +142,17 @@ class Drawer:
         if not spent:
             return needs
         for account, need in spent:
-            budget = account.budget
-            if budget is None or budget.mode != "shadow":
-                assert account.told is not None
-                raise saying.refusal(account.rule, account.values, account.told, need, self._unix_ns() / 1e9)
-            call.budget_notes.append(f"would_refuse {budget.id}")
+            if not account.is_shadow:
+                raise saying.refusal(account, need, self._unix_ns() / 1e9)
+            call.budget_notes.append(f"would_refuse {account.rule.id}")
         gone = {account.key for account, _ in spent}
         return [pair for pair in needs if pair[0].key not in gone]
 
     def _in_doubt(self, call: Call, needs: Needs, short: Needs) -> Needs:
         """Go on without accounts that cannot be asked about, where their rules allow it."""
         for account, _ in short:
-            budget = account.budget
-            if account.rule.if_unsure == "refuse" and (budget is None or budget.mode != "shadow"):
-                raise saying.unsure(account.rule, account.values)
+            if account.rule.if_unsure == "refuse" and not account.is_shadow:
+                raise saying.unsure(account)
             call.budget_notes.append(f"unsure {account.rule.id}")
         gone = {account.key for account, _ in short}
         return [pair for pair in needs if pair[0].key not in gone]

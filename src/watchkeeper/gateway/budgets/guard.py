@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.gateway.decoding import UNREADABLE
+from watchkeeper.gateway.estimate import input_tokens
 from watchkeeper.gateway.refusals import Runaway
 from watchkeeper.gateway.snapshot import Runaway as Settings
 
@@ -36,12 +37,15 @@ def see_that_it_goes_on(body: bytes, settings: Settings) -> None:
         )
 
 
-def see_that_it_is_not_huge(tokens: int, most: int) -> None:
-    """Refuse a call that may take too many tokens.
+def see_that_it_is_not_huge(body: bytes, output_tokens: int, most: int) -> None:
+    """Refuse a call that may take too many tokens, its answer at its longest included.
 
     Raises:
         Runaway: it may.
     """
+    if len(body) + output_tokens <= most:  # a token is at least a byte
+        return
+    tokens = input_tokens(body) + output_tokens
     if tokens > most:
         raise Runaway(
             f"This call may take {tokens:,} tokens, and the guard against runaway sessions allows {most:,}. Nothing "

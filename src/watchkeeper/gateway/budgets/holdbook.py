@@ -46,7 +46,7 @@ class HoldBook:
         self._free = list(range(SLOTS, 0, -1))
         self._leaving: deque[tuple[int, int]] = deque()
 
-    def enter(self, call_id: str, at_ns: int, accounts: tuple[tuple[str, int], ...]) -> int:
+    def enter(self, call_id: str, at_ns: int, accounts: list[tuple[str, int]]) -> int:
         """Write a hold down; return its slot, or `NO_SLOT` when there is no room for it."""
         entry = _encode((call_id, at_ns, accounts))
         if not self._free or len(entry) > SLOT_BYTES - _LENGTH:

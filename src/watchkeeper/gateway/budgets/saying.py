@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from watchkeeper.core.money import BudgetUnit, usd
 from watchkeeper.gateway.account import Account
 from watchkeeper.gateway.refusals import BudgetExceeded, BudgetUnsure, LimitReached, PriceUnknown, Refusal, Runaway
-from watchkeeper.money.budgets import Budget, Limit, RateUnit, Rule, Scope
+from watchkeeper.money.budgets import Budget, Limit, RateUnit, Scope
 from watchkeeper.money.leases import Account as Told
 from watchkeeper.money.windows import NEVER_S
 
@@ -16,8 +16,10 @@ RUNAWAY_PREFIX = "runaway:"
 _NOTHING = "Nothing was sent upstream."
 
 
-def refusal(rule: Rule, values: tuple[str, ...], told: Told, need: int, now_s: float) -> Refusal:
-    """Say that a rule has no room for a call."""
+def refusal(account: Account, need: int, now_s: float) -> Refusal:
+    """Say that an account has no room for a call, as the ledger has just told."""
+    rule, values, told = account.rule, account.values, account.told
+    assert told is not None
     if isinstance(rule, Limit):
         return _limit_reached(rule, values, told, now_s)
     amounts = (amount(told.limit, rule.unit), amount(told.used, rule.unit), amount(told.held, rule.unit))
@@ -56,12 +58,12 @@ def too_dear(rule: Budget, most: int) -> Refusal:
     )
 
 
-def limit_headers(limits: tuple[Account, ...], now_s: float) -> bytes:
+def limit_headers(limits: tuple[tuple[Account, Limit], ...], now_s: float) -> bytes:
     """Write `x-ratelimit-*` for requests and for tokens, each of the limit with the least left."""
     lines: dict[str, tuple[int, str]] = {}
-    for account in limits:
-        told, rule = account.told, account.rule
-        if told is None or not isinstance(rule, Limit) or not rule.per_s:
+    for account, rule in limits:
+        told = account.told
+        if told is None or not rule.per_s:
             continue
         left = max(0, told.limit - told.used + account.left)
         known = lines.get(rule.unit)
@@ -86,11 +88,12 @@ def unpriced(rule: Budget, target: str) -> Refusal:
     )
 
 
-def unsure(rule: Rule, values: tuple[str, ...]) -> Refusal:
+def unsure(account: Account) -> Refusal:
     """Say that the ledger cannot be asked."""
+    rule = account.rule
     return BudgetUnsure(
-        f"What is left of `{rule.id}` for {_whose(rule.scope, values)} is not known: the ledger does not answer, and "
-        f"`if_unsure` says to refuse. {_NOTHING} Try again in a few seconds."
+        f"What is left of `{rule.id}` for {_whose(rule.scope, account.values)} is not known: the ledger does not "
+        f"answer, and `if_unsure` says to refuse. {_NOTHING} Try again in a few seconds."
     )
 
 

@@ -6,7 +6,7 @@ from watchkeeper.gateway.budgets.spread import Spread, share_of
 from watchkeeper.gateway.estimate import input_tokens
 from watchkeeper.gateway.passage import Passage
 from watchkeeper.gateway.plan import PreparedTarget
-from watchkeeper.gateway.tab import UNKNOWN, Worth
+from watchkeeper.gateway.tab import UNKNOWN, Tab, Worth
 from watchkeeper.money.prices import PER_MILLION, Rate, Rates
 
 IMAGE_TOKENS_MAX = 50_000
@@ -39,7 +39,7 @@ class Appraiser:
         self._dearest: dict[int, tuple[Rates, Dearest]] = {}
         self._spreads: dict[tuple[str, Measure], Spread] = {}
 
-    def in_tokens(self, passage: Passage) -> Worth:
+    def in_tokens(self, passage: Passage, output_tokens: int) -> Worth:
         """Return the most tokens that a call can use.
 
         A token is at least one byte of the body, so its length bounds the input; where it brings pictures, the length
@@ -47,24 +47,24 @@ class Appraiser:
         """
         if passage.route is None or passage.call.surface == "count_tokens":
             return UNKNOWN
-        return Worth(_input_bound(passage.body) + self.output_tokens(passage), None)
+        return Worth(_input_bound(passage.body) + output_tokens, None)
 
-    def in_money(self, passage: Passage, targets: tuple[PreparedTarget, ...]) -> Worth:
+    def in_money(self, passage: Passage, targets: tuple[PreparedTarget, ...], output_tokens: int) -> Worth:
         """Return the most tokens and money that a call can use, whichever of the targets answers it."""
-        if passage.route is None:
+        if passage.route is None or not targets:
             return UNKNOWN
         if passage.call.surface == "count_tokens":
             return Worth(0, 0)
-        sent, output, at_ns = _input_bound(passage.body), self.output_tokens(passage), passage.call.started_ns
+        sent, at_ns = _input_bound(passage.body), passage.call.started_ns
         most = 0
         for target in targets:
             rates = target.rates(at_ns)
             if rates is None:
-                return Worth(sent + output, None)
-            nusd = self._of(rates).cost(sent, output)
+                return Worth(sent + output_tokens, None)
+            nusd = self._of(rates).cost(sent, output_tokens)
             if nusd > most:
                 most = nusd
-        return Worth(sent + output, most)
+        return Worth(sent + output_tokens, most)
 
     def output_tokens(self, passage: Passage) -> int:
         """Return how long the answers to a request may become, all of them together."""
@@ -93,15 +93,15 @@ class Appraiser:
             found = self._spreads[route, measure] = Spread()
         return found
 
-    def learn(self, passage: Passage, worth: Worth) -> None:
+    def learn(self, passage: Passage, tab: Tab) -> None:
         """Compare what a call has used with what it could have."""
-        call, route = passage.call, passage.route
+        call, route, worth = passage.call, passage.route, tab.worth
         usage = call.usage
         if usage is None or route is None or call.usage_status != "measured":
             return
         if worth.nusd and call.cost_nusd is not None:
             self.spread(route.name, "cost").observe(call.cost_nusd, worth.nusd)
-        if worth.tokens:
+        if worth.tokens and tab.passes:
             self.spread(route.name, "tokens").observe(usage.input_tokens + usage.output_tokens, worth.tokens)
         if route.missing_max_tokens == "p99":
             self.spread(route.name, "output").observe(usage.output_tokens, route.max_output_tokens)

@@ -1,0 +1,100 @@
+"""The accounts that calls of this worker have come across, and whose calls count against which."""
+
+from collections.abc import Iterable
+
+from watchkeeper.core.call import Call
+from watchkeeper.core.clock import Clock
+from watchkeeper.gateway.account import IDLE_S, Account
+from watchkeeper.gateway.budgets.matching import Matcher, caller_of, is_for_one_call
+from watchkeeper.gateway.tab import Scopes
+from watchkeeper.money.budgets import Budget, Limit, Rule, account_key
+
+SCOPES_MAX = 10_000
+"""Callers whose accounts are remembered; the next one starts over with none."""
+FORGOTTEN_S = 60.0
+"""An account that no call has touched for so long, and that has no lease, is forgotten."""
+
+
+class Accounts:
+    """Found by caller, or by key."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._now = clock.monotonic
+        self._rules: dict[str, Rule] = {}
+        self._matcher = Matcher(())
+        self._by_key: dict[str, Account] = {}
+        self._scopes: dict[tuple[str, ...], Scopes] = {}
+        self.has_rules = False
+
+    def follow(self, rules: Iterable[Rule]) -> list[Account]:
+        """Take on rules; return the accounts of rules that are gone, which are forgotten here."""
+        found = {rule.id: rule for rule in rules}
+        if found == self._rules:
+            return []
+        self._rules, self._matcher, self.has_rules = found, Matcher(found.values()), bool(found)
+        self._scopes.clear()
+        gone = [account for account in self._by_key.values() if account.rule.id not in found]
+        for account in gone:
+            del self._by_key[account.key]
+        for account in self._by_key.values():
+            account.rule, account.told = found[account.rule.id], None
+        return gone
+
+    def of(self, call: Call) -> Scopes:
+        """Return what a call counts against; the same object for each call of one caller."""
+        caller = caller_of(call)
+        found = self._scopes.get(caller)
+        if found is None:
+            if len(self._scopes) >= SCOPES_MAX:
+                self._scopes.clear()
+            found = self._scopes[caller] = self._find(call)
+        return found
+
+    def named(self, keys: Iterable[str]) -> list[Account]:
+        """Return the accounts of these keys that are known here."""
+        return [found for key in keys if (found := self._by_key.get(key)) is not None]
+
+    def all(self) -> list[Account]:
+        """Return every account that is known here."""
+        return list(self._by_key.values())
+
+    def idle(self) -> list[Account]:
+        """Return accounts with a lease that no call has touched lately."""
+        since = self._now() - IDLE_S
+        return [one for one in self._by_key.values() if one.left > 0 and one.used_at < since]
+
+    def forget(self) -> None:
+        """Forget accounts that no call has touched for long."""
+        since = self._now() - FORGOTTEN_S
+        gone = [key for key, one in self._by_key.items() if one.used_at < since and one.is_at_rest]
+        if gone:
+            self._scopes.clear()
+            for key in gone:
+                del self._by_key[key]
+
+    def _find(self, call: Call) -> Scopes:
+        budgets: list[tuple[Account, Budget]] = []
+        counted: list[tuple[Account, Budget]] = []
+        limits: list[tuple[Account, Limit]] = []
+        single: list[Budget] = []
+        for rule, values in self._matcher.matches(call):
+            if isinstance(rule, Limit):
+                limits.append((self._account(rule, values), rule))
+            elif is_for_one_call(rule):
+                single.append(rule)
+            else:
+                (counted if rule.mode == "soft" else budgets).append((self._account(rule, values), rule))
+        return Scopes(
+            budgets=tuple(budgets),
+            counted=tuple(counted),
+            limits=tuple(limits),
+            single=tuple(single),
+            judged=tuple(pair for pair in budgets if pair[1].mode == "degrade"),
+        )
+
+    def _account(self, rule: Rule, values: tuple[str, ...]) -> Account:
+        key = account_key(rule.id, values)
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._by_key[key] = Account(key, rule, values, used_at=self._now())
+        return found
