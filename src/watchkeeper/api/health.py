@@ -84,6 +84,8 @@ async def examine(parts: Services) -> Health:
         troubles.append(f"config: {refused}")
     if not await parts.control.answers():
         troubles.append("control: the control database does not answer")
+    else:
+        found["ledger"] = found.get("ledger", {}) | await parts.control.ledger.counts()
     store = None
     try:
         store = await parts.analytics.stats()

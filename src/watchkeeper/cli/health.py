@@ -13,4 +13,6 @@ def health(*, data: Data = DATA_DEFAULT, json: Json = False) -> None:
     if found["troubles"]:
         raise CommandFailed("; ".join(found["troubles"]))
     if not json:
-        show.line(f"ok: {found['store']['calls']} calls stored, snapshot {found.get('snapshot')}")
+        holds = found["ledger"]["unresolved_holds"]
+        told = f"; {holds} unresolved holds, see `watchkeeper budgets holds`" if holds else ""
+        show.line(f"ok: {found['store']['calls']} calls stored, snapshot {found.get('snapshot')}{told}")

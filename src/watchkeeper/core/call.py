@@ -174,7 +174,7 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     """Events of a stream that could not be read and were left out."""
     charges: list[Charge] = []
     """What it takes from which budgets."""
-    holder: str = ""
-    """The life of the worker whose leases the charges were drawn from."""
     budget_notes: list[str] = []
     """What budgets did to it: `would_refuse BUDGET`, `degraded BUDGET`, `unsure BUDGET`."""
+    holder: str = ""
+    """The life of the worker whose leases the charges were drawn from, as in `money.leases.Hello`."""

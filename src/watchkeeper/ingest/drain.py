@@ -12,6 +12,9 @@ from watchkeeper.ingest import rejected
 from watchkeeper.ingest.intake import Intake, Parts, Store
 from watchkeeper.ingest.pricing import Pricer
 from watchkeeper.ingest.rejected import RejectedRecords
+from watchkeeper.ingest.settling import Settler
+from watchkeeper.spool.reader import segments_of
+from watchkeeper.spool.segment import HEADER_BYTES, SegmentDamaged, created_ns_of
 
 PAUSE_S = 0.4
 """Between two looks at the spools. Each look that finds something costs the store three small inserts."""
@@ -34,11 +37,20 @@ class _Trouble(NamedTuple):
 class Drain:
     """Empties the spools, in a thread of its own."""
 
-    def __init__(self, spool: Path, key: bytes, store: Store, pricer: Pricer, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        spool: Path,
+        key: bytes,
+        store: Store,
+        pricer: Pricer,
+        *,
+        clock: Clock,
+        settler: Settler | None = None,
+    ) -> None:
         self._spool = spool
         self._clock = clock
         self._rejected = RejectedRecords(spool, key, clock)
-        self._parts = Parts(key=key, store=store, pricer=pricer, rejected=self._rejected, clock=clock)
+        self._parts = Parts(key=key, store=store, pricer=pricer, rejected=self._rejected, clock=clock, settler=settler)
         self._intakes: dict[str, Intake] = {}
         self._troubles: dict[str, _Trouble] = {}
         self._stop = threading.Event()
@@ -86,6 +98,24 @@ class Drain:
             "last_stored_at": datetime.fromtimestamp(stored_ns / 1e9, UTC).isoformat() if stored_ns else None,
             "trouble": self._trouble() or None,
         }
+
+    def is_drained(self, worker: str, *, before_ns: int) -> bool:
+        """Tell whether no segment of a worker is left that was begun before a Unix time; for any thread."""
+        for path in segments_of(self._spool / worker):
+            try:
+                with path.open("rb") as file:
+                    if created_ns_of(file.read(HEADER_BYTES)) < before_ns:
+                        return False
+            except FileNotFoundError:  # taken in and deleted in this moment
+                continue
+            except (OSError, SegmentDamaged):  # `step` meets it as well
+                return False
+        return True
+
+    def taken_in_ns(self, worker: str) -> int:
+        """Return a Unix time before which all that a worker had written is stored; 0 when nobody can tell."""
+        intake = self._intakes.get(worker)
+        return intake.taken_in_ns if intake is not None else 0
 
     def step(self) -> int:
         """Take one batch from every spool that holds something; return how many records that were.

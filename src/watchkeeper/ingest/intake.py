@@ -1,8 +1,8 @@
 """One worker's spool on its way into the store, a range of frames at a time.
 
-A range is stored in three steps: its bounds and a token go to the cursor file, its rows go to the store under that
-token, the cursor moves behind it. A crash between any two of them repeats the same range under the same token, and the
-store keeps one copy.
+A range is stored in four steps: its bounds and a token go to the cursor file, what its calls have used goes to the
+ledger, its rows go to the store under that token, the cursor moves behind it. A crash between any two of them repeats
+the same range under the same token: the store keeps one copy, and the ledger knows its place in the spool.
 """
 
 import logging
@@ -21,10 +21,12 @@ from watchkeeper.ingest.cursor import Cursor, Intent
 from watchkeeper.ingest.pricing import Pricer
 from watchkeeper.ingest.rejected import DAMAGED_FRAME, RejectedRecords
 from watchkeeper.ingest.rows import add_call
+from watchkeeper.ingest.settling import Settler, charges_of
 from watchkeeper.spool.loss import Loss
 from watchkeeper.spool.reader import Frame, Position, SegmentReader, segments_of
 from watchkeeper.spool.segment import CALL_RECORD, LOSS_RECORD, Record, SegmentDamaged
 from watchkeeper.store.batch import CallBatch
+from watchkeeper.store.ledger import Place, SettledCharge
 
 BATCH_RECORDS = 8_000
 BATCH_BYTES = 48 << 20
@@ -50,6 +52,7 @@ class Parts:
     pricer: Pricer
     rejected: RejectedRecords
     clock: Clock
+    settler: Settler | None = None
 
 
 class Intake:
@@ -60,6 +63,7 @@ class Intake:
         self._parts = parts
         self._reader: SegmentReader | None = None
         self._batch = CallBatch()
+        self._charges: list[SettledCharge] = []
         self._decode_call: Callable[[bytes], Call] = msgspec.msgpack.Decoder(Call).decode
         self._decode_loss: Callable[[bytes], Loss] = msgspec.msgpack.Decoder(Loss).decode
         self.cursor = cursors.load(folder)
@@ -69,12 +73,16 @@ class Intake:
         """Unix time at which the newest call stored by this process ended."""
         self.stored_ns = 0
         """Unix time of the last insert by this process."""
+        self.taken_in_ns = 0
+        """All that was on disk at this Unix time is stored; 0 until all of it has been once."""
 
     def step(self) -> int:
         """Store the next range, or delete a segment that is stored whole; return the number of records, or 1."""
         self.has_more = False
+        began_ns = self._parts.clock.unix_ns()
         reader = self._reader or self._open_next()
         if reader is None:
+            self.taken_in_ns = began_ns
             return 0
         # Asked before reading: what an abandoned segment holds then is all that it will ever hold.
         is_abandoned = reader.is_abandoned()
@@ -87,6 +95,8 @@ class Intake:
             self._delete(reader)
             self.has_more = True
             return 1
+        if len(segments_of(self._folder)) == 1:  # Behind a segment that is written to there is none.
+            self.taken_in_ns = began_ns
         return 0
 
     def waiting_bytes(self) -> int:
@@ -129,6 +139,7 @@ class Intake:
         """Store the range that was being stored when a process died, or else one that makes a batch."""
         batch, intent = self._batch, self.cursor.intent
         batch.clear()
+        self._charges = []
         rejected: Counter[str] = Counter()
         stored_us = self._parts.clock.unix_ns() // 1000
         try:
@@ -138,13 +149,20 @@ class Intake:
                     break
                 self._take_frame(frame, rejected, stored_us)
             if len(batch):
-                self._parts.store.insert_calls(batch, token=self._declare(reader.position))
+                token = self._declare(reader.position)
+                self._settle(reader.position)
+                self._parts.store.insert_calls(batch, token=token)
                 self.stored_ns = self._parts.clock.unix_ns()
         except BaseException:  # whatever happened, the range must be read again
             reader.seek(self.cursor.position)
             raise
         if reader.position != self.cursor.position:
             self._advance(reader.position, stored=len(batch), rejected=rejected)
+
+    def _settle(self, upto: Position) -> None:
+        if self._charges and self._parts.settler is not None:
+            place = Place(self.cursor.salt, upto.records)
+            self._parts.settler.settle(self._folder.name, place, self._charges)
 
     @property
     def _is_full(self) -> bool:
@@ -185,18 +203,20 @@ class Intake:
             rejected["damaged_record"] += 1
             kept.append(record)
         for record in frame.records:
-            if reason := self._take(record, rejected, stored_us):
+            if reason := self._take(record, frame.after, stored_us, rejected):
                 rejected[reason] += 1
                 kept.append(record)
         if kept:
             self._parts.rejected.keep(kept)
 
-    def _take(self, record: Record, rejected: Counter[str], stored_us: int) -> str:
+    def _take(self, record: Record, after: Position, stored_us: int, rejected: Counter[str]) -> str:
         """Take one record; return why that cannot be done, or nothing."""
         try:
             if record.kind == CALL_RECORD:
                 call = self._decode_call(record.payload)
-                add_call(self._batch, call, self._parts.pricer, stored_us=stored_us)
+                priced = add_call(self._batch, call, self._parts.pricer, stored_us=stored_us)
+                if call.charges:
+                    self._charges += charges_of(call, priced, records=after.records)
                 self.newest_ns = max(self.newest_ns, call.started_ns + int(call.duration_ms * 1e6))
             elif record.kind == LOSS_RECORD:
                 loss = self._decode_loss(record.payload)

@@ -1,13 +1,15 @@
-"""Turns a finished call into the rows of the three tables."""
+"""Turns a finished call into the rows of the four tables."""
 
 from collections.abc import Iterable
 
 from msgspec.structs import astuple
 
 from watchkeeper.core.call import Attempt, Call
+from watchkeeper.core.money import Charge
 from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.digest import Digest, digest
 from watchkeeper.ingest.pricing import Priced, PricedAttempt, Pricer
+from watchkeeper.ingest.settling import amount_of
 from watchkeeper.money.prices import Line
 from watchkeeper.store.batch import CallBatch, Row
 
@@ -19,8 +21,14 @@ _NO_COUNTS = astuple(_NO_USAGE)
 _NO_ATTEMPT = Attempt(number=0, provider="", model="", dialect="", started_ms=0.0)
 
 
-def add_call(batch: CallBatch, call: Call, pricer: Pricer, *, stored_us: int) -> None:
-    """Add a call's rows to a batch; `stored_us` is Unix time, for the order in which calls are followed.
+def add_call(batch: CallBatch, call: Call, pricer: Pricer, *, stored_us: int) -> Priced:
+    """Add a call's rows to a batch and return its final price.
+
+    Args:
+        batch: Takes the rows.
+        call: Finished.
+        pricer: Prices it.
+        stored_us: Unix time, for the order in which calls are followed.
 
     Raises:
         ValueError: a field of the call is outside what the store can hold; nothing was added.
@@ -36,7 +44,9 @@ def add_call(batch: CallBatch, call: Call, pricer: Pricer, *, stored_us: int) ->
             for attempt, cost in zip(call.attempts, priced.attempts, strict=True)
         ],
         _body(call, priced, started_us),
+        [_charge(call.id, started_us, charge, priced) for charge in call.charges],
     )
+    return priced
 
 
 def _check(call: Call) -> None:
@@ -45,6 +55,8 @@ def _check(call: Call) -> None:
         call.request_bytes, call.response_bytes, call.delivered_bytes, call.skipped_events, call.saved_nusd or 0,
         *astuple(call.usage or _NO_USAGE),
     ]  # fmt: skip
+    for charge in call.charges:
+        counts += (charge.held, charge.drawn, charge.amount or 0)
     small = [call.http_status]
     for attempt in call.attempts:
         counts += (attempt.request_bytes, attempt.response_bytes)
@@ -67,6 +79,7 @@ def _call(call: Call, seen: Digest, priced: Priced, started_us: int, stored_us: 
         priced.status, round(call.duration_ms, 3), _rounded(call.first_token_ms), round(call.overhead_ms, 3),
         seen.finish_reason, seen.tool_names, tuple(call.tags), call.trace_id, seen.input_preview, seen.output_preview,
         seen.words, call.served_from, call.saved_nusd, tuple(call.faults), call.change, call.skipped_events,
+        tuple(call.budget_notes),
     )  # fmt: skip
 
 
@@ -95,6 +108,11 @@ def _body(call: Call, priced: Priced, started_us: int) -> Row:
         *_columns_of(priced.lines), tuple(priced.line_attempts), priced.source, valid_from_ms, call.routing,
         _rounded(call.cached_age_s),
     )  # fmt: skip
+
+
+def _charge(call_id: str, started_us: int, charge: Charge, priced: Priced) -> Row:
+    amount = amount_of(charge, priced)
+    return (call_id, started_us, charge.key, charge.rule, charge.unit, charge.held, charge.drawn, amount)
 
 
 def _rounded(ms: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ FORMAT = 1
 
 
 OWNER_ONLY = 0o700
+HOST_BYTES = 8
 
 
 def write_for_owner_only() -> None:
@@ -99,6 +101,19 @@ class DataFolder:
         """Holds the path of the configuration that the latest start was given."""
         return self.root / "last-config"
 
+    def host_id(self) -> str:
+        """Return what tells this folder's workers from those of others that share the databases; made when first asked.
+
+        Raises:
+            OSError: it cannot be kept.
+        """
+        path = self.root / "host"
+        if not path.exists():
+            part = self.root / "host.part"
+            part.write_text(f"{secrets.token_hex(HOST_BYTES)}\n")
+            part.replace(path)
+        return path.read_text().strip()
+
     def create(self) -> None:
         """Make the folder ready, or check that this version can use what is there.
 
@@ -107,7 +122,7 @@ class DataFolder:
         """
         try:
             self.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-            for path in (self.run, self.spool, self.meters):
+            for path in (self.run, self.spool, self.meters, self.holds):
                 path.mkdir(mode=OWNER_ONLY, exist_ok=True)
             self.check_version()
             mark = self.root / "VERSION"

@@ -23,16 +23,22 @@ from watchkeeper.console.app import mount
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
+from watchkeeper.ingest.settling import LoopSettler
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.budgets import Rule
 from watchkeeper.server import local_socket
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
+from watchkeeper.server.ledger import LedgerService
+from watchkeeper.server.lives import Lives, Surroundings, read_no_book
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.welcome import prepare_welcome, welcome_file
 
 TICK_S = 0.25
 """How often the configuration file is looked at: an edit is served within a second."""
+LIVES_TICKS = 4
+"""Ticks between two looks at workers that have ended."""
 FINISH_S = 3
 """How long answers under way may take when the keeper stops."""
 
@@ -66,7 +72,18 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
     async with Stores.opened(folder, clock, load(Path(options.config)).config) as stores:
         file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
         desired = DesiredState(Path(options.config), stores.control, book, pricer, file)
-        drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer, clock=clock)
+        host = folder.host_id()
+        settler = LoopSettler(stores.control.ledger, asyncio.get_running_loop(), host=host)
+        drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer, clock=clock, settler=settler)
+        ledger = LedgerService(stores.control.ledger, clock, host=host)
+        around = Surroundings(
+            connected=lambda: ledger.connected,
+            is_drained=lambda worker, before_ns: drain.is_drained(worker, before_ns=before_ns),
+            taken_in_ns=drain.taken_in_ns,
+            stored_ids=stores.analytics.stored_ids,
+            read_holds=read_no_book,
+        )
+        lives = Lives(stores.control.ledger, around, clock, host=host, books=folder.holds)
         services = build_services(
             stores,
             secrets,
@@ -74,11 +91,15 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             desired=desired,
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
             ingest_status=drain.status,
+            ledger_status=ledger.status,
         )
         await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()
         app = build_api(services)
         mount(app, services)
+        tending = _Tending(desired, ledger, lives)
+        await tending.obey()
+        await ledger.start(folder.ledger_socket)
         drain.start()
         try:
             async with _serving(app, folder, options):
@@ -87,8 +108,40 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), TICK_S)
                     await desired.follow()
+                    await tending.step()
         finally:
+            await ledger.stop()
             await asyncio.to_thread(drain.stop)
+
+
+class _Tending:
+    """Keeps the ledger in step with the snapshot and with the workers that come and go."""
+
+    def __init__(self, desired: DesiredState, ledger: LedgerService, lives: Lives) -> None:
+        self._desired = desired
+        self._ledger = ledger
+        self._lives = lives
+        self._steps = 0
+
+    async def step(self) -> None:
+        """Look once; whatever fails is told by the ledger's status and tried again."""
+        self._steps += 1
+        try:
+            await self.obey()
+            if self._steps % LIVES_TICKS == 0:
+                await self._lives.look()
+        except Exception as error:  # a database may be away for any reason; the console serves on
+            self._ledger.note_trouble(error)
+        else:
+            self._ledger.note_trouble(None)
+
+    async def obey(self) -> None:
+        """Have the ledger go by the budgets and limits that the workers are given."""
+        snapshot = self._desired.snapshot
+        if snapshot is not None and snapshot.version != self._ledger.version:
+            rules: dict[str, Rule] = {rule.id: rule for rule in snapshot.budgets}
+            rules |= {rule.id: rule for rule in snapshot.limits}
+            await self._ledger.follow(rules, version=snapshot.version)
 
 
 @contextlib.asynccontextmanager

@@ -62,12 +62,14 @@ def build_services(
     desired: "DesiredState | None",
     gateway_url: str,
     ingest_status: Callable[[], dict[str, Any]] | None = None,
+    ledger_status: Callable[[], dict[str, Any]] | None = None,
 ) -> Services:
     """Put the services together; without a keeper nobody takes events in, and a change waits for the next start."""
 
     def health() -> dict[str, Any]:
         found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
-        return found | ({"ingest": ingest_status()} if ingest_status is not None else {})
+        told = {"ingest": ingest_status, "ledger": ledger_status}
+        return found | {name: status() for name, status in told.items() if status is not None}
 
     return Services(
         control=stores.control,

@@ -58,6 +58,17 @@ class Record(NamedTuple):
     payload: bytes
 
 
+def created_ns_of(header: bytes) -> int:
+    """Return when a segment was begun (Unix time), by its first bytes.
+
+    Raises:
+        SegmentDamaged: it does not begin like one.
+    """
+    if len(header) < _PREFIX.size or not header.startswith(MAGIC):
+        raise SegmentDamaged("the file does not begin like a segment")
+    return int(_PREFIX.unpack(header[: _PREFIX.size])[2])
+
+
 class FrameHead(NamedTuple):
     """What stands in clear before a frame's sealed content."""
 

@@ -98,6 +98,7 @@ class AnalyticsStore:
         """
         self._insert("attempts", batch.attempts, token)
         self._insert("bodies", batch.bodies, token)
+        self._insert("charges", batch.charges, token)
         self._insert("calls", batch.calls, token)
 
     async def calls(self, chosen: CallFilter, *, before: str | None = None, limit: int = 50) -> CallPage:
@@ -158,6 +159,19 @@ class AnalyticsStore:
         if not rows:
             return after, ()
         return overview.cursor(rows[-1][-1], rows[-1][0]), tuple(call_row(row[:-1]) for row in rows)
+
+    async def stored_ids(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return which of these calls are stored."""
+        known = [one for one in ids if is_call_id(one) and made_at_ms(CallId(one)) <= LATEST_MS]
+        if not known:
+            return frozenset()
+        made = [datetime.fromtimestamp(made_at_ms(CallId(one)) / 1000, UTC) for one in known]
+        values = {"ids": known, "from": min(made) - ID_SLACK, "to": max(made) + ID_SLACK}
+        return frozenset([str(row[0]) for row in await self._ask(sql("stored_ids"), values)])
+
+    async def charge_sums(self) -> dict[str, int]:
+        """Return what all stored calls took from each account; what nobody could price counts as 0."""
+        return {str(key): int(amount) for key, amount in await self._ask(sql("charge_sums"), {})}
 
     async def stats(self) -> dict[str, Any]:
         """Tell what the store holds: calls, bytes on disk, days, and the oldest day (YYYYMMDD)."""

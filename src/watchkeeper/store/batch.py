@@ -1,9 +1,10 @@
-"""Calls on their way into the analytics store: rows of three tables, written in MessagePack as they are added.
+"""Calls on their way into the analytics store: rows of four tables, written in MessagePack as they are added.
 
 The store reads that format as fast as its own (measured: 30 us for a call's thin row, most of it the text index), and a
 batch of bytes costs the garbage collector nothing, where thousands of tuples took it a fifth of the time of ingest.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ CALL_COLUMNS = (
     "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in", "audio_out", "cost_nusd",
     "cost_status", "duration_ms", "first_token_ms", "overhead_ms", "finish_reason", "tool_names", "tags", "trace_id",
     "input_preview", "output_preview", "words", "served_from", "saved_nusd", "faults", "change", "skipped_events",
+    "budget_notes",
 )  # fmt: skip
 ATTEMPT_COLUMNS = (
     "call_id", "call_started_at", "number", "provider", "model", "dialect", "started_ms", "connect_ms",
@@ -31,12 +33,16 @@ BODY_COLUMNS = (
     "line_nusd_per_million", "line_nusd", "line_attempts", "price_source", "price_valid_from", "routing",
     "cached_age_s",
 )  # fmt: skip
+CHARGE_COLUMNS = ("call_id", "call_started_at", "key", "rule", "unit", "held", "drawn", "amount")
 
 Row = tuple[Any, ...]
 """Values in the order of a table's columns; a time is a count of the column's unit since 1970."""
 
 ARRAY_HEAD_BYTES = 3
 """What MessagePack writes before an array of 16 values or more; the store wants the values alone."""
+SHORT_ARRAY = 15
+SHORT_HEAD_BYTES = 1
+"""What it writes before one of fewer values."""
 
 _encode_into = msgspec.msgpack.Encoder().encode_into
 
@@ -45,22 +51,22 @@ class Rows:
     """Rows of one table, one behind the other in a buffer that is used again for the next batch."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        assert len(names) > 15
         self.names = names
-        self._buffer = bytearray(ARRAY_HEAD_BYTES)
-        self.end = ARRAY_HEAD_BYTES
+        self._head = ARRAY_HEAD_BYTES if len(names) > SHORT_ARRAY else SHORT_HEAD_BYTES
+        self._buffer = bytearray(self._head)
+        self.end = self._head
 
     @property
     def payload(self) -> memoryview:
         """All rows; to be released before the next one is added."""
-        return memoryview(self._buffer)[ARRAY_HEAD_BYTES : self.end]
+        return memoryview(self._buffer)[self._head : self.end]
 
     def add(self, row: Row) -> None:
         """Add a row; where that fails, nothing was added.
 
         It is written so that its array head falls on the end of the row before, which is put back then.
         """
-        start = self.end - ARRAY_HEAD_BYTES
+        start = self.end - self._head
         covered = self._buffer[start : self.end]
         try:
             _encode_into(row, self._buffer, start)
@@ -69,19 +75,20 @@ class Rows:
             self._buffer[start : self.end] = covered
         self.end = end
 
-    def cut(self, end: int = ARRAY_HEAD_BYTES) -> None:
+    def cut(self, end: int | None = None) -> None:
         """Forget what was added behind an end; without one, everything."""
-        self.end = end
+        self.end = self._head if end is None else end
 
 
 class CallBatch:
-    """Calls as rows of the three tables."""
+    """Calls as rows of the four tables."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.calls = Rows(CALL_COLUMNS)
         self.attempts = Rows(ATTEMPT_COLUMNS)
         self.bodies = Rows(BODY_COLUMNS)
+        self.charges = Rows(CHARGE_COLUMNS)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,22 +96,28 @@ class CallBatch:
     @property
     def size(self) -> int:
         """Bytes of all rows."""
-        return self.calls.end + self.attempts.end + self.bodies.end
+        return sum([rows.end for rows in self._tables])
 
-    def add(self, call_id: str, call: Row, attempts: list[Row], body: Row) -> None:
+    @property
+    def _tables(self) -> tuple[Rows, ...]:
+        return self.calls, self.attempts, self.bodies, self.charges
+
+    def add(self, call_id: str, call: Row, attempts: list[Row], body: Row, charges: Iterable[Row] = ()) -> None:
         """Add a call.
 
         Raises:
             TypeError, ValueError, OverflowError: a value cannot be written; nothing was added.
         """
-        ends = self.calls.end, self.attempts.end, self.bodies.end
+        ends = [rows.end for rows in self._tables]
         try:
             self.calls.add(call)
             for attempt in attempts:
                 self.attempts.add(attempt)
             self.bodies.add(body)
+            for charge in charges:
+                self.charges.add(charge)
         except (TypeError, ValueError, OverflowError):
-            for rows, end in zip((self.calls, self.attempts, self.bodies), ends, strict=True):
+            for rows, end in zip(self._tables, ends, strict=True):
                 rows.cut(end)
             raise
         self.ids.append(call_id)
@@ -112,5 +125,5 @@ class CallBatch:
     def clear(self) -> None:
         """Forget all calls and keep the memory: fresh pages for every batch cost a tenth of the time of ingest."""
         self.ids = []
-        for rows in (self.calls, self.attempts, self.bodies):
+        for rows in self._tables:
             rows.cut()

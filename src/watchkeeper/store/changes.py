@@ -21,7 +21,7 @@ class Change:
     at: datetime
     actor: str
     kind: str
-    """`config`, `key`, `user`, `token`, `fault`, `cache`."""
+    """`config`, `key`, `user`, `token`, `fault`, `cache`, `budget`."""
     summary: str
     detail: dict[str, Any]
 

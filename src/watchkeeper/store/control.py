@@ -16,6 +16,7 @@ from watchkeeper.core.errors import OperatorError
 from watchkeeper.store.changes import Changes
 from watchkeeper.store.faults import Faults
 from watchkeeper.store.keys import Keys
+from watchkeeper.store.ledger import Ledger
 from watchkeeper.store.people import People
 from watchkeeper.store.purges import Purges
 from watchkeeper.store.tables import REVISION
@@ -40,6 +41,7 @@ class ControlStore:
         self.changes = Changes(engine, clock)
         self.faults = Faults(engine, clock)
         self.keys = Keys(engine, clock)
+        self.ledger = Ledger(engine, clock)
         self.people = People(engine, clock)
         self.purges = Purges(engine, clock)
 
@@ -103,7 +105,12 @@ def _make_for_owner(path: str) -> None:
 
 def _listen(engine: Engine, *, begin: str = "BEGIN") -> None:
     event.listen(engine, "connect", _tune_sqlite)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(_begin(connection, begin)))
+
+
+def _begin(connection: Connection, otherwise: str) -> str:
+    """A transaction that reads before it writes says so at once: it cannot become a writer when another was one."""
+    return str(connection.get_execution_options().get("sqlite_begin", otherwise))
 
 
 def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
@@ -111,4 +112,80 @@ cache_purges = Table(
     Column("release", String(200), nullable=False),
     Column("subject", String(200), nullable=False),
     Index("cache_purges_before_ns", "before_ns"),
+)
+ledger_rules = Table(
+    "ledger_rules",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("rule", LargeBinary, nullable=False),
+    Column("is_current", Boolean, nullable=False),
+)
+ledger_accounts = Table(
+    "ledger_accounts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("unit", String(10), nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("would_refuse", BigInteger, nullable=False),
+    Column("unpriced_calls", BigInteger, nullable=False),
+    Index("ledger_accounts_rule", "rule"),
+)
+ledger_sums = Table(
+    "ledger_sums",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("bucket_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+)
+ledger_leases = Table(
+    "ledger_leases",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("holder", String(200), primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    Index("ledger_leases_holder", "holder"),
+)
+ledger_lives = Table(
+    "ledger_lives",
+    metadata,
+    Column("holder", String(200), primary_key=True),
+    Column("host", String(64), nullable=False),
+    Column("worker", String(100), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("born", String(40), nullable=False),
+    Index("ledger_lives_host", "host"),
+)
+ledger_rows = Table(
+    "ledger_rows",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", Text, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("call_id", String(64), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("settled", BigInteger),
+    Column("state", String(10), nullable=False),
+    Column("noted_at", DateTime, nullable=False),
+    Column("closed_at", DateTime),
+    Column("actor", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ledger_rows_account", "account", "state"),
+    Index("ledger_rows_state", "state"),
+    Index(
+        "ledger_rows_expired",
+        "call_id",
+        "account",
+        unique=True,
+        sqlite_where=text("kind = 'expired'"),
+        postgresql_where=text("kind = 'expired'"),
+    ),
+)
+ledger_positions = Table(
+    "ledger_positions",
+    metadata,
+    Column("spool", String(200), primary_key=True),
+    Column("segment", String(64), nullable=False),
+    Column("records", BigInteger, nullable=False),
 )
