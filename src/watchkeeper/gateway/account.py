@@ -81,7 +81,8 @@ class Account(Struct, eq=False, gc=False):
     def like(self, need: int, now: float) -> int:
         """Return how much to ask for, so that the next questions are spared."""
         lasted_s = now - self.asked_at
-        self.liked = max(need * SMALLEST_LIKE, self.liked * GROWTH if lasted_s < 1.0 else self.liked // GROWTH)
+        grown = self.liked * GROWTH if lasted_s < 1.0 else self.liked // GROWTH
+        self.liked = max(need, min(self.rule.limit, max(need * SMALLEST_LIKE, grown)))
         self.asked_at = now
         return self.liked
 

@@ -21,6 +21,7 @@ from watchkeeper.api.auth import LocalDoor
 from watchkeeper.config.load import load
 from watchkeeper.console.app import mount
 from watchkeeper.core.clock import SystemClock
+from watchkeeper.gateway.budgets.holdbook import read_holds
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.ingest.settling import LoopSettler
@@ -30,7 +31,7 @@ from watchkeeper.server import local_socket
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.ledger import LedgerService
-from watchkeeper.server.lives import Lives, Surroundings, read_no_book
+from watchkeeper.server.lives import Lives, Surroundings
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.welcome import prepare_welcome, welcome_file
@@ -81,7 +82,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             is_drained=lambda worker, before_ns: drain.is_drained(worker, before_ns=before_ns),
             taken_in_ns=drain.taken_in_ns,
             stored_ids=stores.analytics.stored_ids,
-            read_holds=read_no_book,
+            read_holds=read_holds,
         )
         lives = Lives(stores.control.ledger, around, clock, host=host, books=folder.holds)
         services = build_services(

@@ -35,17 +35,6 @@ class Surroundings:
     """Whether a process, by number and birth, is still there."""
 
 
-def read_no_book(path: Path) -> tuple[int, list[Held]]:
-    """Stand in for a reader of books.
-
-    Raises:
-        OSError: there is a book, which must stay until somebody can read it.
-    """
-    if path.exists():
-        raise OSError(f"nobody here can read {path}")
-    raise FileNotFoundError(path)
-
-
 class Lives:
     """Ends the lives of one host's workers. For one task."""
 

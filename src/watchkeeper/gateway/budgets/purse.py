@@ -156,8 +156,8 @@ class Purse:
             self._book.close()
 
     def on_recall(self, keys: tuple[str, ...]) -> None:
-        """A neighbour needs what lies here unused."""
-        self._give(self._accounts.named(keys))
+        """A neighbour needs what lies here unused; it waits for an answer, also where there is nothing."""
+        self._drawer.ledger.give(_taken_out(self._accounts.named(keys)))
 
     def hello(self) -> Hello:
         """Say who we are and what we hold."""
@@ -165,10 +165,7 @@ class Purse:
         return Hello(self._holder, self._worker, leased)
 
     def _give(self, accounts: Iterable[Account]) -> None:
-        amounts: dict[str, int] = {}
-        for account in accounts:
-            if account.left > 0:
-                amounts[account.key], account.left = account.left, 0
+        amounts = _taken_out(accounts)
         if amounts:
             self._drawer.ledger.give(amounts)
 
@@ -219,6 +216,15 @@ class Purse:
             if account.key not in held and amount != 0:
                 account.drawn += amount or 0
                 call.charges.append(Charge(account.key, budget.id, budget.unit, 0, 0, amount))
+
+
+def _taken_out(accounts: Iterable[Account]) -> dict[str, int]:
+    """Take out of accounts what no call holds."""
+    amounts: dict[str, int] = {}
+    for account in accounts:
+        if account.left > 0:
+            amounts[account.key], account.left = account.left, 0
+    return amounts
 
 
 def _need(account: Account, budget: Budget, worth: Worth, spread: Spread) -> int:

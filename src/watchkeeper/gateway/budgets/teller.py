@@ -5,7 +5,7 @@ import logging
 import socket
 from asyncio import AbstractEventLoop, Task, TimerHandle, Transport
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from watchkeeper.money.leases import Answer, Ask, Frames, FromKeeper, Give, Hello, Recall, Want, frame
 
@@ -104,7 +104,7 @@ class Teller:
         while True:
             self._is_gone = asyncio.Event()
             try:
-                await self._loop.create_connection(lambda: _Line(self), sock=self._connect())
+                await self._loop.create_unix_connection(lambda: _Line(self), sock=self._connect())
             except OSError:
                 await asyncio.sleep(AGAIN_S)
                 continue
@@ -153,9 +153,8 @@ class _Line(asyncio.Protocol):
         self._transport: Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._teller.on_open(transport)
+        self._transport = cast(Transport, transport)
+        self._teller.on_open(self._transport)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -1,0 +1,137 @@
+"""A dollar, five hundred calls at once, four workers that are killed in between: no more is spent than there is."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.e2e.conftest import FEATURES
+
+from watchkeeper.core.money import NUSD_PER_USD
+from watchkeeper.testing import Delivery, Reply, Upstream, wait_until
+from watchkeeper.testing.harness import Installation
+
+SEED = 20261121
+CONCURRENT = 500
+OUTPUT_TOKENS = 200
+MOST_TOKENS = 400
+LIMIT = NUSD_PER_USD
+KEY = "a-dollar|support"
+REPLY = Reply("word " * OUTPUT_TOKENS, delivery=Delivery(head_s=0.2))
+
+
+@pytest.fixture
+def installation(tmp_path: Path, upstream: Upstream) -> Iterator[Installation]:
+    config = f"""
+providers:
+  scripted: {{base_url: "{upstream.base_url}", api_key: sk-fake, price_list: openai}}
+{FEATURES}
+routes:
+  gpt-4o: {{targets: [scripted/gpt-4o], retries: {{attempts: 1}}, breaker: {{failures: 1000}}}}
+budgets:
+  - {{name: a-dollar, scope: {{feature: support}}, limit: 1.00 USD, window: lifetime}}
+"""
+    with Installation(tmp_path, config, workers=4) as installation:
+        yield installation
+
+
+def test_five_hundred_calls_at_once_spend_no_more_than_a_dollar(installation: Installation, upstream: Upstream) -> None:
+    upstream.always(REPLY)
+    key = installation.make_key("--feature", "support")
+    statuses = asyncio.run(_call_until_refused(installation, key, kills=0))
+    assert set(statuses) == {200, 429}
+    account = _at_rest(installation)
+    assert account["settled"] <= LIMIT
+    assert account["settled"] > LIMIT * 0.95
+    assert account["leased"] == 0
+    assert account["settled"] == _stored(installation)
+    # What the provider has billed: every answer it gave, at its published price.
+    assert account["settled"] == statuses.count(200) * _price_of_one(installation)
+
+
+def test_what_killed_workers_held_stays_held_until_it_is_resolved(
+    installation: Installation, upstream: Upstream
+) -> None:
+    upstream.always(REPLY)
+    key = installation.make_key("--feature", "support")
+    asyncio.run(_call_until_refused(installation, key, kills=3))
+    account = _at_rest(installation)
+    rows = installation.cli_json("budgets", "holds")["holds"]
+    one = _price_of_one(installation)
+    billed = len(upstream.received) * one
+    open_holds = sum(row["amount"] for row in rows)
+    assert account["settled"] + open_holds <= LIMIT
+    assert billed <= LIMIT
+    # Whatever the provider has billed is either settled, or held until somebody says what it was.
+    assert account["settled"] <= billed <= account["settled"] + open_holds
+    for row in rows:
+        installation.cli_json("budgets", "resolve", str(row["id"]), "--amount", "0.0001")
+    account = _at_rest(installation)
+    assert account["expired"] == 0 and account["leased"] == 0
+    assert account["settled"] == _stored(installation) + len(rows) * 100_000
+    assert installation.cli_json("budgets", "verify")["differences"] == []
+
+
+async def _call_until_refused(installation: Installation, key: str, *, kills: int) -> list[int]:
+    """Call with so many clients at once until all of them are refused; kill workers in between."""
+    statuses: list[int] = []
+    limits = httpx.Limits(max_connections=CONCURRENT)
+    choose = random.Random(SEED)
+
+    async def some(client: httpx.AsyncClient, number: int) -> None:
+        body = {"model": "gpt-4o", "max_tokens": MOST_TOKENS, "messages": [{"role": "user", "content": "Count."}]}
+        for step in range(20):
+            try:
+                asked = body | {"stream": True} if (number + step) % 2 else body
+                reply = await client.post("/chat/completions", json=asked)
+            except httpx.TransportError:
+                await asyncio.sleep(0.2)
+                continue
+            statuses.append(reply.status_code)
+            if reply.status_code == 429:
+                return
+
+    async with httpx.AsyncClient(
+        base_url=installation.base_url, headers={"authorization": f"Bearer {key}"}, limits=limits, timeout=60
+    ) as client:
+        calls = [asyncio.create_task(some(client, number)) for number in range(CONCURRENT)]
+        for _ in range(kills):
+            await asyncio.sleep(0.4)
+            running = installation.pids("worker")
+            if running:
+                installation.kill(choose.choice(running))
+        await asyncio.gather(*calls)
+    return statuses
+
+
+def _account(installation: Installation) -> dict[str, Any]:
+    accounts: list[dict[str, Any]] = installation.cli_json("budgets")["budgets"]
+    return next(account for account in accounts if account["key"] == KEY)
+
+
+def _at_rest(installation: Installation) -> dict[str, Any]:
+    """Wait until all is settled and nothing is leased."""
+    time.sleep(1.0)
+    wait_until(lambda: _account(installation)["leased"] == 0, within_s=60, every_s=0.5)
+    return _account(installation)
+
+
+def _stored(installation: Installation) -> int:
+    """Return the sum of what the stored calls cost, in nano-dollars."""
+    total, before = 0, ""
+    while True:
+        found = installation.cli_json("calls", "--limit", "200", *(["--before", before] if before else []))
+        total += sum(int(Decimal(call["cost"]["amount_usd"] or 0) * NUSD_PER_USD) for call in found["calls"])
+        before = found.get("next_before") or ""
+        if not before:
+            return total
+
+
+def _price_of_one(installation: Installation) -> int:
+    found = installation.cli_json("calls", "--status", "ok", "--limit", "1")["calls"]
+    return int(Decimal(found[0]["cost"]["amount_usd"]) * NUSD_PER_USD)
