@@ -5,7 +5,7 @@ import re
 import pytest
 from tests.tidy.tree import ROOT
 
-from watchkeeper.cli.main import COMMANDS, NOUNS, VERBS
+from watchkeeper.cli.main import COMMANDS, GROUPS, NOUNS, VERBS, noun_of
 from watchkeeper.cli.outcome import DONE, FAILED, INTERRUPTED, NOT_FOUND, SET_UP, WRONG_USAGE
 
 PAGE = (ROOT / "docs/cli.md").read_text("utf-8")
@@ -13,9 +13,8 @@ PAGE = (ROOT / "docs/cli.md").read_text("utf-8")
 
 def names() -> list[str]:
     """Every command as it is typed."""
-    alone = [path.rpartition(":")[2] for path in COMMANDS]
-    paths = [path.rpartition(".")[2].split(":") for path in VERBS]
-    return alone + [f"{noun} {verb.rstrip('_')}" for noun, verb in paths]
+    alone = [path.rpartition(":")[2] for path in COMMANDS] + [noun_of(path) for path in GROUPS]
+    return alone + [f"{noun_of(path)} {path.rpartition(':')[2].rstrip('_')}" for path in VERBS]
 
 
 @pytest.mark.parametrize("name", names())
@@ -31,7 +30,7 @@ def test_the_page_names_no_command_that_is_none() -> None:
 
 
 def test_every_noun_has_verbs() -> None:
-    assert {path.rpartition(".")[2].partition(":")[0] for path in VERBS} == set(NOUNS)
+    assert set(map(noun_of, VERBS)) == {*NOUNS, *map(noun_of, GROUPS)}
 
 
 def test_the_exit_codes_are_on_the_page() -> None:

@@ -1,7 +1,7 @@
 """The query parameters that choose calls, the same for lists, counts and charts."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Annotated, get_args
 
@@ -131,8 +131,8 @@ class OverviewQuery(CallQuery):
     steps: Annotated[int, Field(ge=1, le=STEPS_MAX)] = 60
 
 
-def read_moment(text: str, now: datetime) -> datetime | None:
-    """Read a time, or a span back from now; a time without a zone is UTC, and nothing is None.
+def read_moment(text: str, now: datetime, zone: tzinfo = UTC) -> datetime | None:
+    """Read a time, or a span back from now; a time without an offset is the zone's, and nothing is None.
 
     Raises:
         ValueError: it is neither; the message says what it may be.
@@ -146,7 +146,7 @@ def read_moment(text: str, now: datetime) -> datetime | None:
         return now - length
     try:
         found = datetime.fromisoformat(text)
-        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        found = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
             f"{text[:40]!r} is not a time; write a span back from now such as 90s, 15m, 1h or 7d, "

@@ -1,13 +1,14 @@
 """What the control API and the console are built on; put together by `server`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.core.clock import Clock
+from watchkeeper.core.usage import Usage
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 
@@ -20,6 +21,29 @@ class Routing:
     """By route: every `provider/model` that one of its calls may come to."""
     providers: frozenset[str]
     """A client may also name `provider/model` itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """What the configuration says of a feature."""
+
+    owner: str = ""
+    cost_owner: str = ""
+    """Who pays for it; empty when nobody is named."""
+    unit_of_value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostBasis:
+    """What questions about cost must know of the configuration and the price book."""
+
+    features: Mapping[str, Ownership] = field(default_factory=dict[str, Ownership])
+    cache_ttl_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Of the routes that keep answers."""
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """By route: each `provider/model` of its targets or tiers, in the order of the configuration; no fallbacks."""
+    list_price: Callable[[str, Usage, int], int | None] = lambda target, usage, at_ns: None
+    """What a call costs that uses so much at a target at a Unix time (ns), in nano-dollars; None when not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +68,5 @@ class Services:
     """A route to try; empty when there is none."""
     routing: Callable[[], Routing | None]
     """Where calls may be sent; None when no keeper runs."""
+    cost_basis: Callable[[], CostBasis] = CostBasis
+    """Empty where nothing is known of the configuration."""

@@ -5,11 +5,12 @@ import contextlib
 import gc
 import http.client
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 from watchkeeper.cli.outcome import FAILED, NOT_FOUND, SET_UP, CommandFailed
@@ -69,17 +70,38 @@ def delete(data: Path, path: str) -> dict[str, Any]:
     return _ask(data, _Request("DELETE", path))
 
 
+def download(data: Path, path: str, file: Path, **query: Any) -> int:
+    """Ask for something large and write it into a file, which is replaced when all of it has come; return its bytes.
+
+    Raises:
+        CommandFailed: the API refused, in its own words, nobody can be asked, or the file cannot be written.
+    """
+    request = _Request("GET", _with_query(path, query))
+    part_file = file.with_name(f".{file.name}.part")
+    try:
+        with part_file.open("wb") as into:
+            _ask(data, request, into)
+            size = into.tell()
+        part_file.replace(file)
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be written: {error.strerror}. Nothing was left behind.") from error
+    finally:
+        part_file.unlink(missing_ok=True)
+    return size
+
+
 def part(text: str) -> str:
     """Write what a person typed as one step of a path; `..` is a name like any other."""
     return quote(text.strip(), safe="").replace(".", "%2E")
 
 
 def _with_query(path: str, query: Mapping[str, Any]) -> str:
-    chosen = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(chosen)}" if chosen else path
+    chosen = {name: value for name, value in query.items() if value not in (None, "", ())}
+    return f"{path}?{urlencode(chosen, doseq=True)}" if chosen else path
 
 
-def _ask(data: Path, request: _Request) -> dict[str, Any]:
+def _ask(data: Path, request: _Request, into: IO[bytes] | None = None) -> dict[str, Any]:
+    """Ask whoever can be asked; what is answered well goes into a file, where there is one to take it."""
     folder = DataFolder(data.resolve())
     if not folder.node_key.exists():
         raise CommandFailed(
@@ -90,7 +112,7 @@ def _ask(data: Path, request: _Request) -> dict[str, Any]:
     deadline = time.monotonic() + HELD_S
     while True:
         for ask in (_over_socket, _in_this_process):
-            if (found := ask(folder, request)) is not None:
+            if (found := ask(folder, request, into)) is not None:
                 return found
         if time.monotonic() > deadline:
             raise CommandFailed(
@@ -113,13 +135,16 @@ class _SocketConnection(http.client.HTTPConnection):
         self.sock = local_socket.connect(self._path, timeout_s=TIMEOUT_S)
 
 
-def _over_socket(folder: DataFolder, request: _Request) -> dict[str, Any] | None:
+def _over_socket(folder: DataFolder, request: _Request, into: IO[bytes] | None = None) -> dict[str, Any] | None:
     """Ask the keeper; None when none listens."""
     headers = {} if request.body is None else {"content-type": "application/json"}
     try:
         with contextlib.closing(_SocketConnection(folder.socket)) as connection:
             connection.request(request.method, request.path, request.body, headers)
             response = connection.getresponse()
+            if into is not None and response.status < 400:
+                shutil.copyfileobj(response, into)
+                return {}
             return _read(response.status, response.read())
     except (FileNotFoundError, ConnectionRefusedError):
         return None
@@ -135,7 +160,7 @@ def _over_socket(folder: DataFolder, request: _Request) -> dict[str, Any] | None
         ) from error
 
 
-def _in_this_process(folder: DataFolder, request: _Request) -> dict[str, Any] | None:
+def _in_this_process(folder: DataFolder, request: _Request, into: IO[bytes] | None) -> dict[str, Any] | None:
     """Answer without a keeper; None when somebody else holds the folder."""
     folder.check_version()
     with contextlib.ExitStack() as stack:
@@ -150,7 +175,8 @@ def _in_this_process(folder: DataFolder, request: _Request) -> dict[str, Any] | 
         # It loads what a keeper is made of, which a command that reaches a running keeper does not need.
         from watchkeeper.cli.hosting import answer
 
-        return _read(*asyncio.run(answer(folder, request.method, request.path, request.body)))
+        status, content = asyncio.run(answer(folder, request.method, request.path, request.body, into=into))
+        return {} if into is not None and status < 400 else _read(status, content)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,12 @@ NOUNS = {
     "cache": "The gateway's cache of answers.",
     "route": "How calls find their target.",
     "config": "The configuration.",
+    "value": "Units of value.",
 }
+GROUPS = {
+    "watchkeeper.cli.cost:group": "What calls cost: by any dimensions; compared, wasted, saved; by unit of value.",
+}
+"""Nouns that say something without a verb, too. Their verbs may stand in several modules: `cost_why` is of `cost`."""
 VERBS = {
     "watchkeeper.cli.keys:create": "Make a key; it is printed once, as the last line.",
     "watchkeeper.cli.keys:list_": "List the keys without their secrets.",
@@ -49,6 +54,11 @@ VERBS = {
     "watchkeeper.cli.fault:stop": "End a fault early.",
     "watchkeeper.cli.cache:purge": "Drop answers from the cache.",
     "watchkeeper.cli.route:why": "Say why a call went to the target that answered it, or to none.",
+    "watchkeeper.cli.cost_compare:compare": "Split the difference between two periods: price, volume, mix, efficiency.",
+    "watchkeeper.cli.cost_waste:waste": "Say what was paid for nothing, and what cache and routing saved.",
+    "watchkeeper.cli.cost_units:units": "Say what a unit of value of each feature costs.",
+    "watchkeeper.cli.cost_export:export": "Write costs into a CSV or Parquet file.",
+    "watchkeeper.cli.value:add": "Report units of value of a call or a feature.",
     "watchkeeper.cli.config:schema": "Print its JSON schema.",
     "watchkeeper.cli.config:explain": "Show every value in force and where it comes from.",
 }
@@ -67,21 +77,30 @@ def build() -> App:
     )
     for path, about in COMMANDS.items():
         app.command(path, name=path.rpartition(":")[2], help=about)
-    groups = {
-        noun: App(name=noun, help=about, help_format="plaintext", result_action="return_value")
-        for noun, about in NOUNS.items()
-    }
-    for path, about in VERBS.items():
-        module, _, function = path.rpartition(":")
-        groups[module.rpartition(".")[2]].command(path, name=function.rstrip("_"), help=about)
-    for group in groups.values():
-        app.command(group)
+    for path, about in GROUPS.items():
+        app.command(path, name=noun_of(path), help=about)
+    for noun, about in NOUNS.items():
+        app.command(group_of(noun, about))
     return app
+
+
+def group_of(noun: str, about: str = "") -> App:
+    """Build the table of a noun's verbs."""
+    group = App(name=noun, help=about or None, help_format="plaintext", result_action="return_value")
+    for path, what in VERBS.items():
+        if noun_of(path) == noun:
+            group.command(path, name=path.rpartition(":")[2].rstrip("_"), help=what)
+    return group
+
+
+def noun_of(path: str) -> str:
+    """Name the noun that a module's commands belong to: that of `cost_why` is `cost`."""
+    return path.partition(":")[0].rpartition(".")[2].partition("_")[0]
 
 
 def _shown(default: object) -> str | None:
     """A default that says nothing is not shown in the help."""
-    return None if default is None or default == "" or isinstance(default, bool) else str(default)
+    return None if default in (None, "", ()) or isinstance(default, bool) else str(default)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -178,3 +178,5 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     """What budgets did to it: `would_refuse BUDGET`, `degraded BUDGET`, `unsure BUDGET`."""
     holder: str = ""
     """The life of the worker whose leases the charges were drawn from, as in `money.leases.Hello`."""
+    value_milli: int | None = None
+    """Thousandths of a unit of value that the client says the call is worth; None when it said nothing."""

@@ -1,5 +1,6 @@
 """Who is calling, and on whose behalf: checks the key and reads the attribution headers."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,9 +48,9 @@ VALUE_LENGTH_MAX = 200
 
 
 class Attribution:
-    """What one request's headers say of feature, tenant, subject, session, tags and metadata."""
+    """What one request's headers say of feature, tenant, subject, session, tags, metadata and value."""
 
-    __slots__ = ("feature", "metadata", "session", "subject", "tags", "tenant")
+    __slots__ = ("feature", "metadata", "session", "subject", "tags", "tenant", "value_milli")
 
     def __init__(self) -> None:
         self.feature = ""
@@ -58,6 +59,7 @@ class Attribution:
         self.session = ""
         self.tags: list[str] = []
         self.metadata: dict[str, str] = {}
+        self.value_milli: int | None = None
 
 
 def _field(name: str) -> Callable[[Attribution, str], None]:
@@ -71,6 +73,15 @@ def _tags(found: Attribution, value: str) -> None:
     found.tags += [tag.strip()[:VALUE_LENGTH_MAX] for tag in value.split(",") if tag.strip()][
         : TAGS_MAX - len(found.tags)
     ]
+
+
+def _value(found: Attribution, value: str) -> None:
+    """Read units of value; what is not plain digits with at most three decimals is left out."""
+    if said := _UNITS.fullmatch(value.strip()):
+        found.value_milli = int(said[1]) * 1000 + int((said[2] or "").ljust(3, "0"))
+
+
+_UNITS = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
 
 
 def _json_metadata(found: Attribution, value: str) -> None:
@@ -98,6 +109,7 @@ _OWN: dict[bytes, Callable[[Attribution, str], None]] = {
     b"x-wk-subject": _subject,
     b"x-wk-session": _field("session"),
     b"x-wk-tags": _tags,
+    b"x-wk-value": _value,
 }
 _ALIASES: dict[bytes, Callable[[Attribution, str], None]] = {
     # the headers that clients of other gateways already send
@@ -263,6 +275,7 @@ class Admission:
         call.tags = found.tags
         call.metadata = found.metadata
         call.subject = found.subject
+        call.value_milli = found.value_milli
         bound_to = call.tenant
         call.tenant = bound_to or found.tenant
         if found.tenant and found.tenant != call.tenant:

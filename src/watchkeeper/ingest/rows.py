@@ -7,7 +7,7 @@ from msgspec.structs import astuple
 from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.money import Charge
 from watchkeeper.core.usage import Usage
-from watchkeeper.ingest.digest import Digest, digest
+from watchkeeper.ingest.digest import Digest, digest, request_hash
 from watchkeeper.ingest.pricing import Priced, PricedAttempt, Pricer
 from watchkeeper.ingest.settling import amount_of
 from watchkeeper.money.prices import Line
@@ -53,6 +53,7 @@ def _check(call: Call) -> None:
     """Refuse numbers that no column holds: the store would refuse the whole batch for one of them."""
     counts = [
         call.request_bytes, call.response_bytes, call.delivered_bytes, call.skipped_events, call.saved_nusd or 0,
+        call.value_milli or 0,
         *astuple(call.usage or _NO_USAGE),
     ]  # fmt: skip
     for charge in call.charges:
@@ -80,6 +81,7 @@ def _call(call: Call, seen: Digest, priced: Priced, started_us: int, stored_us: 
         seen.finish_reason, seen.tool_names, tuple(call.tags), call.trace_id, seen.input_preview, seen.output_preview,
         seen.words, call.served_from, call.saved_nusd, tuple(call.faults), call.change, call.skipped_events,
         tuple(call.budget_notes),
+        call.value_milli, request_hash(call),
     )  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from watchkeeper.api.services import Routing
+from watchkeeper.api.services import CostBasis, Routing
 from watchkeeper.config.load import ConfigError, Loaded, load
 from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, Purge, Snapshot, encode
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server.compile import compile_snapshot
+from watchkeeper.server.cost_basis import cost_basis
 from watchkeeper.server.routes import routing_of
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.store.control import ControlStore
@@ -90,6 +91,10 @@ class DesiredState:
     def routing(self) -> Routing | None:
         """Tell where calls may be sent; None before the first snapshot."""
         return routing_of(self.snapshot) if self.snapshot is not None else None
+
+    def cost_basis(self) -> CostBasis:
+        """Tell what questions about cost must know of the configuration in force."""
+        return cost_basis(self._loaded.config, self._book)
 
     def health(self) -> dict[str, Any]:
         """Tell which configuration serves, and why the last edit does not."""

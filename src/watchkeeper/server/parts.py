@@ -9,7 +9,7 @@ from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
-from watchkeeper.api.services import Services
+from watchkeeper.api.services import CostBasis, Services
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import Clock
 from watchkeeper.server.folder import DataFolder
@@ -63,8 +63,12 @@ def build_services(
     gateway_url: str,
     ingest_status: Callable[[], dict[str, Any]] | None = None,
     ledger_status: Callable[[], dict[str, Any]] | None = None,
+    cost_basis: Callable[[], CostBasis] = CostBasis,
 ) -> Services:
-    """Put the services together; without a keeper nobody takes events in, and a change waits for the next start."""
+    """Put the services together; without a keeper nobody takes events in, and a change waits for the next start.
+
+    `cost_basis` is asked where there is no desired state to tell it.
+    """
 
     def health() -> dict[str, Any]:
         found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
@@ -84,4 +88,5 @@ def build_services(
         gateway_url=gateway_url,
         first_model=lambda: next(iter(desired.loaded.config.routes), "") if desired is not None else "",
         routing=lambda: desired.routing() if desired is not None else None,
+        cost_basis=desired.cost_basis if desired is not None else cost_basis,
     )

@@ -15,15 +15,28 @@ from watchkeeper.core.errors import OperatorError
 from watchkeeper.core.ids import CallId, is_call_id, made_at_ms
 from watchkeeper.store import overview
 from watchkeeper.store.batch import CallBatch, Row, Rows
+from watchkeeper.store.cost import CostQuestions
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
+from watchkeeper.store.exports import Exports
 from watchkeeper.store.questions import migrations, sql, where
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
+from watchkeeper.store.value import ValueEvents
+from watchkeeper.store.waste import WasteQuestions
 
 READERS = 4
 """Questions answered at once; further ones wait."""
 MEMORY_BYTES_MAX = 2 * 1024**3
 """Of one question; a larger one fails instead of taking the keeper with it."""
+SPILL_BYTES = MEMORY_BYTES_MAX // 4
+"""Of groups and of what is sorted; beyond it they go to disk, so that a question may have any number of groups."""
 SECONDS_MAX = 30
+LIMITS: dict[str, int] = {
+    "max_memory_usage": MEMORY_BYTES_MAX,
+    "max_execution_time": SECONDS_MAX,
+    "max_bytes_before_external_group_by": SPILL_BYTES,
+    "max_bytes_before_external_sort": SPILL_BYTES,
+    "join_use_nulls": 0,
+}
 HAS_MEMORY_FILES = hasattr(os, "memfd_create")
 ENGINE_OPTIONS = {
     "max_server_memory_usage": 3 * 1024**3,
@@ -72,6 +85,11 @@ class AnalyticsStore:
         self._local = threading.local()
         self._clients: list[Any] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="analytics")
+        self._adding = threading.Lock()
+        self.cost = CostQuestions(self._ask)
+        self.waste = WasteQuestions(self._ask)
+        self.value = ValueEvents(self._ask, self._add_once)
+        self.exports = Exports(self._client, Path(urlsplit(url).path) if self._is_embedded else None)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -87,6 +105,7 @@ class AnalyticsStore:
     def close(self) -> None:
         """Finish what is being answered and let go of the store."""
         self._readers.shutdown()
+        self.exports.close()
         for client in self._clients:
             client.close()
         self._clients.clear()
@@ -184,10 +203,21 @@ class AnalyticsStore:
 
     def _query(self, text: str, values: dict[str, Any], as_bytes: bool) -> Sequence[Row]:
         formats = {"String": "bytes"} if as_bytes else None
-        limits = {"max_memory_usage": MEMORY_BYTES_MAX, "max_execution_time": SECONDS_MAX}
-        found = self._client().query(text, parameters=values, query_formats=formats, settings=limits)
+        found = self._client().query(text, parameters=values, query_formats=formats, settings=LIMITS)
         rows: Sequence[Row] = found.result_rows
         return rows
+
+    async def _add_once(self, look: str, insert: str, values: dict[str, Any]) -> Sequence[Row]:
+        """Return what is there already; where nothing is, insert, and return nothing."""
+
+        def add() -> Sequence[Row]:
+            with self._adding:
+                found = self._query(look, values, False)
+                if not found:
+                    self._client().command(insert, parameters=values)
+                return found
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, add)
 
     def _insert(self, table: str, rows: Rows, token: str) -> None:
         settings = {"insert_deduplication_token": f"{token}:{table}", "insert_deduplicate": 1} | INSERT_SETTINGS

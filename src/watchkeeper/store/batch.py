@@ -17,6 +17,7 @@ CALL_COLUMNS = (
     "cost_status", "duration_ms", "first_token_ms", "overhead_ms", "finish_reason", "tool_names", "tags", "trace_id",
     "input_preview", "output_preview", "words", "served_from", "saved_nusd", "faults", "change", "skipped_events",
     "budget_notes",
+    "value_milli", "request_hash",
 )  # fmt: skip
 ATTEMPT_COLUMNS = (
     "call_id", "call_started_at", "number", "provider", "model", "dialect", "started_ms", "connect_ms",

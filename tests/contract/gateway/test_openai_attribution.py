@@ -36,6 +36,21 @@ def test_our_own_headers_say_it_all(gateway: Gateway, http: httpx.Client) -> Non
     assert (call.trace_id, call.parent_span_id) == (TRACE, SPAN)
 
 
+@pytest.mark.parametrize(
+    ("said", "milli"),
+    [("2", 2_000), ("0.5", 500), ("1.25", 1_250), ("0", 0), ("999999999.999", 999_999_999_999)],
+)
+def test_the_units_of_value_that_a_client_names_are_recorded(
+    gateway: Gateway, http: httpx.Client, said: str, milli: int
+) -> None:
+    assert recorded(gateway, http, {"x-wk-value": said}).value_milli == milli
+
+
+@pytest.mark.parametrize("said", ["", "-1", "1e3", "NaN", "0x2", "1,5", "1.2345", "9999999999", "two", ".5", "1."])
+def test_units_of_value_that_are_no_plain_number_are_left_out(gateway: Gateway, http: httpx.Client, said: str) -> None:
+    assert recorded(gateway, http, {"x-wk-value": said}).value_milli is None
+
+
 def test_without_headers_the_key_says_it(gateway: Gateway, http: httpx.Client) -> None:
     call = recorded(gateway, http, {})
     assert (call.feature, call.tenant, call.subject) == ("support", "", "")

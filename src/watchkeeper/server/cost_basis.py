@@ -1,0 +1,48 @@
+"""What questions about cost must know of the configuration and the price book."""
+
+from collections.abc import Callable
+
+from watchkeeper.api.services import CostBasis, Ownership
+from watchkeeper.config.routes import Route
+from watchkeeper.config.schema import Config
+from watchkeeper.core.usage import Usage
+from watchkeeper.money.book import PriceBook
+from watchkeeper.money.prices import cost_nusd
+
+
+def cost_basis(config: Config, book: PriceBook) -> CostBasis:
+    """Read it from a configuration."""
+    return CostBasis(
+        features={
+            name: Ownership(owner=one.owner, cost_owner=one.cost_owner, unit_of_value=one.unit_of_value)
+            for name, one in config.features.items()
+        },
+        cache_ttl_s={name: route.cache.exact.ttl for name, route in config.routes.items() if route.cache is not None},
+        targets={name: _targets(route) for name, route in config.routes.items()},
+        list_price=_list_price(config, book),
+    )
+
+
+def lone_cost_basis(config: Config) -> CostBasis:
+    """Read it where no keeper holds a price book."""
+    return cost_basis(config, PriceBook())
+
+
+def _targets(route: Route) -> tuple[str, ...]:
+    tiers = [target for tier in (route.tiers or {}).values() for target in tier]
+    return tuple(dict.fromkeys([*(route.targets or []), *tiers]))
+
+
+def _list_price(config: Config, book: PriceBook) -> Callable[[str, Usage, int], int | None]:
+    lists = {name: book.list_name(one.price_list, one.base_url) for name, one in config.providers.items()}
+
+    def list_price(target: str, usage: Usage, at_ns: int) -> int | None:
+        provider, _, model = target.partition("/")
+        name = lists.get(provider, "")
+        if not book.has(name):
+            return None
+        prices = book.price_list(name).find(model)
+        rates = None if prices is None else prices.at(at_ns)
+        return None if rates is None else cost_nusd(usage, rates)
+
+    return list_price
