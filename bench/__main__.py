@@ -18,6 +18,7 @@ from bench.figure import Figure, Measure, Settings
 PARTS = {
     "throughput": "bench.throughput",
     "money": "bench.money",
+    "trace": "bench.trace",
     "routing": "bench.routing",
     "latency": "bench.latency",
     "outage": "bench.outage",
