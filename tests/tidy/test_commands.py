@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs/cli.md").read_text("utf-8")
 def names() -> list[str]:
     """Every command as it is typed."""
     alone = [path.rpartition(":")[2] for path in COMMANDS] + [noun_of(path) for path in GROUPS]
-    return alone + [f"{noun_of(path)} {path.rpartition(':')[2].rstrip('_')}" for path in VERBS]
+    return alone + [f"{noun_of(path)} {path.rpartition(':')[2].rstrip('_').replace('_', '-')}" for path in VERBS]
 
 
 @pytest.mark.parametrize("name", names())
@@ -24,7 +24,7 @@ def test_a_command_is_on_the_page(name: str) -> None:
 
 def test_the_page_names_no_command_that_is_none() -> None:
     first_cells = re.findall(r"^\| (`[^|]*`) \|", PAGE, re.MULTILINE)
-    named = [match for cell in first_cells for match in re.findall(r"`(\w+(?: [a-z]+)?)(?: [^`]*)?`", cell)]
+    named = [match for cell in first_cells for match in re.findall(r"`(\w+(?: [a-z][a-z-]*)?)(?: [^`]*)?`", cell)]
     assert len(named) >= len(names())
     assert [name for name in named if name not in names()] == []
 

@@ -24,6 +24,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.store.migrations.env",
         "watchkeeper.store.migrations.versions.v0001_first",
         "watchkeeper.store.migrations.versions.v0002_drills",
+        "watchkeeper.store.migrations.versions.v0003_ledger",
     }
 )
 """Modules that are started by name, and are imported by nothing."""

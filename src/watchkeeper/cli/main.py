@@ -33,6 +33,7 @@ NOUNS = {
 }
 GROUPS = {
     "watchkeeper.cli.cost:group": "What calls cost: by any dimensions; compared, wasted, saved; by unit of value.",
+    "watchkeeper.cli.budgets:group": "Budgets, and how they stand.",
 }
 """Nouns that say something without a verb, too. Their verbs may stand in several modules: `cost_why` is of `cost`."""
 VERBS = {
@@ -49,6 +50,12 @@ VERBS = {
     "watchkeeper.cli.tokens:create": "Make a token; it is printed once, as the last line.",
     "watchkeeper.cli.tokens:list_": "List the tokens.",
     "watchkeeper.cli.tokens:revoke": "End a token at once.",
+    "watchkeeper.cli.budgets:list_": "List their accounts, the fullest first, as without a verb.",
+    "watchkeeper.cli.budgets:show_": "Show how one account stands.",
+    "watchkeeper.cli.budgets:holds": "List holds of dead workers that somebody must resolve.",
+    "watchkeeper.cli.budgets:resolve": "Book what a call used that was never recorded.",
+    "watchkeeper.cli.budgets:top_up": "Let an account use more in its present window.",
+    "watchkeeper.cli.budgets:verify": "Check that the ledger adds up.",
     "watchkeeper.cli.fault:start": "Begin to inject a fault on one route, for a bounded time.",
     "watchkeeper.cli.fault:list_": "List what is injected and what ended of late.",
     "watchkeeper.cli.fault:stop": "End a fault early.",
@@ -89,7 +96,7 @@ def group_of(noun: str, about: str = "") -> App:
     group = App(name=noun, help=about or None, help_format="plaintext", result_action="return_value")
     for path, what in VERBS.items():
         if noun_of(path) == noun:
-            group.command(path, name=path.rpartition(":")[2].rstrip("_"), help=what)
+            group.command(path, name=path.rpartition(":")[2].rstrip("_").replace("_", "-"), help=what)
     return group
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from watchkeeper.core.clock import Clock
 from watchkeeper.money.budgets import Limit, Rule, account_key
 from watchkeeper.money.granting import Decision, Standing
@@ -182,7 +184,7 @@ class LedgerService:
             _log.error("a connection to the ledger is cut: %s", error)
         except OSError:
             pass  # It is gone, which it may be.
-        except Exception as error:
+        except SQLAlchemyError as error:  # The worker comes again.
             _log.exception("the ledger cannot greet a worker")
             self.trouble = _reason(error)
         finally:
@@ -304,7 +306,7 @@ class LedgerService:
                 await asyncio.wait([waiter for _, (_, waiter) in waiters], timeout=RECALL_S)
             for line, recall in waiters:
                 line.recalls.remove(recall)
-        except Exception as error:  # as in `_decide_on`, which meets it next
+        except SQLAlchemyError as error:  # `_decide_on` meets it next.
             self.trouble = _reason(error)
         self._waiting.extend([(line, ask, True) for line, ask, _ in refused])
         self._is_due.set()

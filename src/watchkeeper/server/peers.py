@@ -41,5 +41,5 @@ def lives(pid: int, born: str) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass
+        pass  # It is there, and another account's.
     return not born or born_of(pid) == born

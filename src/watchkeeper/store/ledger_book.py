@@ -85,10 +85,10 @@ class LedgerBook:
             rules = await reading.budgets(connection, gone_too=True)
             return await reading.state(connection, key, rules, self._now_s())
 
-    async def budgets(self) -> list[Budget]:
-        """List the budgets in force, or those that were when the keeper last ran."""
+    async def budgets(self, *, gone_too: bool = False) -> list[Budget]:
+        """List the budgets in force, or those that were when the keeper last ran; if asked, all that ever were."""
         async with self._engine.connect() as connection:
-            return list((await reading.budgets(connection)).values())
+            return list((await reading.budgets(connection, gone_too=gone_too)).values())
 
     async def rows(self, *, only_open: bool = True, account: str = "") -> list[LedgerRow]:
         """List holds that nobody has resolved, the newest first; or all rows."""
@@ -122,7 +122,7 @@ class LedgerBook:
 
 
 def budget_of(key: str, budgets: Mapping[str, Budget]) -> Budget | None:
-    """The key begins with the budget's id, and the values behind it stand in no id."""
+    """Find the budget of an account: its key begins with the budget's id, and the longest one that does is meant."""
     name = key
     while name:
         if (budget := budgets.get(name)) is not None:
@@ -132,6 +132,7 @@ def budget_of(key: str, budgets: Mapping[str, Budget]) -> Budget | None:
 
 
 def bucket_s(budget: Budget | None, at_s: int) -> int:
+    """Return the start of the bucket that takes what is spent at a Unix time."""
     return budget.window.at(at_s).bucket_s if budget is not None else at_s - at_s % UNKNOWN_BUCKET_S
 
 

@@ -11,6 +11,12 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables."""
+    _make_accounts()
+    _make_leases()
+    _make_rows()
+
+
+def _make_accounts() -> None:
     op.create_table(
         "ledger_rules",
         sa.Column("id", sa.Text, primary_key=True),
@@ -34,6 +40,15 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger, nullable=False),
     )
     op.create_table(
+        "ledger_positions",
+        sa.Column("spool", sa.String(200), primary_key=True),
+        sa.Column("segment", sa.String(64), nullable=False),
+        sa.Column("records", sa.BigInteger, nullable=False),
+    )
+
+
+def _make_leases() -> None:
+    op.create_table(
         "ledger_leases",
         sa.Column("account", sa.Text, primary_key=True),
         sa.Column("holder", sa.String(200), primary_key=True),
@@ -49,6 +64,9 @@ def upgrade() -> None:
         sa.Column("born", sa.String(40), nullable=False),
     )
     op.create_index("ledger_lives_host", "ledger_lives", ["host"])
+
+
+def _make_rows() -> None:
     op.create_table(
         "ledger_rows",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -74,10 +92,4 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=expired,
         postgresql_where=expired,
-    )
-    op.create_table(
-        "ledger_positions",
-        sa.Column("spool", sa.String(200), primary_key=True),
-        sa.Column("segment", sa.String(64), nullable=False),
-        sa.Column("records", sa.BigInteger, nullable=False),
     )
