@@ -216,8 +216,8 @@ def _bill(installation: Installation, calls: int) -> dict[str, int] | None:
 
 
 def _settled(installation: Installation) -> dict[str, int]:
-    found = installation.cli_json("budgets")["budgets"]
-    return {account["budget"]: int(account["settled"]) for account in found}
+    found = installation.cli_json("budgets")["accounts"]
+    return {account["budget"]: int(Decimal(account["settled"]) * 10**9) for account in found}
 
 
 def _rounded(usd_times_tokens: Decimal) -> int:

@@ -4,15 +4,14 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import httpx
 import pytest
 from tests.e2e.conftest import FEATURES
 
-from watchkeeper.core.money import NUSD_PER_USD
+from watchkeeper.core.money import NUSD_PER_USD, nusd
 from watchkeeper.testing import Delivery, Reply, Upstream, wait_until
 from watchkeeper.testing.harness import Installation
 
@@ -46,12 +45,12 @@ def test_five_hundred_calls_at_once_spend_no_more_than_a_dollar(installation: In
     statuses = asyncio.run(_call_until_refused(installation, key, kills=0))
     assert set(statuses) == {200, 429}
     account = _at_rest(installation)
-    assert account["settled"] <= LIMIT
-    assert account["settled"] > LIMIT * 0.95
-    assert account["leased"] == 0
-    assert account["settled"] == _stored(installation)
+    assert account.settled <= LIMIT
+    assert account.settled > LIMIT * 0.95
+    assert account.leased == 0
+    assert account.settled == _stored(installation)
     # What the provider has billed: every answer it gave, at its published price.
-    assert account["settled"] == statuses.count(200) * _price_of_one(installation)
+    assert account.settled == statuses.count(200) * _price_of_one(installation)
 
 
 def test_what_killed_workers_held_stays_held_until_it_is_resolved(
@@ -61,19 +60,19 @@ def test_what_killed_workers_held_stays_held_until_it_is_resolved(
     key = installation.make_key("--feature", "support")
     asyncio.run(_call_until_refused(installation, key, kills=3))
     account = _at_rest(installation)
-    rows = installation.cli_json("budgets", "holds")["holds"]
-    one = _price_of_one(installation)
-    billed = len(upstream.received) * one
-    open_holds = sum(row["amount"] for row in rows)
-    assert account["settled"] + open_holds <= LIMIT
+    rows = [row for row in installation.cli_json("budgets", "holds")["holds"] if row["state"] == "open"]
+    billed = len(upstream.received) * _price_of_one(installation)
+    open_holds = sum(nusd(row["held"]) for row in rows)
+    assert account.unresolved == open_holds
+    assert account.settled + open_holds <= LIMIT
     assert billed <= LIMIT
     # Whatever the provider has billed is either settled, or held until somebody says what it was.
-    assert account["settled"] <= billed <= account["settled"] + open_holds
-    for row in rows:
+    assert account.settled <= billed <= account.settled + open_holds
+    for row in rows[:3]:
         installation.cli_json("budgets", "resolve", str(row["id"]), "--amount", "0.0001")
     account = _at_rest(installation)
-    assert account["expired"] == 0 and account["leased"] == 0
-    assert account["settled"] == _stored(installation) + len(rows) * 100_000
+    assert account.unresolved == open_holds - sum(nusd(row["held"]) for row in rows[:3])
+    assert account.settled == _stored(installation) + len(rows[:3]) * 100_000
     assert installation.cli_json("budgets", "verify")["differences"] == []
 
 
@@ -109,15 +108,24 @@ async def _call_until_refused(installation: Installation, key: str, *, kills: in
     return statuses
 
 
-def _account(installation: Installation) -> dict[str, Any]:
-    accounts: list[dict[str, Any]] = installation.cli_json("budgets")["budgets"]
-    return next(account for account in accounts if account["key"] == KEY)
+class Account(NamedTuple):
+    """How the dollar stands, in nano-dollars."""
+
+    settled: int
+    leased: int
+    unresolved: int
 
 
-def _at_rest(installation: Installation) -> dict[str, Any]:
+def _account(installation: Installation) -> Account:
+    found = installation.cli_json("budgets")["accounts"]
+    account = next(account for account in found if account["key"] == KEY)
+    return Account(*[nusd(account[name]) for name in Account._fields])
+
+
+def _at_rest(installation: Installation) -> Account:
     """Wait until all is settled and nothing is leased."""
     time.sleep(1.0)
-    wait_until(lambda: _account(installation)["leased"] == 0, within_s=60, every_s=0.5)
+    wait_until(lambda: _account(installation).leased == 0, within_s=60, every_s=0.5)
     return _account(installation)
 
 
@@ -126,7 +134,7 @@ def _stored(installation: Installation) -> int:
     total, before = 0, ""
     while True:
         found = installation.cli_json("calls", "--limit", "200", *(["--before", before] if before else []))
-        total += sum(int(Decimal(call["cost"]["amount_usd"] or 0) * NUSD_PER_USD) for call in found["calls"])
+        total += sum(nusd(call["cost"]["amount_usd"] or 0) for call in found["calls"])
         before = found.get("next_before") or ""
         if not before:
             return total
@@ -134,4 +142,4 @@ def _stored(installation: Installation) -> int:
 
 def _price_of_one(installation: Installation) -> int:
     found = installation.cli_json("calls", "--status", "ok", "--limit", "1")["calls"]
-    return int(Decimal(found[0]["cost"]["amount_usd"]) * NUSD_PER_USD)
+    return nusd(found[0]["cost"]["amount_usd"])
