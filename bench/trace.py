@@ -210,9 +210,9 @@ def _bill(installation: Installation, calls: int) -> dict[str, int] | None:
     """Return what each feature costs once all calls are stored."""
     found = installation.cli_json("cost", "--by", "feature", "--last", "1h")
     groups = found["groups"]
-    if sum(group["calls"] for group in groups) < calls:
+    if sum(group["spend"]["calls"] for group in groups) < calls:
         return None
-    return {group["feature"]: int(Decimal(group["cost"]["amount_usd"]) * 10**9) for group in groups}
+    return {group["names"]["feature"]: int(Decimal(group["spend"]["cost_usd"]) * 10**9) for group in groups}
 
 
 def _settled(installation: Installation) -> dict[str, int]:

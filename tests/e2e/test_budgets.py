@@ -131,13 +131,7 @@ def _at_rest(installation: Installation) -> Account:
 
 def _stored(installation: Installation) -> int:
     """Return the sum of what the stored calls cost, in nano-dollars."""
-    total, before = 0, ""
-    while True:
-        found = installation.cli_json("calls", "--limit", "200", *(["--before", before] if before else []))
-        total += sum(nusd(call["cost"]["amount_usd"] or 0) for call in found["calls"])
-        before = found.get("next_before") or ""
-        if not before:
-            return total
+    return nusd(installation.cli_json("cost", "--last", "1h")["total"]["cost_usd"])
 
 
 def _price_of_one(installation: Installation) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
+from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.usage import Usage
 from watchkeeper.store.analytics import AnalyticsStore
@@ -70,3 +71,5 @@ class Services:
     """Where calls may be sent; None when no keeper runs."""
     cost_basis: Callable[[], CostBasis] = CostBasis
     """Empty where nothing is known of the configuration."""
+    notifications: Callable[[], Notifications] = Notifications
+    """Who is told of alerts."""

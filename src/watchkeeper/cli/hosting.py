@@ -37,6 +37,7 @@ async def answer(
             desired=None,
             gateway_url="",
             cost_basis=lambda: _cost_basis(config),
+            config=config,
         )
         api = build_api(services)
         api.add_exception_handler(OperatorError, _raise)

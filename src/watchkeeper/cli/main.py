@@ -34,6 +34,7 @@ NOUNS = {
 GROUPS = {
     "watchkeeper.cli.cost:group": "What calls cost: by any dimensions; compared, wasted, saved; by unit of value.",
     "watchkeeper.cli.budgets:group": "Budgets, and how they stand.",
+    "watchkeeper.cli.alerts:group": "Alerts, and who is told of them.",
 }
 """Nouns that say something without a verb, too. Their verbs may stand in several modules: `cost_why` is of `cost`."""
 VERBS = {
@@ -59,6 +60,13 @@ VERBS = {
     "watchkeeper.cli.fault:start": "Begin to inject a fault on one route, for a bounded time.",
     "watchkeeper.cli.fault:list_": "List what is injected and what ended of late.",
     "watchkeeper.cli.fault:stop": "End a fault early.",
+    "watchkeeper.cli.alerts:list_": "List alerts, the newest first.",
+    "watchkeeper.cli.alerts:show_": "Show one alert: what happened, what to do, who was told.",
+    "watchkeeper.cli.alerts:resolve": "Say that an alert is over.",
+    "watchkeeper.cli.alerts:judge": "Say whether an alert was useful, noise or planned.",
+    "watchkeeper.cli.alerts:test": "Send a test message to a destination.",
+    "watchkeeper.cli.alerts:outbox": "List messages about alerts: delivered, waiting or given up.",
+    "watchkeeper.cli.alerts:retry": "Try a message again that was given up.",
     "watchkeeper.cli.cache:purge": "Drop answers from the cache.",
     "watchkeeper.cli.route:why": "Say why a call went to the target that answered it, or to none.",
     "watchkeeper.cli.cost_compare:compare": "Split the difference between two periods: price, volume, mix, efficiency.",

@@ -11,6 +11,7 @@ from typing import Any
 
 from watchkeeper.config.budgets import Budget, Degrade, Limit, Runaway
 from watchkeeper.config.load import default_text
+from watchkeeper.config.notifications import Destination, Notifications
 from watchkeeper.config.routes import (
     Breaker,
     ExactCache,
@@ -74,6 +75,8 @@ _SECTIONS = (
     ("limits[]", Limit),
     ("runaway", Runaway),
     ("metrics", Metrics),
+    ("notifications", Notifications),
+    ("notifications.destinations[]", Destination),
     ("stores", Stores),
 )
 

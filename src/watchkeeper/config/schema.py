@@ -11,10 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.json_schema import GenerateJsonSchema
 
 from watchkeeper.config.budgets import Budget, Limit, Runaway
+from watchkeeper.config.credentials import SECRET_KEYS, TEXT_OR_FILE, header_safe
 from watchkeeper.config.durations import written
+from watchkeeper.config.notifications import Notifications
 from watchkeeper.config.price_lists import PRICE_LISTS
 from watchkeeper.config.problems import did_you_mean
 from watchkeeper.config.routes import Name, Route
+
+__all__ = ["SECRET_KEYS", "Config", "Feature", "Metrics", "Provider", "Stores", "json_schema"]
 
 RouteName = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]
 """Any model name a client may send, without blanks."""
@@ -52,12 +56,6 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _header_safe(text: str) -> str:
-    if not all("!" <= letter <= "~" for letter in text):
-        raise ValueError("must consist of visible ASCII characters without blanks, because it is sent in a header")
-    return text
-
-
 def _price_list(text: str) -> str:
     if text not in PRICE_LISTS:
         raise ValueError(f"no price list has the name `{text[:100]}`{did_you_mean(text, PRICE_LISTS)}")
@@ -73,28 +71,8 @@ def _begins_with(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Secret = Annotated[
-    str,
-    StringConstraints(max_length=8192),
-    AfterValidator(_header_safe),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "description": "File that holds the secret."}},
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-"""Written as text, better as `${NAME}` or `{file: PATH}`; never shown again."""
-
-SECRET_KEYS = frozenset({"api_key"})
-"""Keys whose values are secret wherever they stand."""
+Secret = Annotated[str, StringConstraints(max_length=8192), AfterValidator(header_safe), TEXT_OR_FILE]
+"""Never shown again."""
 
 PriceListName = Annotated[str, AfterValidator(_price_list), WithJsonSchema({"enum": list(PRICE_LISTS)})]
 
@@ -247,6 +225,7 @@ class Config(_Section):
         ),
     ] = "interval"
     metrics: Metrics = Metrics()
+    notifications: Notifications = Notifications()
     stores: Stores = Stores()
 
 

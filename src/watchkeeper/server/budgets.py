@@ -1,6 +1,8 @@
 """Compiles the configuration's budgets, limits and guard into the rules that workers and the ledger go by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 from watchkeeper.config import budgets as configured
 from watchkeeper.config.durations import seconds_of
@@ -8,7 +10,9 @@ from watchkeeper.config.schema import Config
 from watchkeeper.core.money import BudgetUnit
 from watchkeeper.gateway.snapshot import Runaway
 from watchkeeper.money.budgets import SCOPE_KINDS, Budget, Limit, RateUnit, Scope
+from watchkeeper.money.ledger_state import AccountState
 from watchkeeper.money.windows import Calendar, Window
+from watchkeeper.store.ledger import Ledger
 
 RUNAWAY_ID = "runaway:session_calls"
 _CALENDARS: dict[str, Calendar] = {
@@ -52,6 +56,22 @@ def compile_limits(config: Config) -> tuple[Limit, ...]:
 def compile_runaway(config: Config) -> Runaway:
     """Compile what the guard looks at in each call."""
     return Runaway(config.runaway.same_tool_call, config.runaway.call_tokens)
+
+
+def alert_shares(config: Config) -> dict[str, Sequence[Decimal]]:
+    """Return at which shares of its limit an alert is raised, by id of the budget."""
+    return {
+        rule.id: [Decimal(str(share)) for share in budget.alerts]
+        for budget in config.budgets
+        if "request" not in budget.scope
+        for rule in _rules(budget)
+    }
+
+
+async def watched_accounts(ledger: Ledger) -> list[AccountState]:
+    """Return how accounts stand; of a window that rolls, there is no end at which it would start anew."""
+    rolling = {budget.id for budget in await ledger.budgets() if budget.window.kind == "rolling"}
+    return [replace(state, window_end=None) if state.budget in rolling else state for state in await ledger.states()]
 
 
 def scope_of(scope: dict[configured.ScopeName, str]) -> Scope:

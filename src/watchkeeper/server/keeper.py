@@ -22,18 +22,23 @@ from watchkeeper.config.load import load
 from watchkeeper.console.app import mount
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.budgets.holdbook import read_holds
+from watchkeeper.incidents.post import Post
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.ingest.settling import LoopSettler
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.budgets import Rule
 from watchkeeper.server import local_socket
+from watchkeeper.server.budgets import alert_shares, watched_accounts
+from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.ledger import LedgerService
 from watchkeeper.server.lives import Lives, Surroundings
 from watchkeeper.server.parts import Stores, build_services
+from watchkeeper.server.rounds import Rounds
 from watchkeeper.server.sealed import SealedFile
+from watchkeeper.server.watch import Watch
 from watchkeeper.server.welcome import prepare_welcome, welcome_file
 
 TICK_S = 0.25
@@ -103,7 +108,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         await ledger.start(folder.ledger_socket)
         drain.start()
         try:
-            async with _serving(app, folder, options):
+            async with _serving(app, folder, options), _watching(stores, desired, clock, options):
                 on_ready()
                 while not stop.is_set() and os.getppid() == parent:
                     with contextlib.suppress(TimeoutError):
@@ -143,6 +148,42 @@ class _Tending:
             rules: dict[str, Rule] = {rule.id: rule for rule in snapshot.budgets}
             rules |= {rule.id: rule for rule in snapshot.limits}
             await self._ledger.follow(rules, version=snapshot.version)
+
+
+@contextlib.asynccontextmanager
+async def _watching(
+    stores: Stores, desired: DesiredState, clock: SystemClock, options: KeeperOptions
+) -> AsyncIterator[None]:
+    """Look at budgets and costs, and deliver what there is to tell of them."""
+    watch = Watch(
+        alerts=stores.control.alerts,
+        outbox=stores.control.outbox,
+        figures=stores.analytics,
+        notifications=lambda: desired.loaded.config.notifications,
+        accounts=lambda: watched_accounts(stores.control.ledger),
+        thresholds=lambda: alert_shares(desired.loaded.config),
+        clock=clock,
+        console=_console_address(options),
+    )
+    control = stores.control
+    async with (
+        contextlib.aclosing(Post(clock)) as post,
+        contextlib.aclosing(Delivery(control.alerts, control.outbox, post, watch.notifications)) as delivery,
+    ):
+        going = asyncio.create_task(Rounds([*watch.duties(), *delivery.duties()]).run())
+        try:
+            yield
+        finally:
+            going.cancel()
+            await asyncio.wait([going])
+
+
+def _console_address(options: KeeperOptions) -> str:
+    """Where a link into the console leads; empty where it listens on every address, none of which need lead here."""
+    if options.host in ("0.0.0.0", "::"):
+        return ""
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return f"http://{host}:{options.console_port}"
 
 
 @contextlib.asynccontextmanager

@@ -64,10 +64,11 @@ def build_services(
     ingest_status: Callable[[], dict[str, Any]] | None = None,
     ledger_status: Callable[[], dict[str, Any]] | None = None,
     cost_basis: Callable[[], CostBasis] = CostBasis,
+    config: Config | None = None,
 ) -> Services:
     """Put the services together; without a keeper nobody takes events in, and a change waits for the next start.
 
-    `cost_basis` is asked where there is no desired state to tell it.
+    `cost_basis` and `config` stand in for what is in force where there is no desired state.
     """
 
     def health() -> dict[str, Any]:
@@ -89,4 +90,5 @@ def build_services(
         first_model=lambda: next(iter(desired.loaded.config.routes), "") if desired is not None else "",
         routing=lambda: desired.routing() if desired is not None else None,
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
+        notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
     )

@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.core.ids import CallId, is_call_id, made_at_ms
-from watchkeeper.store import overview
+from watchkeeper.store import hours, overview
 from watchkeeper.store.batch import CallBatch, Row, Rows
 from watchkeeper.store.cost import CostQuestions
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
 from watchkeeper.store.exports import Exports
+from watchkeeper.store.hours import HourRow, UnpricedModel
 from watchkeeper.store.questions import migrations, sql, where
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
 from watchkeeper.store.value import ValueEvents
@@ -162,6 +163,18 @@ class AnalyticsStore:
     async def overview(self, since: datetime, until: datetime, *, steps: int, where: CallFilter) -> Overview:
         """Answer the overview's questions for a window cut into equal steps."""
         return await overview.answer(self._ask, since, until, steps=steps, chosen=where)
+
+    async def hourly(self, chosen: CallFilter) -> tuple[HourRow, ...]:
+        """Return the hours of a filter in which there were calls, oldest first."""
+        return await hours.hourly(self._ask, chosen)
+
+    async def spenders(self, chosen: CallFilter, *, least_nusd: int, limit: int) -> tuple[str, ...]:
+        """Return the features that cost at least so much, what costs most first."""
+        return await hours.spenders(self._ask, chosen, least_nusd=least_nusd, limit=limit)
+
+    async def unpriced(self, since: datetime, until: datetime, *, limit: int) -> tuple[UnpricedModel, ...]:
+        """Return the models whose price is not known, the most called first."""
+        return await hours.unpriced(self._ask, since, until, limit=limit)
 
     async def follow(self, after: str | None, chosen: CallFilter, limit: int = 100) -> tuple[str, tuple[CallRow, ...]]:
         """Return calls stored behind a cursor, oldest first, and the cursor behind them.

@@ -13,10 +13,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import OperatorError
+from watchkeeper.store.alerts import Alerts
 from watchkeeper.store.changes import Changes
 from watchkeeper.store.faults import Faults
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.ledger import Ledger
+from watchkeeper.store.outbox import Outbox
 from watchkeeper.store.people import People
 from watchkeeper.store.purges import Purges
 from watchkeeper.store.tables import REVISION
@@ -38,10 +40,12 @@ class ControlStore:
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
+        self.alerts = Alerts(engine, clock)
         self.changes = Changes(engine, clock)
         self.faults = Faults(engine, clock)
         self.keys = Keys(engine, clock)
         self.ledger = Ledger(engine, clock)
+        self.outbox = Outbox(engine, clock)
         self.people = People(engine, clock)
         self.purges = Purges(engine, clock)
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"
+REVISION = "0005"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
@@ -188,4 +188,60 @@ ledger_positions = Table(
     Column("spool", String(200), primary_key=True),
     Column("segment", String(64), nullable=False),
     Column("records", BigInteger, nullable=False),
+)
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(50), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("open_key", String(64), unique=True),
+    Column("severity", String(20), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("raised_at", DateTime, nullable=False),
+    Column("resolved_at", DateTime),
+    Column("resolved_by", String(200), nullable=False),
+    Column("resolution", Text, nullable=False),
+    Column("feedback", String(20), nullable=False),
+    Index("alerts_raised_at", "raised_at"),
+)
+"""`open_key` is a digest of kind and key while the alert is open, and null afterwards: two of a kind cannot be open."""
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("alert_id", String(32), nullable=False),
+    Column("event", String(20), nullable=False),
+    Column("destination", String(100), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("due_at", DateTime, nullable=False),
+    Column("claimed_by", String(64), nullable=False),
+    Column("claimed_until", DateTime),
+    Column("delivered_at", DateTime),
+    Column("answer", Text, nullable=False),
+    Index("outbox_due_at", "state", "due_at"),
+    Index("outbox_alert_id", "alert_id"),
+)
+destinations_off = Table(
+    "destinations_off",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("address", String(64), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("answer", Text, nullable=False),
+)
+alert_marks = Table(
+    "alert_marks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(50), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("window_start", DateTime),
+    Column("window_end", DateTime),
+    Column("passed", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
 )
