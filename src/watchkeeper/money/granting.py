@@ -41,9 +41,12 @@ class Decision(NamedTuple):
 
 
 def grant(want: Want, standing: Standing, workers: int) -> int | None:
-    """Return how much is granted: at least the need, and more while there is ample room; None where it does not fit."""
+    """Return how much is granted: the need, and more while there is ample room; None where it does not fit.
+
+    Who needs nothing only wants to know how the account stands, and is never refused.
+    """
     room = standing.room
-    if want.need > room:
+    if want.need > max(0, room):
         return None
     spare = min(room // (SPARE_SHARE * max(1, workers)), standing.limit // SPARE_LIMIT, room - want.need)
     return want.need + max(0, min(want.like - want.need, spare))

@@ -45,6 +45,8 @@ TICK_S = 0.25
 """How often the configuration file is looked at: an edit is served within a second."""
 LIVES_TICKS = 4
 """Ticks between two looks at workers that have ended."""
+FOLD_TICKS = 2_400
+"""Ticks between two clearances of what rolling windows have left behind."""
 FINISH_S = 3
 """How long answers under way may take when the keeper stops."""
 
@@ -136,6 +138,8 @@ class _Tending:
             await self.obey()
             if self._steps % LIVES_TICKS == 0:
                 await self._lives.look()
+            if self._steps % FOLD_TICKS == 0:
+                await self._ledger.fold()
         except Exception as error:  # a database may be away for any reason; the console serves on
             self._ledger.note_trouble(error)
         else:

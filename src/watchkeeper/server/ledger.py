@@ -134,6 +134,10 @@ class LedgerService:
                 if (line := self._lines.get(holder)) is not None:
                     line.send(Recall(tuple(sorted(keys))))
 
+    async def fold(self) -> None:
+        """Clear away what rolling windows have left behind."""
+        await self._ledger.fold()
+
     async def start(self, path: Path) -> None:
         """Listen.
 

@@ -15,6 +15,8 @@ from watchkeeper.store.tables import ledger_accounts, ledger_leases, ledger_rows
 
 KEY_CHARS_MAX = 1_000
 """Of an account's key in the database: PostgreSQL's indexes take no more than about 2,700 bytes."""
+GONE_BUCKET_S = 0
+"""Start of the bucket that takes what a rolling window has left behind; only windows of all time count it."""
 CHUNK = 5_000
 """Keys in one statement; SQLite takes 32,766 values."""
 
@@ -109,6 +111,22 @@ async def take_from_leases(connection: AsyncConnection, amounts: Mapping[tuple[s
             ledger_leases.c.amount == 0,
         )
         await connection.execute(empty, [{"the_key": key, "the_holder": holder} for key, holder in amounts])
+
+
+async def fold(connection: AsyncConnection, rule: str, *, before_s: int) -> int:
+    """Replace the buckets of a rule's accounts before a Unix time by one, which no such window counts."""
+    old = (ledger_sums.c.bucket_s > GONE_BUCKET_S, ledger_sums.c.bucket_s < before_s)
+    known = select(ledger_accounts).join(ledger_sums, ledger_sums.c.account == ledger_accounts.c.key)
+    rows = (await connection.execute(known.where(ledger_accounts.c.rule == rule, *old).distinct().limit(CHUNK))).all()
+    keys = {row.key: Opened(row.rule, row.unit) for row in rows}
+    if keys:
+        await lock(connection, keys, known=set(keys))
+        chosen = (ledger_sums.c.account.in_(sorted(keys)), *old)
+        total = select(ledger_sums.c.account, func.sum(ledger_sums.c.amount)).where(*chosen)
+        sums = (await connection.execute(total.group_by(ledger_sums.c.account))).all()
+        await connection.execute(delete(ledger_sums).where(*chosen))
+        await add_to_sums(connection, {(key, GONE_BUCKET_S): int(amount) for key, amount in sums})
+    return len(keys)
 
 
 async def count(connection: AsyncConnection, column: str, counts: Mapping[str, int]) -> None:

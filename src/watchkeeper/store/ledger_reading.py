@@ -33,16 +33,18 @@ async def states(
         connection: In a transaction.
         rules: By id.
         now_s: Unix time.
-        top: So many of each budget at most, those that have settled most; without it, all.
+        top: So many of each budget at most, those that have settled most first; without it, all.
     """
     found: list[AccountState] = []
     for rule in rules.values():
         sums = await _sums(connection, rule, now_s, top)
         chosen = select(ledger_accounts).where(ledger_accounts.c.rule == rule.id)
         if top is None:
-            rows = (await connection.execute(chosen)).all()
+            rows = list(await connection.execute(chosen))
         else:
-            rows = (await connection.execute(chosen.where(ledger_accounts.c.key.in_(list(sums))))).all()
+            rows = list(await connection.execute(chosen.where(ledger_accounts.c.key.in_(list(sums)))))
+            others = chosen.where(ledger_accounts.c.key.not_in(list(sums))).order_by(ledger_accounts.c.key)
+            rows += (await connection.execute(others.limit(top - len(rows)))).all()
         keys = [row.key for row in rows]
         leases, expired = await _leases(connection, keys), await _expired(connection, keys)
         found += [

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.ledger.lines import HOST, usd_budget, want
 
 from watchkeeper.money.leases import Held
+from watchkeeper.money.windows import Window
 from watchkeeper.server.lives import Lives, Surroundings
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.ledger import Life, Place, Question, SettledCharge
@@ -203,6 +204,26 @@ async def test_a_top_up_makes_room_and_is_a_row(store: ControlStore, lives: Live
     assert await store.ledger.verify({}) == {}
     with pytest.raises(AccountUnknown):
         await store.ledger.adjust("nobody|x", 1, actor="ana", reason="")
+
+
+async def test_what_a_rolling_window_has_left_is_put_together_and_stays_in_the_sum(
+    store: ControlStore, clock: FakeClock
+) -> None:
+    await store.ledger.know([usd_budget(1_000, window=Window("rolling", length_s=3_600))])
+    for number in range(1, 200):
+        await store.ledger.settle("s", Place("seg", number), [charge(clock, 1, records=number)])
+        clock.advance(60)
+    assert await standing(store) == (60, 0, 0)
+    assert await store.ledger.fold() == 1
+    assert await store.ledger.fold() == 0
+    assert await standing(store) == (60, 0, 0)
+    assert await store.ledger.verify({KEY: 199}) == {}
+    clock.advance(3_600)
+    assert await standing(store) == (0, 0, 0)
+
+
+async def test_an_account_that_is_only_leased_is_listed(store: ControlStore, lives: Lives) -> None:
+    assert [state.leased for state in await store.ledger.states(top=5)] == [400]
 
 
 async def test_verify_names_what_does_not_add_up(store: ControlStore, lives: Lives, clock: FakeClock) -> None:

@@ -5,12 +5,14 @@ import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from tests.integration.ledger.lines import HOST, Line, serving, usd_budget, want
 
 from watchkeeper.money.budgets import Limit
 from watchkeeper.money.leases import FRAME_BYTES_MAX, Ask, Give, Hello, Want, frame
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.ledger import Place, SettledCharge
+from watchkeeper.store.tables import ledger_accounts
 from watchkeeper.testing import FakeClock
 
 
@@ -194,6 +196,21 @@ async def test_slots_are_free_again_when_their_worker_is_gone(
         await one.recalled()
         one.close()
         assert (await two.answer()).is_granted or (await two.ask(want(1, rule="c"))).is_granted
+
+
+async def test_what_is_given_back_of_a_rate_that_the_keeper_forgot_makes_no_account(
+    store: ControlStore, clock: FakeClock, tmp_path: Path
+) -> None:
+    rate = Limit("r", (("tenant", "*"),), "requests", 10, 60)
+    async with serving(store, clock, tmp_path, rate, usd_budget(5)):
+        line = await Line.open(tmp_path / "l.sock")
+        line.say(Give({"r|acme": 5, "b|acme": 1}))
+        assert (await line.ask(want(0))).is_granted
+    assert [state.key for state in await store.ledger.states()] == ["b|acme"]
+    assert await store.ledger.state("r|acme") is None
+    async with store.ledger._engine.connect() as connection:  # what people are never shown
+        keys = (await connection.execute(select(ledger_accounts.c.key))).scalars().all()
+    assert keys == ["b|acme"]
 
 
 async def test_what_a_budget_refuses_does_not_use_up_a_limit(
