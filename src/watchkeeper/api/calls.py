@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from watchkeeper.api.auth import Parts
+from watchkeeper.api.charges import BookedDocument, booked_document
 from watchkeeper.api.documents import Arrivals, CallDocument, CallList, call_document, call_summary
 from watchkeeper.api.figures import FacetValue, OverviewDocument, facet_values, overview_document
 from watchkeeper.api.filters import CallQuery, FollowQuery, ListQuery, OverviewQuery
@@ -65,6 +66,12 @@ async def follow_calls(query: Annotated[FollowQuery, Query()], parts: Parts) -> 
 async def get_call(call_id: str, parts: Parts) -> CallDocument:
     """Return everything known of a call."""
     return call_document(await _found(call_id, parts))
+
+
+@router.get("/calls/{call_id}/charges", summary="What a call took from which budgets")
+async def get_charges(call_id: str, parts: Parts) -> BookedDocument:
+    """Return its charges, what budgets did to it, and how its cost was corrected since."""
+    return booked_document(await parts.analytics.booked((await _found(call_id, parts)).row.id))
 
 
 @router.get("/calls/{call_id}/request", summary="A call's request, byte for byte", response_class=Response)

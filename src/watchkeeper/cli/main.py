@@ -69,6 +69,7 @@ VERBS = {
     "watchkeeper.cli.alerts:retry": "Try a message again that was given up.",
     "watchkeeper.cli.cache:purge": "Drop answers from the cache.",
     "watchkeeper.cli.route:why": "Say why a call went to the target that answered it, or to none.",
+    "watchkeeper.cli.cost_why:why": "Say what a call cost and why: units, rates, price row, hold and charges.",
     "watchkeeper.cli.cost_compare:compare": "Split the difference between two periods: price, volume, mix, efficiency.",
     "watchkeeper.cli.cost_waste:waste": "Say what was paid for nothing, and what cache and routing saved.",
     "watchkeeper.cli.cost_units:units": "Say what a unit of value of each feature costs.",

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -15,11 +15,12 @@ from watchkeeper.core.errors import OperatorError
 from watchkeeper.core.ids import CallId, is_call_id, made_at_ms
 from watchkeeper.store import hours, overview
 from watchkeeper.store.batch import CallBatch, Row, Rows
+from watchkeeper.store.charges import Booked, booked
 from watchkeeper.store.cost import CostQuestions
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
 from watchkeeper.store.exports import Exports
 from watchkeeper.store.hours import HourRow, UnpricedModel
-from watchkeeper.store.questions import migrations, sql, where
+from watchkeeper.store.questions import ID_SLACK, migrations, near, sql, where
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
 from watchkeeper.store.value import ValueEvents
 from watchkeeper.store.waste import WasteQuestions
@@ -60,8 +61,6 @@ _FACET_PLACES = {127 - (64 >> place): place for place in range(len(FACET_FIELDS)
 """Which facet a row is of, by the bits of the others."""
 LATEST_MS = 9_000_000_000_000
 """The year 2255; the store's times end in 2299, while an id may claim any time up to the year 10889."""
-ID_SLACK = timedelta(hours=3)
-"""A call's start may lie this long before the time in its id: the id is made when the body has arrived."""
 
 
 class StoreUnusable(OperatorError):
@@ -133,8 +132,7 @@ class AnalyticsStore:
         """Return everything known of a call; None when there is none of this id."""
         if not is_call_id(call_id) or made_at_ms(CallId(call_id)) > LATEST_MS:
             return None
-        made_at = datetime.fromtimestamp(made_at_ms(CallId(call_id)) / 1000, UTC)
-        values = {"id": call_id, "from": made_at - ID_SLACK, "to": made_at + ID_SLACK}
+        values = near(CallId(call_id))
         found = await self._ask(sql("call").format(columns=ROW_COLUMNS), values)
         if not found:
             return None
@@ -142,6 +140,10 @@ class AnalyticsStore:
             self._ask(sql("attempts"), values), self._ask(sql("bodies"), values, as_bytes=True)
         )
         return call_detail(found[0], tuple(attempt_row(row) for row in attempts), bodies[0] if bodies else None)
+
+    async def booked(self, call_id: str) -> Booked:
+        """Return what is on the books about a call; nothing for one that is not there."""
+        return await booked(self._ask, CallId(call_id))
 
     async def count(self, chosen: CallFilter) -> int:
         """Count the calls of a filter."""

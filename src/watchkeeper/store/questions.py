@@ -1,10 +1,11 @@
 """The SQL files, by name; and how a filter becomes a WHERE clause whose values are always bound, never written."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from watchkeeper.core.ids import CallId, made_at_ms
 from watchkeeper.store.rows import CallFilter
 
 Parameters = dict[str, Any]
@@ -27,6 +28,14 @@ _EQUAL = {
 """Fields of `CallFilter` that a column must equal."""
 
 SEARCH_WORDS_MAX = 16
+ID_SLACK = timedelta(hours=3)
+"""A call's start may lie this long before the time in its id: the id is made when the body has arrived."""
+
+
+def near(call_id: CallId) -> Parameters:
+    """Bind a call's id, and the stretch of time in which it can have started."""
+    made_at = datetime.fromtimestamp(made_at_ms(call_id) / 1000, UTC)
+    return {"id": call_id, "from": made_at - ID_SLACK, "to": made_at + ID_SLACK}
 
 
 @cache

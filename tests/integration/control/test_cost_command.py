@@ -12,6 +12,7 @@ from tests.integration.control.recorded import a_call
 from watchkeeper.core.call import Call
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
+from watchkeeper.core.money import Charge
 from watchkeeper.core.usage import Usage
 
 MILLION = Usage(10**6)
@@ -20,7 +21,14 @@ MILLION = Usage(10**6)
 
 def made(ids: CallIds, clock: Clock) -> dict[str, Call]:
     return {
-        "good": a_call(ids, clock, usage=MILLION, tags=["vip", "evil\x1b[2J"]),
+        "good": a_call(
+            ids,
+            clock,
+            usage=MILLION,
+            tags=["vip", "evil\x1b[2J"],
+            charges=[Charge("a-dollar|support", "a-dollar", "nusd", 400_000_000, 150_000_000, 150_000_000)],
+            budget_notes=["would_refuse quiet"],
+        ),
         "search": a_call(ids, clock, usage=Usage(2 * 10**6), feature="search"),
         "left": a_call(ids, clock, usage=MILLION, usage_status="estimated", status="cancelled"),
     }
@@ -38,6 +46,17 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
 @pytest.fixture
 def data(keeper: Keeper) -> Path:
     return keeper.folder.root
+
+
+def test_why_a_call_cost_what_it_did_is_told_down_to_the_rate(wk: Command, keeper: Keeper, data: Path) -> None:
+    assert wk("cost", "why", keeper.calls["good"].id, data=data) == 0, wk.err
+    assert "$0.15 (measured)" in wk.out and "genai-prices" in wk.out
+    assert "1,000,000  x  $0.15 a million  =  $0.15" in wk.out
+    assert "a-dollar|support: $0.15, $0.4 held" in wk.out
+    assert "would have been refused by quiet, which is in shadow" in wk.out
+    assert wk("cost", "why", keeper.calls["left"].id, data=data) == 0, wk.err
+    assert "Charged to no budget" in wk.out
+    assert wk("cost", "why", "nonsense", data=data) == 3
 
 
 def rows(text: str) -> list[list[str]]:

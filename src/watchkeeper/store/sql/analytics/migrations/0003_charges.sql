@@ -9,7 +9,8 @@ CREATE TABLE IF NOT EXISTS charges
     unit            LowCardinality(String),
     held            Int64 CODEC(ZSTD(1)),
     drawn           Int64 CODEC(ZSTD(1)),
-    amount          Nullable(Int64) CODEC(ZSTD(1))
+    amount          Nullable(Int64) CODEC(ZSTD(1)),
+    INDEX call_bloom call_id TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(call_started_at)
