@@ -13,6 +13,7 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.store.analytics import AnalyticsStore
 
@@ -33,8 +34,7 @@ class Drained(msgspec.Struct):
 def drain(data: DataFolder) -> Drained:
     """Take in everything; opening the store and loading prices are not part of the time."""
     store = AnalyticsStore.open(f"chdb://{data.analytics}")
-    pricer = BookPricer(PriceBook())
-    pricer.list_of_provider = {"openai": "openai"}
+    pricer = BookPricer.by_list(PriceBook.of(installed()), {"openai": "openai"})
     drain = Drain(data.spool, NodeSecrets.load(data.node_key).derive("spool"), store, pricer, clock=SystemClock())
     rates: list[float] = []
     stored, cpu_before, started = 0, machine.cpu_seconds(os.getpid()), time.perf_counter()

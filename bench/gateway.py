@@ -17,6 +17,7 @@ from watchkeeper.access.keys import KeyHasher, NewKey, make_key
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.gateway.snapshot import CacheSettings, KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target, encode
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.worker import WorkerOptions
@@ -141,7 +142,7 @@ def _prepare(data: DataFolder, providers: Sequence[Provider], routes: Sequence[R
         routes={route.name: route for route in routes},
         features=frozenset({"bench"}),
         keys={key.public_id: entry},
-        price_lists={"openai": PriceBook().price_list("openai")},
+        price_lists={"openai": PriceBook.of(installed()).price_list("openai")},
     )
     SealedFile(data.snapshot, secrets.derive("snapshot")).write(encode(snapshot))
     return key

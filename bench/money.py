@@ -23,6 +23,7 @@ from watchkeeper.gateway.snapshot import ProviderEntry, Snapshot
 from watchkeeper.gateway.surfaces import ROOMS
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.budgets import Budget, Limit
+from watchkeeper.money.genai import installed
 from watchkeeper.money.windows import Window
 from watchkeeper.testing import MemoryLedger
 
@@ -97,7 +98,7 @@ class _Worker:
             routes={},
             features=frozenset(),
             keys={},
-            price_lists={"openai": PriceBook().price_list("openai")},
+            price_lists={"openai": PriceBook.of(installed()).price_list("openai")},
             budgets=budgets,
             limits=(REQUESTS,),
         )

@@ -23,6 +23,7 @@ from watchkeeper.console.app import mount
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.ingest.rows import add_call
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.batch import CallBatch
 from watchkeeper.store.control import ControlStore
@@ -83,8 +84,9 @@ def _services(analytics: AnalyticsStore, control: ControlStore, clock: FakeClock
 
 
 def _record_calls(analytics: AnalyticsStore) -> None:
-    pricer = BookPricer(PriceBook())
-    pricer.list_of_provider = {"openai": "openai", "anthropic": "anthropic", "local": "free"}
+    pricer = BookPricer.by_list(
+        PriceBook.of(installed()), {"openai": "openai", "anthropic": "anthropic", "local": "free"}
+    )
     for day in range(DAYS):
         batch = CallBatch()
         for call in demo_day(_unix_ns(NOW - timedelta(days=day)), seed=day + 1):

@@ -25,6 +25,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.store.migrations.versions.v0001_first",
         "watchkeeper.store.migrations.versions.v0002_drills",
         "watchkeeper.store.migrations.versions.v0003_ledger",
+        "watchkeeper.store.migrations.versions.v0004_prices",
         "watchkeeper.store.migrations.versions.v0005_alerts",
     }
 )

@@ -9,6 +9,7 @@ from watchkeeper.config.load import ConfigError, Loaded, default_text, load
 from watchkeeper.config.price_lists import PRICE_LISTS
 from watchkeeper.config.reference import markdown, schema_text
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -221,7 +222,7 @@ def test_every_value_says_where_it_came_from_and_no_secret_is_shown(file: Path) 
 
 
 def test_the_price_lists_a_configuration_may_name_are_those_of_the_book() -> None:
-    assert list(PRICE_LISTS) == sorted(PriceBook().names)
+    assert list(PRICE_LISTS) == sorted(PriceBook.of(installed()).names)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,23 @@ from hypothesis import strategies as st
 
 from watchkeeper.core.usage import Usage
 from watchkeeper.money.book import PriceBook
-from watchkeeper.money.prices import BUCKETS, FREE, PriceList, Rate, Rates, Tier, cost_nusd, price
+from watchkeeper.money.genai import installed
+from watchkeeper.money.prices import (
+    BUCKETS,
+    FREE,
+    Match,
+    ModelPrices,
+    PriceList,
+    Rate,
+    Rates,
+    Tier,
+    cost_nusd,
+    cost_status,
+    price,
+)
 from watchkeeper.money.usage import from_openai
 
-BOOK = PriceBook()
+BOOK = PriceBook.of(installed())
 counts = st.integers(min_value=0, max_value=10**7)
 
 
@@ -53,7 +66,7 @@ def test_a_price_that_changed_is_that_of_the_calls_day() -> None:
     [(16, 29, False), (16, 30, True), (23, 0, True), (0, 29, True), (0, 30, False), (12, 0, False)],
 )
 def test_an_hourly_price_may_run_over_midnight(hour: int, minute: int, held: bool) -> None:
-    row = Rates("s", None, (16 * 3600 + 1800, 1800), ())
+    row = Rates("s", None, (16 * 3600 + 1800, 1800), _only_input(Rate(1)))
     assert row.holds_at(_ns(2026, 11, 1, hour, minute)) is held
 
 
@@ -105,7 +118,7 @@ def test_the_lines_of_a_bill_add_up_and_leave_no_token_out(usage: Usage) -> None
     rates = _rates("openai", "gpt-5.5", _ns(2026, 11, 1))
     lines = price(usage, rates)
     assert lines is not None
-    assert sum(line.units for line in lines) == usage.input_tokens + usage.output_tokens
+    assert sum(line.units for line in lines) == usage.input_tokens + usage.output_tokens + usage.server_tools
     assert sum(line.nusd for line in lines) == cost_nusd(usage, rates)
     exact = sum((Decimal(line.units) * line.nusd_per_million / 10**6 for line in lines), Decimal())
     assert abs(exact - sum(line.nusd for line in lines)) <= Decimal("0.5") * len(lines)
@@ -132,3 +145,64 @@ def test_every_list_compiles_and_travels_in_a_snapshot() -> None:
     for name in BOOK.names:
         compiled = BOOK.price_list(name)
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(compiled), type=PriceList) == compiled
+
+
+hours = st.integers(0, 86_399)
+moments = st.integers(0, 4 * 10**18)
+
+
+@given(moments, st.integers(1, 10**18), st.integers(-3, 3))
+def test_a_row_holds_from_its_first_nanosecond_and_not_at_its_last(start: int, length: int, beside: int) -> None:
+    row = Rates("s", start, None, _only_input(Rate(1)), valid_to_ns=start + length)
+    assert row.holds_at(start)
+    assert row.holds_at(start + length - 1)
+    assert not row.holds_at(start + length)
+    assert row.holds_at(start + beside) is (0 <= beside < length)
+
+
+@given(moments, hours, hours.filter(bool))
+def test_two_rows_whose_hours_complete_each_other_leave_no_moment_out(at_ns: int, start: int, length: int) -> None:
+    end = (start + length) % 86_400
+    day = Rates("s", None, (start, end), _only_input(Rate(1)))
+    night = Rates("s", None, (end, start), _only_input(Rate(2)))
+    assert day.holds_at(at_ns) is not night.holds_at(at_ns)
+
+
+def test_a_row_from_another_version_is_refused_and_not_read_as_free() -> None:
+    rates = BOOK.price_list("openai").rates("gpt-4o", 0)
+    assert rates is not None
+    short = msgspec.msgpack.encode([rates.source, None, None, rates.by_bucket[:-1]])
+    with pytest.raises(msgspec.ValidationError, match="this version knows"):
+        msgspec.msgpack.decode(short, type=Rates)
+
+
+def test_a_tier_without_a_row_costs_what_is_ordinary_and_the_amount_says_that_it_is_a_guess() -> None:
+    prices = ModelPrices(
+        Match("contains"),
+        (
+            Rates("s", None, None, _only_input(Rate(10))),
+            Rates("s", 100, None, _only_input(Rate(5)), service_tier="flex"),
+        ),
+    )
+    before, flex, priority = prices.at(99, "flex"), prices.at(100, "flex"), prices.at(100, "priority")
+    assert before is prices.rows[0]
+    assert flex is prices.rows[1]
+    assert priority is prices.rows[0]
+    assert cost_status("measured", priority, "priority") == "estimated"
+    assert cost_status("measured", flex, "flex") == "measured"
+    assert cost_status("measured", prices.rows[0], "scale") == "measured"
+    assert cost_status("estimated", flex, "flex") == "estimated"
+
+
+def test_a_tier_s_row_lies_on_the_dated_row_that_holds() -> None:
+    """gpt-5.6-sol became cheaper in August and its batch price is known since October: half of the lower one."""
+    batch = (
+        _rates("openai", "gpt-5.6-sol", _ns(2026, 11, 1)),
+        BOOK.price_list("openai").rates("gpt-5.6-sol", _ns(2026, 11, 1), "batch"),
+    )
+    assert batch[1] is not None
+    assert batch[1].service_tier == "batch"
+    ordinary, half = batch[0].by_bucket[0], batch[1].by_bucket[0]
+    assert ordinary is not None
+    assert half is not None
+    assert half.nusd_per_million * 2 == ordinary.nusd_per_million

@@ -33,6 +33,9 @@ class Tokens(UsageSummary):
     output_reasoning: int | None
     audio_in: int | None
     audio_out: int | None
+    image_in: int | None
+    image_out: int | None
+    server_tools: Annotated[int | None, Field(description="Requests, not tokens: searches that the provider ran.")]
 
 
 class WholeUsage(Tokens):
@@ -61,6 +64,9 @@ class Line(BaseModel):
 class WholeCost(CostSummary):
     """What a call cost, and how that comes about."""
 
+    charged_usd: Annotated[
+        Dollars | None, Field(description="What the tenant is charged; null where that is what the call cost.")
+    ]
     lines: list[Line]
     source: Annotated[str | None, Field(description="Which price list, and which row of it.")]
     valid_from: datetime | None
@@ -101,6 +107,7 @@ def whole_cost(call: CallDetail) -> WholeCost:
     return WholeCost(
         amount_usd=None if row.cost_nusd is None else usd(row.cost_nusd),
         status=row.cost_status,
+        charged_usd=None if call.charged_nusd is None else usd(call.charged_nusd),
         lines=[_line(line) for line in call.cost_lines],
         source=call.price_source or None,
         valid_from=call.price_valid_from,

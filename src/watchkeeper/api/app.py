@@ -5,7 +5,20 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from watchkeeper import __version__
-from watchkeeper.api import alerts, budgets, calls, cost, faults, health, keys, people, purges, reference, value
+from watchkeeper.api import (
+    alerts,
+    budgets,
+    calls,
+    cost,
+    faults,
+    health,
+    keys,
+    people,
+    prices,
+    purges,
+    reference,
+    value,
+)
 from watchkeeper.api.auth import require_operator
 from watchkeeper.api.errors import ErrorDocument, answer_errors
 from watchkeeper.api.services import Services
@@ -32,7 +45,7 @@ def build_api(services: Services) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.services = services
-    for module in (calls, cost, value, budgets, keys, people, faults, purges, alerts, health):
+    for module in (calls, cost, value, budgets, keys, people, faults, purges, prices, alerts, health):
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)
     answer_errors(app)

@@ -29,6 +29,7 @@ class Attempt(BaseModel):
     error_code: str
     error_message: str
     fault: Annotated[str, Field(description="Id of the fault that was injected; empty for none.")]
+    service_tier: Annotated[str, Field(description="As the upstream reports it; empty for the ordinary one.")]
     upstream_request_id: str
     request_bytes: int
     response_bytes: int

@@ -1,5 +1,6 @@
 """What the control API and the console are built on; put together by `server`."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.usage import Usage
+from watchkeeper.ingest.pricing import Terms
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 
@@ -69,6 +71,10 @@ class Services:
     """A route to try; empty when there is none."""
     routing: Callable[[], Routing | None]
     """Where calls may be sent; None when no keeper runs."""
+    terms: Callable[[], Terms | None] = lambda: None
+    """Whose prices apply to each provider; None when no keeper runs."""
+    repricing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while calls are priced again."""
     cost_basis: Callable[[], CostBasis] = CostBasis
     """Empty where nothing is known of the configuration."""
     notifications: Callable[[], Notifications] = Notifications

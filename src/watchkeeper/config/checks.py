@@ -16,6 +16,7 @@ def contradictions(data: Any) -> Iterator[tuple[Place, str]]:
     Reads plain data, so that it can also speak about a file that has other mistakes.
     """
     providers, routes = _mapping(data, "providers"), _mapping(data, "routes")
+    yield from _unknown_sellers(_mapping(data, "prices"), list(providers))
     for name in routes:
         route = _mapping(routes, name)
         tiers = _mapping(route, "tiers")
@@ -30,6 +31,16 @@ def contradictions(data: Any) -> Iterator[tuple[Place, str]]:
         for place, tier in _named_tiers(route):
             if tier not in tiers:
                 yield ("routes", name, *place), f"there is no tier `{tier}`{did_you_mean(str(tier), list(tiers))}"
+
+
+def _unknown_sellers(prices: dict[str, Any], providers: list[str]) -> Iterator[tuple[Place, str]]:
+    """Yield each provider that a price is about and that does not exist."""
+    for key in ("overrides", "contracts"):
+        for index, item in enumerate(_sequence(prices, key)):
+            name = item.get("provider") if isinstance(item, dict) else None
+            if name and name not in providers:
+                hint = did_you_mean(str(name), providers)
+                yield ("prices", key, index, "provider"), f"there is no provider `{name}`{hint}"
 
 
 def _named_targets(route: dict[str, Any]) -> Iterator[tuple[Place, Any]]:

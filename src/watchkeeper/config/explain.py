@@ -37,8 +37,8 @@ def explain(loaded: Loaded) -> list[Setting]:
 def _leaves(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
     match value:
         case BaseModel():
-            for name in type(value).model_fields:
-                yield from _leaves(getattr(value, name), (*place, name))
+            for name, field in type(value).model_fields.items():
+                yield from _leaves(getattr(value, name), (*place, field.alias or name))
         case dict() if value:
             for name, item in value.items():
                 yield from _leaves(item, (*place, name))

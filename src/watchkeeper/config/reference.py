@@ -12,6 +12,7 @@ from typing import Any
 from watchkeeper.config.budgets import Budget, Degrade, Limit, Runaway
 from watchkeeper.config.load import default_text
 from watchkeeper.config.notifications import Destination, Notifications
+from watchkeeper.config.prices import Contract, Override, Prices, UnitPrices
 from watchkeeper.config.routes import (
     Breaker,
     ExactCache,
@@ -75,6 +76,10 @@ _SECTIONS = (
     ("limits[]", Limit),
     ("runaway", Runaway),
     ("metrics", Metrics),
+    ("prices", Prices),
+    ("prices.overrides[]", Override),
+    ("prices.overrides[].above.TOKENS", UnitPrices),
+    ("prices.contracts[]", Contract),
     ("notifications", Notifications),
     ("notifications.destinations[]", Destination),
     ("stores", Stores),
@@ -127,6 +132,7 @@ def _kind(field: dict[str, Any]) -> str:
         "object": "mapping",
         "string": "text",
         "integer": "number",
+        "number": "number",
     }
     return words.get(field.get("type", ""), "mapping")
 

@@ -15,6 +15,7 @@ from watchkeeper.config.credentials import SECRET_KEYS, TEXT_OR_FILE, header_saf
 from watchkeeper.config.durations import written
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.config.price_lists import PRICE_LISTS
+from watchkeeper.config.prices import Prices
 from watchkeeper.config.problems import did_you_mean
 from watchkeeper.config.routes import Name, Route
 
@@ -225,6 +226,7 @@ class Config(_Section):
         ),
     ] = "interval"
     metrics: Metrics = Metrics()
+    prices: Prices = Prices()
     notifications: Notifications = Notifications()
     stores: Stores = Stores()
 

@@ -90,6 +90,8 @@ class Attempt(Struct, array_like=True, gc=False, kw_only=True):
     error_code: str = ""
     fault: str = ""
     """Id of the fault that was injected."""
+    service_tier: str = ""
+    """The upstream's word for how it processed the request, such as `flex` or `batch`; empty for the ordinary way."""
 
 
 class Call(Struct, array_like=True, gc=False, kw_only=True):

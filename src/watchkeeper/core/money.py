@@ -9,8 +9,9 @@ CostStatus = Literal["measured", "estimated", "unpriced", "disputed"]
 """How far an amount can be relied on.
 
 measured: the upstream's own token counts times a dated price. estimated: we counted, because the
-upstream did not say. unpriced: no price is known, and the amount is None, never 0. disputed: the
-upstream's bill says otherwise.
+upstream did not say, or it named a service tier that has no price of its own and the ordinary one
+was taken. unpriced: no price is known, and the amount is None, never 0. disputed: the upstream's
+bill says otherwise.
 """
 
 NUSD_PER_USD = 1_000_000_000

@@ -11,13 +11,14 @@ UsageStatus = Literal["measured", "estimated", "missing"]
 
 
 class Usage(Struct, frozen=True, array_like=True, gc=False):
-    """Tokens of one attempt, or of all attempts of a call.
+    """What one attempt used, or all attempts of a call: tokens, and requests of tools that the provider ran.
 
-    No token is counted in two buckets; the sum of all is what was processed.
+    No token is counted in two buckets; the sum of all is what was processed. A wire format: fields are written by
+    position, and new ones come at the end.
     """
 
     input_uncached: int = 0
-    """Input tokens billed at the full rate; excludes cache reads, cache writes and audio."""
+    """Input tokens billed at the full rate; excludes cache reads, cache writes, audio and pictures."""
     cache_read: int = 0
     """Input tokens served from the provider's prompt cache."""
     cache_write_5m: int = 0
@@ -25,11 +26,15 @@ class Usage(Struct, frozen=True, array_like=True, gc=False):
     cache_write_1h: int = 0
     """Input tokens written to the provider's cache for the longer lifetime."""
     output_text: int = 0
-    """Output tokens the client can see; excludes reasoning and audio."""
+    """Output tokens the client can see; excludes reasoning, audio and pictures."""
     output_reasoning: int = 0
     """Output tokens spent on reasoning that the client cannot see."""
     audio_in: int = 0
     audio_out: int = 0
+    image_in: int = 0
+    image_out: int = 0
+    server_tools: int = 0
+    """Requests, not tokens: searches of the web and the like that the provider ran and bills by the piece."""
 
     def plus(self, other: "Usage") -> "Usage":
         """Add up two usages, bucket by bucket."""
@@ -38,9 +43,10 @@ class Usage(Struct, frozen=True, array_like=True, gc=False):
     @property
     def input_tokens(self) -> int:
         """All input, cached or not, of every modality."""
-        return self.input_uncached + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.audio_in
+        cached = self.cache_read + self.cache_write_5m + self.cache_write_1h
+        return self.input_uncached + cached + self.audio_in + self.image_in
 
     @property
     def output_tokens(self) -> int:
-        """All output, reasoning and audio included."""
-        return self.output_text + self.output_reasoning + self.audio_out
+        """All output, reasoning, audio and pictures included."""
+        return self.output_text + self.output_reasoning + self.audio_out + self.image_out

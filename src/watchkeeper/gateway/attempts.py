@@ -130,17 +130,21 @@ class Attempts:
         if way.reader is not None:
             passage.call.skipped_events += way.reader.skipped
         relay.let_go()
-        at_ns = passage.call.started_ns
+        if way.reader is not None:
+            attempt.service_tier = way.reader.service_tier
+        at_ns, tenant = passage.call.started_ns, passage.call.tenant
         if relay.end == "cancelled":
             usage = way.reader.usage if way.reader is not None and relay.is_stream else None
-            settle(attempt, target, relay, usage, sent=way.body, at_ns=at_ns)
+            settle(attempt, target, relay, usage, sent=way.body, at_ns=at_ns, tenant=tenant)
             return None
         outcome = judge(relay, way.read)
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, Answer):
+            attempt.service_tier = outcome.service_tier
+        else:
             attempt.error_class = outcome.error_class
             attempt.error_code = outcome.code or ""
             attempt.error_message = outcome.message
-        settle(attempt, target, relay, outcome.usage, sent=way.body, at_ns=at_ns)
+        settle(attempt, target, relay, outcome.usage, sent=way.body, at_ns=at_ns, tenant=tenant)
         return outcome
 
 

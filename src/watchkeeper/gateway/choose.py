@@ -92,7 +92,7 @@ class Chooser:
         """The cheapest first; one whose price nobody knows comes last."""
         sent = input_tokens(passage.body)
         usage = Usage(input_uncached=sent, output_text=EXPECTED_OUTPUT_TOKENS)
-        prices = {target.name: self._price(target, usage) for target in course.targets}
+        prices = {target.name: self._price(target, usage, passage.call.tenant) for target in course.targets}
         course.scores = {name: price / NUSD_PER_USD for name, price in prices.items() if price is not None}
         ceiling = route.price_below_nusd
 
@@ -110,8 +110,8 @@ class Chooser:
         course.targets = tuple(targets)
         self._require(course, route)
 
-    def _price(self, target: PreparedTarget, usage: Usage) -> int | None:
-        rates = target.rates(self._unix_ns())
+    def _price(self, target: PreparedTarget, usage: Usage, tenant: str) -> int | None:
+        rates = target.rates(self._unix_ns(), tenant)
         return None if rates is None else cost_nusd(usage, rates)
 
     def _require(self, course: Course, route: PreparedRoute) -> None:

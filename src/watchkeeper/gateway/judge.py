@@ -99,7 +99,7 @@ def _stream(relay: Relay) -> Answer | Failure:
     if not reader.has_content and reader.skipped:
         message = "The upstream's stream could not be read."
         return Failure("malformed_reply", "unreadable_stream", message, reader.usage)
-    return Answer(b"", reader.model, reader.usage)
+    return Answer(b"", reader.model, reader.usage, reader.service_tier)
 
 
 def _plain(relay: Relay, read: Callable[[int, bytes], Answer | Failure]) -> Answer | Failure:

@@ -185,6 +185,8 @@ class Completion(Struct, kw_only=True):
     stop_sequence: str | None = None
     """The one that was met, where the provider says so."""
     usage: Usage | None = None
+    service_tier: str = ""
+    """As in `core.call.Attempt`."""
 
 
 # what a stream says, piece by piece
@@ -241,6 +243,7 @@ class Used(Struct, frozen=True, gc=False):
     """What has been used up to here, all in all; the last one counts."""
 
     usage: Usage
+    service_tier: str = ""
 
 
 class Finish(Struct, frozen=True, gc=False):

@@ -14,6 +14,8 @@ class Answer(NamedTuple):
     model: str
     usage: Usage | None
     """None when the upstream did not say, or said something that cannot be read."""
+    service_tier: str = ""
+    """As in `core.call.Attempt`; of a stream, its reader knows it."""
 
 
 class Failure(NamedTuple):

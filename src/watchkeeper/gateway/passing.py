@@ -20,6 +20,7 @@ from watchkeeper.gateway.surfaces.errors import openai_event
 from watchkeeper.gateway.surfaces.room import Room
 from watchkeeper.gateway.ways import Way
 from watchkeeper.money.prices import MODEL_NAME_MAX
+from watchkeeper.money.tiers import tier_in
 from watchkeeper.money.usage import from_anthropic, from_openai, from_responses
 
 _READS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
@@ -123,12 +124,14 @@ class _PassedStream:
         self.is_done = False
         self.failure: Failure | None = None
         self.skipped = 0
+        self.service_tier = ""
 
     def feed(self, events: bytes) -> bytes:
         """See `StreamReader.feed`."""
         self.has_content = self.is_done = True
         if b'"usage"' in events:
             self.usage_raw, self.usage = _usage_in(events) or (self.usage_raw, self.usage)
+            self.service_tier = tier_in(self.usage_raw) or self.service_tier
         return events
 
     def end(self) -> bytes:
@@ -138,7 +141,10 @@ class _PassedStream:
 
 def _read(_status: int, body: bytes) -> Answer | Failure:
     found = _usage_in(body) if b'"usage"' in body else None
-    return Answer(body, _model_of(body), found[1] if found is not None else None)
+    if found is None:
+        return Answer(body, _model_of(body), None)
+    raw, usage = found
+    return Answer(body, _model_of(body), usage, tier_in(raw) or tier_in(body))
 
 
 def _usage_in(data: bytes) -> tuple[bytes, Usage | None] | None:

@@ -33,6 +33,7 @@ from watchkeeper.gateway.snapshot import (
     Timeouts,
 )
 from watchkeeper.gateway.wire.client import Origin, origin_of
+from watchkeeper.money.contracts import Contract, about, contracted
 from watchkeeper.money.prices import MODEL_NAME_MAX, PriceList, Rates
 
 ADHOC_TARGETS_MAX = 1_000
@@ -40,6 +41,9 @@ ADHOC_TARGETS_MAX = 1_000
 
 RATES_KEPT_NS = 1_000_000_000
 """How long a price row is used before the list is asked again: prices change by date and by hour."""
+
+AGREED_MAX = 1_000
+"""Prices by tenant and service tier that a target remembers; the next one starts over with none."""
 
 KNOWN_KEYS_MAX = 10_000
 """Presented keys whose check is remembered; the next one starts over with none."""
@@ -65,15 +69,34 @@ class PreparedTarget:
     health: Health
     continues: bool = False
     """Goes on from a beginning."""
+    contracts: tuple[Contract, ...] = ()
+    """Those about this provider and model."""
+    service_tiers: tuple[str, ...] = ("",)
+    """Those that have prices of their own; empty for the ordinary one."""
     _rates: Rates | None = None
     _rates_until_ns: int = 0
+    _agreed: dict[tuple[str, str], Rates | None] = field(default_factory=dict[tuple[str, str], Rates | None])
+    """By tenant and service tier."""
+    _agreed_until_ns: int = 0
 
-    def rates(self, at_ns: int) -> Rates | None:
-        """Return the price row that holds at a Unix time; None when the model is unpriced."""
+    def rates(self, at_ns: int, tenant: str = "", service_tier: str = "") -> Rates | None:
+        """Return the price row that holds at a Unix time, less a discount; None when the model is unpriced."""
+        if service_tier or self.contracts:
+            return self._agreed_rates(at_ns, tenant, service_tier)
         if at_ns >= self._rates_until_ns:
             self._rates = self.prices.rates(self.model, at_ns) if self.prices else None
             self._rates_until_ns = at_ns + RATES_KEPT_NS
         return self._rates
+
+    def _agreed_rates(self, at_ns: int, tenant: str, service_tier: str) -> Rates | None:
+        if at_ns >= self._agreed_until_ns or len(self._agreed) >= AGREED_MAX:
+            self._agreed.clear()
+            self._agreed_until_ns = at_ns + RATES_KEPT_NS
+        known = (tenant, service_tier)
+        if known not in self._agreed:
+            listed = self.prices.rates(self.model, at_ns, service_tier) if self.prices else None
+            self._agreed[known] = listed and contracted(listed, self.contracts, tenant, at_ns)
+        return self._agreed[known]
 
 
 @dataclass(slots=True)
@@ -254,6 +277,11 @@ def _faults_of(snapshot: Snapshot, route: str) -> tuple[FaultRule, ...]:
     return tuple(fault for fault in snapshot.faults if fault.route == route)
 
 
+def _service_tiers(prices: PriceList | None, model: str) -> tuple[str, ...]:
+    found = prices.find(model) if prices is not None else None
+    return tuple(dict.fromkeys(row.service_tier for row in found.rows)) if found is not None else ("",)
+
+
 def _prepare(provider: ProviderEntry, model: str, plan: Plan) -> PreparedTarget:
     dialect = DIALECTS[provider.dialect]
     name = f"{provider.name}/{model}"
@@ -280,6 +308,8 @@ def _prepare(provider: ProviderEntry, model: str, plan: Plan) -> PreparedTarget:
         heads={surface: head(endpoint.path) for surface, endpoint in endpoints.items()},
         translated_head=head(dialect.path),
         prices=plan.snapshot.price_lists.get(provider.price_list),
+        contracts=about(plan.snapshot.contracts, provider.name, model),
+        service_tiers=_service_tiers(plan.snapshot.price_lists.get(provider.price_list), model),
         health=plan.healths.of(name),
         continues=dialect.continues if provider.continues is None else provider.continues,
     )

@@ -7,11 +7,18 @@ from watchkeeper.core.usage import Usage
 from watchkeeper.gateway.estimate import estimate
 from watchkeeper.gateway.plan import PreparedTarget
 from watchkeeper.gateway.relay import Relay
-from watchkeeper.money.prices import cost_nusd
+from watchkeeper.money.prices import cost_nusd, cost_status
 
 
 def settle(
-    attempt: Attempt, target: PreparedTarget, relay: Relay, usage: Usage | None, *, sent: bytes, at_ns: int
+    attempt: Attempt,
+    target: PreparedTarget,
+    relay: Relay,
+    usage: Usage | None,
+    *,
+    sent: bytes,
+    at_ns: int,
+    tenant: str = "",
 ) -> None:
     """Book what an attempt used: the upstream's own count or, failing that, a count of what was sent and relayed."""
     if usage is not None:
@@ -23,12 +30,12 @@ def settle(
         # The upstream refused or was never reached: nothing was processed, so nothing is owed.
         attempt.cost_nusd, attempt.cost_status = 0, "measured"
         return
-    rates = target.rates(at_ns)
+    rates = target.rates(at_ns, tenant, attempt.service_tier)
     attempt.cost_nusd = cost_nusd(usage, rates) if rates is not None else None
-    if attempt.cost_nusd is None:
+    if rates is None or attempt.cost_nusd is None:
         attempt.cost_status = "unpriced"
     else:
-        attempt.cost_status = "measured" if attempt.usage_status == "measured" else "estimated"
+        attempt.cost_status = cost_status(attempt.usage_status, rates, attempt.service_tier)
 
 
 def add_up(call: Call) -> None:

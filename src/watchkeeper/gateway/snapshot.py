@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from watchkeeper.money.budgets import Budget, Limit
+from watchkeeper.money.contracts import Contract
 from watchkeeper.money.prices import PriceList
 
 Durability = Literal["interval", "disk"]
@@ -223,6 +224,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Whether other hosts may read `/metrics`."""
     faults: tuple[FaultRule, ...] = ()
     purges: tuple[Purge, ...] = ()
+    contracts: tuple[Contract, ...] = ()
     budgets: tuple[Budget, ...] = ()
     limits: tuple[Limit, ...] = ()
     runaway: Runaway = Runaway()

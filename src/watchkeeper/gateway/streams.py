@@ -42,6 +42,8 @@ class StreamReader(Protocol):
     """The error that the upstream reported in its stream."""
     skipped: int
     """Events that could not be read and were left out."""
+    service_tier: str
+    """As in `core.call.Attempt`."""
 
     def feed(self, events: bytes) -> bytes:
         """Take whole events, blank lines included; return what the client gets of them."""
@@ -90,6 +92,7 @@ class TranslatedStream:
         self.is_done = False
         self.failure: Failure | None = None
         self.skipped = 0
+        self.service_tier = ""
         self.text: list[str] = []
         """What has been said so far; whether something else than text was said is told by `is_only_text`."""
         self.is_only_text = True
@@ -118,6 +121,7 @@ class TranslatedStream:
                     self.model = event.model or self.model
                 case Used():
                     self.usage = event.usage
+                    self.service_tier = event.service_tier
                 case Finish():
                     self.is_finished = True
                 case End():

@@ -73,7 +73,7 @@ class OwnQuestion:
             self.completion = self._dialect.completion_of(body)
         except UNREADABLE:
             return not_a_reply(status, body)
-        return Answer(b"", self.completion.model, self.completion.usage)
+        return Answer(b"", self.completion.model, self.completion.usage, self.completion.service_tier)
 
 
 def _native(passage: Passage, target: PreparedTarget, endpoint: Endpoint) -> Way:
@@ -131,7 +131,8 @@ class _Translated(msgspec.Struct, frozen=True):
                 return self.dialect.failure_of(status, body)
             return not_a_reply(status, body)
         try:
-            return Answer(self.translation.reply_body(completion, self.frame), completion.model, completion.usage)
+            written = self.translation.reply_body(completion, self.frame)
+            return Answer(written, completion.model, completion.usage, completion.service_tier)
         except CannotCarry as problem:
             return Failure("malformed_reply", "untranslatable", f"The reply's {problem}.", completion.usage)
 

@@ -80,6 +80,7 @@ def _call(call: Call, seen: Digest, priced: Priced, started_us: int, stored_us: 
         priced.status, round(call.duration_ms, 3), _rounded(call.first_token_ms), round(call.overhead_ms, 3),
         seen.finish_reason, seen.tool_names, tuple(call.tags), call.trace_id, seen.input_preview, seen.output_preview,
         seen.words, call.served_from, call.saved_nusd, tuple(call.faults), call.change, call.skipped_events,
+        usage.image_in, usage.image_out, usage.server_tools, priced.charged_nusd,
         tuple(call.budget_notes),
         call.value_milli, request_hash(call),
     )  # fmt: skip
@@ -93,7 +94,7 @@ def _attempt(call_id: str, started_us: int, attempt: Attempt, cost: PricedAttemp
         attempt.upstream_request_id, attempt.request_bytes, attempt.response_bytes, attempt.kind,
         round(attempt.waited_ms, 3), _rounded(attempt.first_token_ms), attempt.error_code, attempt.fault,
         *(_NO_COUNTS if attempt.usage is None else astuple(attempt.usage)), attempt.usage_status, cost.nusd,
-        cost.status,
+        cost.status, attempt.service_tier,
     )  # fmt: skip
 
 

@@ -9,12 +9,19 @@ TOKENS_MAX = 1_000_000_000
 """A report that counts more is not believed: no model takes or gives near as much in one call."""
 
 
+class ServerTools(Struct, gc=False):
+    """Tools that the provider ran and bills by the request."""
+
+    web_search_requests: int | None = 0
+
+
 class InputDetails(Struct, gc=False):
     """Parts of `prompt_tokens`."""
 
     cached_tokens: int | None = 0
     cache_write_tokens: int | None = 0
     audio_tokens: int | None = 0
+    image_tokens: int | None = 0
 
 
 class OutputDetails(Struct, gc=False):
@@ -22,6 +29,7 @@ class OutputDetails(Struct, gc=False):
 
     reasoning_tokens: int | None = 0
     audio_tokens: int | None = 0
+    image_tokens: int | None = 0
 
 
 class OpenAIUsage(Struct, gc=False):
@@ -34,6 +42,8 @@ class OpenAIUsage(Struct, gc=False):
     completion_tokens_details: OutputDetails | None = None
     prompt_cache_hit_tokens: int | None = 0
     """DeepSeek's name for cached tokens."""
+    server_tool_use: ServerTools | None = None
+    """As OpenRouter reports searches."""
 
 
 class ResponsesUsage(Struct, gc=False):
@@ -68,6 +78,7 @@ class AnthropicUsage(Struct, gc=False):
     output_tokens: int | None = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: ThinkingDetails | None = None
+    server_tool_use: ServerTools | None = None
 
 
 _decode = msgspec.json.Decoder(OpenAIUsage, strict=False).decode
@@ -98,21 +109,22 @@ def from_responses(raw: bytes) -> Usage | None:
 def disjoint(found: OpenAIUsage) -> Usage | None:
     """Put every token of a usage object into one bucket; None when it does not count the input or cannot be true.
 
-    OpenAI's details are parts of the totals (cached and audio tokens of `prompt_tokens`, reasoning and audio tokens of
-    `completion_tokens`), so they are taken out of them. A part that is larger than what is left of its total is cut to
-    it: the totals are what the provider bills by. xAI counts reasoning beside the completion and Gemini in
-    `total_tokens` alone; both bill it as output.
+    OpenAI's details are parts of the totals (cached, audio and image tokens of `prompt_tokens`; reasoning, audio and
+    image tokens of `completion_tokens`), so they are taken out of them. A part that is larger than what is left of its
+    total is cut to it: the totals are what the provider bills by. xAI counts reasoning beside the completion and Gemini
+    in `total_tokens` alone; both bill it as output.
     """
     prompt, completion = found.prompt_tokens, found.completion_tokens or 0
     if prompt is None or not (0 <= prompt <= TOKENS_MAX and 0 <= completion <= TOKENS_MAX):
         return None
     sent, got = found.prompt_tokens_details, found.completion_tokens_details
-    cache_read = cache_write = audio_in = reasoning = audio_out = 0
+    cache_read = cache_write = audio_in = image_in = reasoning = audio_out = image_out = 0
     if sent is not None or found.prompt_cache_hit_tokens:
         sent = sent or _NO_DETAILS
         cache_read = _part(sent.cached_tokens or found.prompt_cache_hit_tokens, prompt)
         cache_write = _part(sent.cache_write_tokens, prompt - cache_read)
         audio_in = _part(sent.audio_tokens, prompt - cache_read - cache_write)
+        image_in = _part(sent.image_tokens, prompt - cache_read - cache_write - audio_in)
     beside = (found.total_tokens or 0) - prompt - completion
     if got is not None or beside > 0:
         got = got or _NO_OUTPUT_DETAILS
@@ -122,15 +134,19 @@ def disjoint(found: OpenAIUsage) -> Usage | None:
             reasoning = beside
         reasoning = _part(reasoning, completion)
         audio_out = _part(got.audio_tokens, completion - reasoning)
+        image_out = _part(got.image_tokens, completion - reasoning - audio_out)
     return Usage(
-        prompt - cache_read - cache_write - audio_in,
+        prompt - cache_read - cache_write - audio_in - image_in,
         cache_read,
         cache_write,
         0,
-        completion - reasoning - audio_out,
+        completion - reasoning - audio_out - image_out,
         reasoning,
         audio_in,
         audio_out,
+        image_in,
+        image_out,
+        _searches(found.server_tool_use),
     )
 
 
@@ -160,7 +176,8 @@ def disjoint_anthropic(found: AnthropicUsage) -> Usage | None:
     written_1h = _part(written_1h, written)
     details = found.output_tokens_details
     thought = _part(details.thinking_tokens, got) if details else 0
-    return Usage(sent, read, written - written_1h, written_1h, got - thought, thought)
+    searches = _searches(found.server_tool_use)
+    return Usage(sent, read, written - written_1h, written_1h, got - thought, thought, server_tools=searches)
 
 
 def later_anthropic(earlier: AnthropicUsage, now: AnthropicUsage) -> AnthropicUsage:
@@ -177,7 +194,12 @@ def later_anthropic(earlier: AnthropicUsage, now: AnthropicUsage) -> AnthropicUs
         output,
         now.cache_creation or earlier.cache_creation,
         now.output_tokens_details or earlier.output_tokens_details,
+        now.server_tool_use or earlier.server_tool_use,
     )
+
+
+def _searches(ran: ServerTools | None) -> int:
+    return _part(ran.web_search_requests, TOKENS_MAX) if ran is not None else 0
 
 
 def _part(tokens: int | None, left: int) -> int:

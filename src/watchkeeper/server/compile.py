@@ -9,7 +9,9 @@ import msgspec
 from watchkeeper.config.schema import Config
 from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, ProviderEntry, Purge, Snapshot
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.written_prices import contract_of
 from watchkeeper.server.budgets import compile_budgets, compile_limits, compile_runaway
+from watchkeeper.server.prices import lists_in_force
 from watchkeeper.server.routes import compile_route
 
 VERSION_LENGTH = 12
@@ -24,13 +26,14 @@ def compile_snapshot(
     purges: Iterable[Purge] = (),
 ) -> Snapshot:
     """Make one snapshot; the same configuration, keys, prices, faults and purges always give the same version."""
+    in_force = lists_in_force(config, book)
     providers = {
         name: ProviderEntry(
             name=name,
             dialect=provider.dialect,
             base_url=provider.base_url,
             api_key=provider.api_key,
-            price_list=book.list_name(provider.price_list, provider.base_url),
+            price_list=in_force.names[name],
             auth=provider.auth or "",
             query=urlencode(provider.query),
             continues=provider.continues,
@@ -40,7 +43,6 @@ def compile_snapshot(
         for name, provider in config.providers.items()
     }
     routes = {name: compile_route(name, route) for name, route in config.routes.items()}
-    used_lists = sorted({provider.price_list for provider in providers.values() if provider.price_list})
     unversioned = Snapshot(
         version="",
         durability=config.durability,
@@ -48,10 +50,11 @@ def compile_snapshot(
         routes=routes,
         features=frozenset(config.features),
         keys={key.public_id: key for key in sorted(keys, key=lambda key: key.public_id)},
-        price_lists={name: book.price_list(name) for name in used_lists},
+        price_lists=dict(sorted(in_force.lists.items())),
         has_open_metrics=config.metrics.open,
         faults=tuple(faults),
         purges=tuple(purges),
+        contracts=tuple(map(contract_of, config.prices.contracts)),
         budgets=compile_budgets(config),
         limits=compile_limits(config),
         runaway=compile_runaway(config),

@@ -8,6 +8,7 @@ from watchkeeper.config.schema import Config
 from watchkeeper.core.usage import Usage
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.prices import cost_nusd
+from watchkeeper.server.prices import lists_in_force
 
 
 def cost_basis(config: Config, book: PriceBook) -> CostBasis:
@@ -25,7 +26,9 @@ def cost_basis(config: Config, book: PriceBook) -> CostBasis:
 
 def lone_cost_basis(config: Config) -> CostBasis:
     """Read it where no keeper holds a price book."""
-    return cost_basis(config, PriceBook())
+    from watchkeeper.money.genai import installed  # a quarter of a second, which few commands need
+
+    return cost_basis(config, PriceBook.of(installed()))
 
 
 def _targets(route: Route) -> tuple[str, ...]:
@@ -34,14 +37,12 @@ def _targets(route: Route) -> tuple[str, ...]:
 
 
 def _list_price(config: Config, book: PriceBook) -> Callable[[str, Usage, int], int | None]:
-    lists = {name: book.list_name(one.price_list, one.base_url) for name, one in config.providers.items()}
+    in_force = lists_in_force(config, book)
 
     def list_price(target: str, usage: Usage, at_ns: int) -> int | None:
         provider, _, model = target.partition("/")
-        name = lists.get(provider, "")
-        if not book.has(name):
-            return None
-        prices = book.price_list(name).find(model)
+        prices_of = in_force.lists.get(in_force.names.get(provider, ""))
+        prices = None if prices_of is None else prices_of.find(model)
         rates = None if prices is None else prices.at(at_ns)
         return None if rates is None else cost_nusd(usage, rates)
 

@@ -11,10 +11,11 @@ from typing import Any
 from watchkeeper.api.services import CostBasis, Routing
 from watchkeeper.config.load import ConfigError, Loaded, load
 from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, Purge, Snapshot, encode
-from watchkeeper.ingest.pricing import BookPricer
+from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server.compile import compile_snapshot
 from watchkeeper.server.cost_basis import cost_basis
+from watchkeeper.server.prices import terms_of
 from watchkeeper.server.routes import routing_of
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.store.control import ControlStore
@@ -76,6 +77,7 @@ class DesiredState:
         """
         async with self._lock:
             self._must_compile = False
+            await self._follow_prices()
             snapshot = compile_snapshot(
                 self._loaded.config,
                 [_entry(key) for key in await self._control.keys.valid()],
@@ -83,10 +85,14 @@ class DesiredState:
                 faults=[_rule(fault) for fault in await self._control.faults.active()],
                 purges=[Purge(**asdict(purge)) for purge in await self._control.purges.live()],
             )
-            self._pricer.list_of_provider = {name: entry.price_list for name, entry in snapshot.providers.items()}
+            self._pricer.terms = terms_of(snapshot)
             if self.snapshot is None or snapshot.version != self.snapshot.version:
                 await asyncio.to_thread(self._snapshot_file.write, encode(snapshot))
                 self.snapshot = snapshot
+
+    def terms(self) -> Terms:
+        """Whose prices apply to each provider, and what was agreed on top."""
+        return self._pricer.terms
 
     def routing(self) -> Routing | None:
         """Tell where calls may be sent; None before the first snapshot."""
@@ -106,6 +112,11 @@ class DesiredState:
             },
             "snapshot": self.snapshot.version if self.snapshot else None,
         }
+
+    async def _follow_prices(self) -> None:
+        revision = await self._control.prices.revision()
+        if revision and revision != self._book.revision:
+            self._book = await self._control.prices.book()
 
     async def _reload(self) -> None:
         try:

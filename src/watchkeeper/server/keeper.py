@@ -24,9 +24,8 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.budgets.holdbook import read_holds
 from watchkeeper.incidents.post import Post
 from watchkeeper.ingest.drain import Drain
-from watchkeeper.ingest.pricing import BookPricer
+from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.ingest.settling import LoopSettler
-from watchkeeper.money.book import PriceBook
 from watchkeeper.money.budgets import Rule
 from watchkeeper.server import local_socket
 from watchkeeper.server.budgets import alert_shares, watched_accounts
@@ -36,6 +35,7 @@ from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.ledger import LedgerService
 from watchkeeper.server.lives import Lives, Surroundings
 from watchkeeper.server.parts import Stores, build_services
+from watchkeeper.server.prices import stored_book
 from watchkeeper.server.rounds import Rounds
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.watch import Watch
@@ -75,10 +75,10 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
     secrets = NodeSecrets.load(folder.node_key)
     parent = os.getppid()
     clock = SystemClock()
-    book = PriceBook()
-    pricer = BookPricer(book)
+    pricer = BookPricer(Terms({}))
     async with Stores.opened(folder, clock, load(Path(options.config)).config) as stores:
         file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
+        book = await stored_book(stores.control.prices)
         desired = DesiredState(Path(options.config), stores.control, book, pricer, file)
         host = folder.host_id()
         settler = LoopSettler(stores.control.ledger, asyncio.get_running_loop(), host=host)

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.core.ids import CallId, is_call_id, made_at_ms
-from watchkeeper.store import hours, overview
+from watchkeeper.store import corrections, hours, overview
 from watchkeeper.store.batch import CallBatch, Row, Rows
 from watchkeeper.store.charges import Booked, booked
+from watchkeeper.store.corrections import Correction, StoredCost, Stretch
 from watchkeeper.store.cost import CostQuestions
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
 from watchkeeper.store.exports import Exports
@@ -194,6 +195,16 @@ class AnalyticsStore:
             return after, ()
         return overview.cursor(rows[-1][-1], rows[-1][0]), tuple(call_row(row[:-1]) for row in rows)
 
+    async def stored_costs(self, stretch: Stretch, *, after: str = "", limit: int = 5_000) -> list[StoredCost]:
+        """Return the calls of a stretch behind an id, in the order of their ids, as they can be priced again."""
+        return await corrections.page(self._ask, stretch, after=after, limit=limit)
+
+    async def insert_corrections(self, found: Sequence[Correction]) -> None:
+        """Write down what calls cost after all."""
+        if found:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._readers, self._insert_corrections, corrections.encoded(found))
+
     async def stored_ids(self, ids: Sequence[str]) -> frozenset[str]:
         """Return which of these calls are stored."""
         known = [one for one in ids if is_call_id(one) and made_at_ms(CallId(one)) <= LATEST_MS]
@@ -221,6 +232,9 @@ class AnalyticsStore:
         found = self._client().query(text, parameters=values, query_formats=formats, settings=LIMITS)
         rows: Sequence[Row] = found.result_rows
         return rows
+
+    def _insert_corrections(self, lines: bytes) -> None:
+        self._client().raw_insert("corrections", corrections.CORRECTION_COLUMNS, lines, fmt="JSONEachRow")
 
     async def _add_once(self, look: str, insert: str, values: dict[str, Any]) -> Sequence[Row]:
         """Return what is there already; where nothing is, insert, and return nothing."""

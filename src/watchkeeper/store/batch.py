@@ -16,6 +16,7 @@ CALL_COLUMNS = (
     "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in", "audio_out", "cost_nusd",
     "cost_status", "duration_ms", "first_token_ms", "overhead_ms", "finish_reason", "tool_names", "tags", "trace_id",
     "input_preview", "output_preview", "words", "served_from", "saved_nusd", "faults", "change", "skipped_events",
+    "image_in", "image_out", "server_tools", "charged_nusd",
     "budget_notes",
     "value_milli", "request_hash",
 )  # fmt: skip
@@ -24,7 +25,7 @@ ATTEMPT_COLUMNS = (
     "first_byte_ms", "ended_ms", "http_status", "error_class", "error_message", "upstream_request_id",
     "request_bytes", "response_bytes", "kind", "waited_ms", "first_token_ms", "error_code", "fault", "input_uncached",
     "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in", "audio_out",
-    "usage_status", "cost_nusd", "cost_status",
+    "image_in", "image_out", "server_tools", "usage_status", "cost_nusd", "cost_status", "service_tier",
 )  # fmt: skip
 BODY_COLUMNS = (
     "call_id", "call_started_at", "metadata_names", "metadata_values", "parent_span_id", "worker", "snapshot",

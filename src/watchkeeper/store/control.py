@@ -20,6 +20,7 @@ from watchkeeper.store.keys import Keys
 from watchkeeper.store.ledger import Ledger
 from watchkeeper.store.outbox import Outbox
 from watchkeeper.store.people import People
+from watchkeeper.store.prices import Prices
 from watchkeeper.store.purges import Purges
 from watchkeeper.store.tables import REVISION
 
@@ -47,6 +48,7 @@ class ControlStore:
         self.ledger = Ledger(engine, clock)
         self.outbox = Outbox(engine, clock)
         self.people = People(engine, clock)
+        self.prices = Prices(engine, clock)
         self.purges = Purges(engine, clock)
 
     @classmethod

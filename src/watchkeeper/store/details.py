@@ -15,7 +15,7 @@ _INPUT, _OUTPUT, _USAGE = (_NAMES.index(name) for name in ("input_tokens", "outp
 _LISTS = tuple(_NAMES.index(name) for name in ("tool_names", "tags", "faults"))
 _BUCKETS = (
     "input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output_text", "output_reasoning", "audio_in",
-    "audio_out",
+    "audio_out", "image_in", "image_out", "server_tools",
 )  # fmt: skip
 _ATTEMPT_NAMES = tuple(field.name for field in fields(AttemptRow) if field.name != "usage")
 
@@ -39,7 +39,7 @@ def attempt_row(row: Sequence[Any]) -> AttemptRow:
 def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequence[Any] | None) -> CallDetail:
     """Read a row of `call.sql` and one of `bodies.sql`; without the latter the bodies are empty."""
     width = len(_NAMES)
-    reported_model, trace_id, stored_at, saved_nusd, change, skipped_events, *buckets = row[width:]
+    reported_model, trace_id, stored_at, saved_nusd, change, skipped_events, charged_nusd, *buckets = row[width:]
     (
         metadata_names, metadata_values, parent_span_id, worker, snapshot, error_message, user_agent, request_path,
         request_names, request_values, request_body, request_bytes, sent_body, response_names, response_values,
@@ -73,6 +73,7 @@ def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequ
         price_source=_text(price_source),
         price_valid_from=price_valid_from,
         saved_nusd=saved_nusd,
+        charged_nusd=charged_nusd,
         cached_age_s=cached_age_s,
         routing=routing,
         change=change,

@@ -125,6 +125,8 @@ class AttemptRow:
     usage_status: UsageStatus
     cost_nusd: int | None
     cost_status: CostStatus
+    service_tier: str
+    """The upstream's word for how it processed the request; empty for the ordinary way."""
     usage: dict[str, int]
     """Non-zero buckets of `core.usage.Usage` by name; empty when unknown."""
 
@@ -172,6 +174,8 @@ class CallDetail:
     cost_lines: tuple[CostLine, ...]
     price_source: str
     price_valid_from: datetime | None
+    charged_nusd: int | None
+    """What the tenant is charged; None where that is what the call costs."""
     saved_nusd: int | None
     """What an answer from the cache had cost when it was made."""
     cached_age_s: float | None

@@ -113,6 +113,38 @@ cache_purges = Table(
     Column("subject", String(200), nullable=False),
     Index("cache_purges_before_ns", "before_ns"),
 )
+prices = Table(
+    "prices",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("list", String(100), nullable=False),
+    Column("model", String(300), nullable=False),
+    Column("origin", String(20), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("match", Text, nullable=False),
+    Column("rates", Text, nullable=False),
+    Column("valid_from", DateTime),
+    Column("valid_to", DateTime),
+    Column("recorded_at", DateTime, nullable=False),
+    Column("superseded_at", DateTime),
+    Column("source", String(300), nullable=False),
+    Column("approved_by", String(200), nullable=False),
+    Index("prices_model", "list", "model"),
+    Index("prices_superseded_at", "superseded_at"),
+)
+price_approvals = Table(
+    "price_approvals",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", DateTime, nullable=False),
+    Column("origin", String(20), nullable=False),
+    Column("source", String(300), nullable=False),
+    Column("approved_by", String(200), nullable=False),
+    Column("lists", Text, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+)
 ledger_rules = Table(
     "ledger_rules",
     metadata,

@@ -43,6 +43,7 @@ from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.testing import MemoryLedger, MemoryRecorder, wait_until
 
 PROVIDER_KEY = "sk-fake-of-the-provider"
@@ -103,7 +104,9 @@ class Gateway:
             speaks=("chat", "embeddings"),
         )
         self._providers["claude"] = ProviderEntry("claude", "anthropic", origin, PROVIDER_KEY, "anthropic")
-        self._price_lists = {name: PriceBook().price_list(name) for name in ("openai", "anthropic", "free")}
+        self._price_lists = {
+            name: PriceBook.of(installed()).price_list(name) for name in ("openai", "anthropic", "free")
+        }
         self.keys = {name: make_key() for name in ("plain", "acme", "expired", "revoked")}
         self.port = 0
         self._loop = uvloop.new_event_loop()

@@ -9,6 +9,9 @@ import pytest
 from tests.contract.gateway.data_plane import Gateway
 
 from watchkeeper.core.usage import Usage
+from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
+from watchkeeper.money.prices import cost_nusd
 from watchkeeper.testing import Delivery, Document, Reply, StreamCut, Upstream
 from watchkeeper.testing.said import UsageReport
 from watchkeeper.testing.scripts import Packets
@@ -16,6 +19,7 @@ from watchkeeper.testing.scripts import Packets
 ASKED: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "one two three"}]}
 STREAMED = {**ASKED, "stream": True}
 WITH_USAGE = {**STREAMED, "stream_options": {"include_usage": True}}
+OPENAI = PriceBook.of(installed()).price_list("openai")
 COUNTED = Usage(input_uncached=3, output_text=5)
 """What the scripted upstream counts for ASKED and its own default answer."""
 
@@ -192,3 +196,40 @@ def test_a_reply_of_odd_shape_without_usage_is_estimated(
     assert reply.status_code == 200
     call = gateway.call(reply.headers["x-wk-call-id"])
     assert (call.usage, call.usage_status) == (Usage(input_uncached=4), "estimated")
+
+
+def answered(**fields: object) -> Document:
+    """A complete reply of 1,000 tokens in and 100 out, with further fields."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    return Document({"model": "gpt-5", "choices": [choice], "usage": usage, **fields})
+
+
+@pytest.mark.parametrize(
+    ("reported", "tier"), [("default", ""), ("flex", "flex"), ("priority", "priority"), ("scale", "scale")]
+)
+def test_a_call_costs_what_its_service_tier_does(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, reported: str, tier: str
+) -> None:
+    upstream.plays(answered(service_tier=reported))
+    reply = http.post("/chat/completions", json=ASKED | {"model": "scripted/gpt-5"})
+    call = gateway.call(reply.headers["x-wk-call-id"])
+    [attempt] = call.attempts
+    rates = OPENAI.rates("gpt-5", call.started_ns, tier)
+    assert rates is not None
+    assert attempt.service_tier == tier
+    assert attempt.cost_nusd == cost_nusd(Usage(1000, output_text=100), rates)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/chat/completions", "/messages"])
+def test_a_tier_that_has_no_price_of_its_own_is_told_as_an_estimate(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, path: str, stream: bool
+) -> None:
+    upstream.plays(Reply(usage={"prompt_tokens": 1000, "completion_tokens": 100, "service_tier": "priority"}))
+    asked = ASKED | {"model": "sonnet", "max_tokens": 100, "stream": stream}
+    reply = http.post(path, json=asked)
+    [attempt] = gateway.call(reply.headers["x-wk-call-id"]).attempts
+    assert (attempt.service_tier, attempt.usage_status, attempt.cost_status) == ("priority", "measured", "estimated")
+    # claude-sonnet-4-5: $3 and $15 a million
+    assert attempt.cost_nusd == 1000 * 3000 + 100 * 15_000

@@ -7,6 +7,7 @@ from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.ingest.rows import add_call
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.batch import CallBatch
 from watchkeeper.testing import FakeClock
@@ -66,8 +67,7 @@ def an_attempt(**fields: object) -> Attempt:
 
 def record(store: AnalyticsStore, calls: list[Call], *, token: str) -> None:
     """Store calls as ingest does, priced like OpenAI's."""
-    pricer = BookPricer(PriceBook())
-    pricer.list_of_provider = {"openai": "openai"}
+    pricer = BookPricer.by_list(PriceBook.of(installed()), {"openai": "openai"})
     batch = CallBatch()
     for call in calls:
         add_call(batch, call, pricer, stored_us=call.started_ns // 1000 + 1_000_000)

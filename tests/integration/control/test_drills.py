@@ -9,8 +9,9 @@ from sqlalchemy import create_engine, text
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.snapshot import FaultRule, Purge, Snapshot, decode
-from watchkeeper.ingest.pricing import BookPricer
+from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.store.control import ControlStore
@@ -197,8 +198,8 @@ class Compiled:
         config = folder / "watchkeeper.yaml"
         config.write_text(CONFIG)
         self._file = SealedFile(folder / "snapshot", b"s" * 32)
-        book = PriceBook()
-        self.desired = DesiredState(config, store, book, BookPricer(book), self._file)
+        book = PriceBook.of(installed())
+        self.desired = DesiredState(config, store, book, BookPricer(Terms({})), self._file)
 
     async def snapshot(self) -> Snapshot:
         await self.desired.compile()

@@ -14,8 +14,7 @@ from typing import Any
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest import cursor, intake
 from watchkeeper.ingest.drain import Drain
-from watchkeeper.ingest.pricing import BookPricer
-from watchkeeper.money.book import PriceBook
+from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.store.analytics import AnalyticsStore
 
 KEY = bytes(range(32))
@@ -51,7 +50,7 @@ def main(data: Path, point: int) -> None:
     cursor.save = points.around(cursor.save)
     AnalyticsStore._insert = points.around(AnalyticsStore._insert)  # type: ignore[method-assign]  # the seam of a test
     intake.BATCH_RECORDS = 40
-    drain = Drain(data / "spool", KEY, store, BookPricer(PriceBook()), clock=SystemClock())
+    drain = Drain(data / "spool", KEY, store, BookPricer(Terms({})), clock=SystemClock())
     sys.stdout.write("begun\n")
     sys.stdout.flush()
     while drain.step():

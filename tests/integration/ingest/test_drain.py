@@ -22,6 +22,7 @@ from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.ingest.rejected import DAMAGED_FRAME
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.spool.loss import Loss
 from watchkeeper.spool.reader import SegmentReader, segments_of
 from watchkeeper.spool.segment import CALL_RECORD, LOSS_RECORD, Record
@@ -76,8 +77,7 @@ async def _write(folder: Path, payloads: list[bytes], *, kind: int = CALL_RECORD
 
 
 def _drain(spool: Path, store: object) -> Drain:
-    pricer = BookPricer(PriceBook())
-    pricer.list_of_provider = {"openai": "openai"}
+    pricer = BookPricer.by_list(PriceBook.of(installed()), {"openai": "openai"})
     return Drain(spool, KEY, store, pricer, clock=CLOCK)  # type: ignore[arg-type]  # fakes have what is used
 
 

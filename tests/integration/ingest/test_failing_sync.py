@@ -12,8 +12,7 @@ import pytest
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import Drain
-from watchkeeper.ingest.pricing import BookPricer
-from watchkeeper.money.book import PriceBook
+from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.spool.reader import segments_of
 from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolFull, SpoolWriter
@@ -68,7 +67,7 @@ async def test_a_call_whose_first_sync_failed_is_stored_once(
     tmp_path: Path, disk: Disk, truncate_failures: int
 ) -> None:
     store = _Counting()
-    drain = Drain(tmp_path, KEY, store, BookPricer(PriceBook()), clock=SystemClock())
+    drain = Drain(tmp_path, KEY, store, BookPricer(Terms({})), clock=SystemClock())
     writer = SpoolWriter(tmp_path / "worker-0", KEY, loop=asyncio.get_running_loop(), clock=SystemClock())
     await writer.start()
     first, refused, kept, after = CALLS

@@ -11,8 +11,7 @@ import pytest
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.ingest.drain import RETRY_S, Drain
-from watchkeeper.ingest.pricing import BookPricer
-from watchkeeper.money.book import PriceBook
+from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.spool.reader import segments_of
 from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolWriter
@@ -48,7 +47,7 @@ async def _write(spool: Path, *workers: str) -> None:
 
 
 def _drain(spool: Path, store: _Refusing, clock: FakeClock) -> Drain:
-    return Drain(spool, KEY, store, BookPricer(PriceBook()), clock=clock)
+    return Drain(spool, KEY, store, BookPricer(Terms({})), clock=clock)
 
 
 def _cannot_be_entered(folder: Path) -> None:
@@ -140,7 +139,7 @@ async def test_a_store_that_is_away_is_told_once_for_all_spools(
 async def test_ingest_goes_on_when_the_folder_of_all_spools_comes_back(tmp_path: Path) -> None:
     await _write(tmp_path / "spool", "worker-0")
     (tmp_path / "spool").rename(tmp_path / "away")
-    drain = Drain(tmp_path / "spool", KEY, _Refusing(), BookPricer(PriceBook()), clock=SystemClock())
+    drain = Drain(tmp_path / "spool", KEY, _Refusing(), BookPricer(Terms({})), clock=SystemClock())
     drain.start()
     deadline = time.monotonic() + 5
     while not drain.status()["trouble"] and time.monotonic() < deadline:

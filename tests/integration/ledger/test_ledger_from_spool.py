@@ -14,9 +14,10 @@ from watchkeeper.core.ids import CallIds
 from watchkeeper.core.money import Charge
 from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.drain import Drain
-from watchkeeper.ingest.pricing import BookPricer
+from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.ingest.settling import LoopSettler
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolWriter
 from watchkeeper.store.analytics import AnalyticsStore
@@ -71,8 +72,7 @@ class Away:
 
 async def drained(tmp_path: Path, ledger_store: ControlStore, store: Any) -> None:
     """Take in what is there, and again what could not be stored, by another process each time."""
-    pricer = BookPricer(PriceBook())
-    pricer.list_of_provider = {"openai": "openai"}
+    pricer = BookPricer.by_list(PriceBook.of(installed()), {"openai": "openai"})
     settler = LoopSettler(ledger_store.ledger, asyncio.get_running_loop(), host=HOST)
     for _ in range(4):
         drain = Drain(tmp_path / "spool", SPOOL_KEY, store, pricer, clock=CLOCK, settler=settler)
@@ -128,7 +128,7 @@ async def test_calls_wait_in_the_spool_while_the_ledger_is_away(tmp_path: Path) 
     call, free = charged(1), charged(1, charges=[])
     await write(tmp_path / "spool" / "w0", call)
     await write(tmp_path / "spool" / "w1", free)
-    drain = Drain(tmp_path / "spool", SPOOL_KEY, analytics, BookPricer(PriceBook()), clock=CLOCK, settler=NoLedger())
+    drain = Drain(tmp_path / "spool", SPOOL_KEY, analytics, BookPricer(Terms({})), clock=CLOCK, settler=NoLedger())
     while await asyncio.to_thread(drain.step):
         pass
     assert await analytics.stored_ids([call.id, free.id]) == {free.id}

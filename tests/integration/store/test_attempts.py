@@ -15,6 +15,7 @@ from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.ingest.rows import add_call
 from watchkeeper.money.book import PriceBook
+from watchkeeper.money.genai import installed
 from watchkeeper.store.analytics import AnalyticsStore, statements
 from watchkeeper.store.batch import CallBatch
 from watchkeeper.store.questions import migrations
@@ -72,8 +73,7 @@ def twice() -> Call:
 
 async def stored(store: AnalyticsStore, call: Call) -> CallDetail:
     """Price a call like OpenAI's, store it, and read it back."""
-    pricer = BookPricer(PriceBook())
-    pricer.list_of_provider = {"openai": "openai"}
+    pricer = BookPricer.by_list(PriceBook.of(installed()), {"openai": "openai"})
     batch = CallBatch()
     add_call(batch, call, pricer, stored_us=call.started_ns // 1000)
     store.insert_calls(batch, token=call.id)

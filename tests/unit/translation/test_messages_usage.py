@@ -69,7 +69,7 @@ counts = st.none() | st.integers(min_value=0, max_value=10**9)
                 "server_tool_use": {"web_search_requests": 1},
                 "service_tier": "standard",
             },
-            Usage(3),
+            Usage(3, server_tools=1),
         ),
         ({"input_tokens": "12", "output_tokens": 1.0}, Usage(12, output_text=1)),
     ],

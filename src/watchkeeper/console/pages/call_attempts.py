@@ -145,6 +145,8 @@ def _facts(attempt: AttemptRow) -> tuple[tuple[str, str], ...]:
         facts.append(("First token", f"at {figures.duration(attempt.first_token_ms)}"))
     if attempt.usage:
         facts.append(("Tokens", _tokens(attempt)))
+    if attempt.service_tier:
+        facts.append(("Service tier", attempt.service_tier))
     if attempt.cost_nusd is not None or attempt.usage:
         status = "" if attempt.cost_status in ("measured", "unpriced") else f" {attempt.cost_status}"
         facts.append(("Cost", f"{figures.money(attempt.cost_nusd)}{status}"))
@@ -152,14 +154,15 @@ def _facts(attempt: AttemptRow) -> tuple[tuple[str, str], ...]:
 
 
 def _tokens(attempt: AttemptRow) -> str:
-    given = sum(units for name, units in attempt.usage.items() if not _is_output(name))
-    made = sum(units for name, units in attempt.usage.items() if _is_output(name))
+    tokens = {name: units for name, units in attempt.usage.items() if name != "server_tools"}
+    given = sum(units for name, units in tokens.items() if not _is_output(name))
+    made = sum(units for name, units in tokens.items() if _is_output(name))
     status = f" {attempt.usage_status}" if attempt.usage_status == "estimated" else ""
     return f"{figures.count(given)} in, {figures.count(made)} out{status}"
 
 
 def _is_output(bucket: str) -> bool:
-    return bucket.startswith("output") or bucket == "audio_out"
+    return bucket.startswith("output") or bucket in ("audio_out", "image_out")
 
 
 def routing_view(detail: CallDetail) -> RoutingView | None:

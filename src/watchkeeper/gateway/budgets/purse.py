@@ -95,7 +95,7 @@ class Purse:
         if worth.nusd is None:
             _see_unpriced(scopes, targets)
         if scopes.single:
-            dearest = self._appraiser.dearest(targets, call.started_ns)
+            dearest = self._appraiser.dearest(passage, targets)
             worth = see_that_it_fits(passage, scopes.single, worth, dearest)
         tab.worth = worth
         spread = self._appraiser.spread(call.route, "cost")

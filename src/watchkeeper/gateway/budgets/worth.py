@@ -58,12 +58,13 @@ class Appraiser:
         sent, at_ns = _input_bound(passage.body), passage.call.started_ns
         most = 0
         for target in targets:
-            rates = target.rates(at_ns)
-            if rates is None:
-                return Worth(sent + output_tokens, None)
-            nusd = self._of(rates).cost(sent, output_tokens)
-            if nusd > most:
-                most = nusd
+            for tier in _tiers(passage, target):
+                rates = target.rates(at_ns, passage.call.tenant, tier)
+                if rates is None:
+                    return Worth(sent + output_tokens, None)
+                nusd = self._of(rates).cost(sent, output_tokens)
+                if nusd > most:
+                    most = nusd
         return Worth(sent + output_tokens, most)
 
     def output_tokens(self, passage: Passage) -> int:
@@ -78,9 +79,13 @@ class Appraiser:
                 limit = share_of(limit, self.spread(route.name, "output").p99)
         return answers * limit
 
-    def dearest(self, targets: tuple[PreparedTarget, ...], at_ns: int) -> Dearest | None:
+    def dearest(self, passage: Passage, targets: tuple[PreparedTarget, ...]) -> Dearest | None:
         """Return the highest rates among targets; None when one of them cannot be priced."""
-        found = [target.rates(at_ns) for target in targets]
+        found = [
+            target.rates(passage.call.started_ns, passage.call.tenant, tier)
+            for target in targets
+            for tier in _tiers(passage, target)
+        ]
         known = [self._of(rates) for rates in found if rates is not None]
         return Dearest(*map(max, zip(*known, strict=True))) if known and len(known) == len(found) else None
 
@@ -120,12 +125,22 @@ class Appraiser:
 def highest(rates: Rates) -> Dearest:
     """Return the highest rates that a token of input or output can be billed at."""
     by_bucket = rates.by_bucket
-    inputs, outputs = (0, 1, 2, 3, 6), (4, 5, 7)
+    inputs, outputs = (0, 1, 2, 3, 6, 8), (4, 5, 7, 9)
     return Dearest(
-        max(_most(by_bucket[place]) for place in inputs),
-        max(_most(by_bucket[place]) for place in outputs),
+        _per_million(max(_most(by_bucket[place]) for place in inputs), rates.per),
+        _per_million(max(_most(by_bucket[place]) for place in outputs), rates.per),
         rates.request_nusd,
     )
+
+
+def _per_million(nusd: int, per: int) -> int:
+    """Rounded up: what a contract leaves of a rate may have a fraction."""
+    return nusd if per == PER_MILLION else -(-nusd * PER_MILLION // per)
+
+
+def _tiers(passage: Passage, target: PreparedTarget) -> tuple[str, ...]:
+    """Return the service tiers that a call may be billed at: all of them where its request may name one."""
+    return target.service_tiers if b'"service_tier"' in passage.body or b'"speed"' in passage.body else ("",)
 
 
 def _input_bound(body: bytes) -> int:

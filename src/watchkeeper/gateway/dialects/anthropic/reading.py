@@ -32,6 +32,7 @@ from watchkeeper.gateway.neutral import (
     Used,
 )
 from watchkeeper.gateway.outcome import Failure
+from watchkeeper.money.tiers import tier_in
 from watchkeeper.money.usage import AnthropicUsage, disjoint_anthropic, from_anthropic, later_anthropic
 
 _STOPS: dict[str | None, Stop] = {
@@ -89,6 +90,7 @@ def completion_of(body: bytes) -> Completion:
         stop=_STOPS.get(reply.stop_reason, "end"),
         stop_sequence=reply.stop_sequence,
         usage=from_anthropic(reply.usage) if is_given(reply.usage) else None,
+        service_tier=tier_in(bytes(reply.usage)),
     )
 
 
@@ -114,6 +116,7 @@ class AnthropicReader(EventReader):
     def __init__(self) -> None:
         """Know nothing yet."""
         self._usage = AnthropicUsage()
+        self._service_tier = ""
         self._tools = 0
         self._open: dict[int, _Tool | None] = {}
         """Blocks by their index."""
@@ -206,9 +209,10 @@ class AnthropicReader(EventReader):
         if is_first:
             found.output_tokens = None
         self._usage = later_anthropic(self._usage, found)
+        self._service_tier = tier_in(bytes(raw)) or self._service_tier
         usage = disjoint_anthropic(self._usage)
         if usage is not None:
-            said.append(Used(usage))
+            said.append(Used(usage, self._service_tier))
 
 
 def _finish(delta: shapes.StopDelta, said: list[Event]) -> None:

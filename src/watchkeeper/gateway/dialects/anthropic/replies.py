@@ -7,6 +7,7 @@ from watchkeeper.core.usage import Usage
 from watchkeeper.gateway.decoding import ABSENT, UNREADABLE, has_items, is_given
 from watchkeeper.gateway.dialects.anthropic.reading import failure_of
 from watchkeeper.gateway.outcome import Answer, Failure, not_a_reply
+from watchkeeper.money.tiers import tier_in
 from watchkeeper.money.usage import from_anthropic
 
 
@@ -40,7 +41,7 @@ def read(status: int, body: bytes) -> Answer | Failure:
         return failure_of(status, body)._replace(usage=usage)
     if not has_items(reply.content) and reply.stop_reason is None:  # an empty list is an answer when it says why
         return Failure("malformed_reply", "no_content", f"The upstream answered {status} without `content`.", usage)
-    return Answer(body, reply.model or "", usage)
+    return Answer(body, reply.model or "", usage, tier_in(bytes(reply.usage)) if usage is not None else "")
 
 
 def read_count(status: int, body: bytes) -> Answer | Failure:

@@ -9,6 +9,7 @@ from watchkeeper.gateway.dialects.anthropic.reading import failure_of
 from watchkeeper.gateway.outcome import Failure
 from watchkeeper.gateway.patching import patch
 from watchkeeper.gateway.streams import data_of, split_events
+from watchkeeper.money.tiers import tier_in
 from watchkeeper.money.usage import from_anthropic
 
 
@@ -36,7 +37,7 @@ class MessagesStream:
     """Reads what must be known; all of it passes, but for what cannot be read. See `streams.StreamReader`."""
 
     __slots__ = (
-        "failure", "has_content", "is_done", "is_finished", "model", "skipped", "usage", "usage_raw",
+        "failure", "has_content", "is_done", "is_finished", "model", "service_tier", "skipped", "usage", "usage_raw",
     )  # fmt: skip
 
     def __init__(self, _keeps_usage: bool) -> None:
@@ -48,6 +49,7 @@ class MessagesStream:
         self.is_done = False
         self.failure: Failure | None = None
         self.skipped = 0
+        self.service_tier = ""
 
     def feed(self, events: bytes) -> bytes:
         """Take whole events; see `streams.StreamReader.feed`."""
@@ -99,3 +101,4 @@ class MessagesStream:
         except UNREADABLE:
             return
         self.usage = from_anthropic(self.usage_raw)
+        self.service_tier = tier_in(self.usage_raw)

@@ -25,6 +25,7 @@ from watchkeeper.gateway.neutral import (
     ToolUse,
     Used,
 )
+from watchkeeper.money.tiers import tier_of
 from watchkeeper.money.usage import from_openai
 
 STOPS: dict[str, Stop] = {
@@ -90,6 +91,7 @@ class ReplyView(Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: Raw = ABSENT
+    service_tier: Raw = ABSENT
 
 
 class DeltaView(Struct, gc=False):
@@ -108,6 +110,7 @@ class ChunkView(Struct, gc=False):
     model: str | None = None
     usage: Raw = ABSENT
     error: Raw = ABSENT
+    service_tier: Raw = ABSENT
 
 
 _reply = msgspec.json.Decoder(ReplyView).decode
@@ -144,6 +147,7 @@ def completion_of(body: bytes) -> Completion:
         parts=tuple(parts),
         stop=_stop(choice.finish_reason or "stop", bool(message.tool_calls), bool(message.refusal)),
         usage=from_openai(reply.usage) if is_given(reply.usage) else None,
+        service_tier=tier_of(reply.service_tier),
     )
 
 
@@ -194,7 +198,7 @@ class OpenAIReader:
             found.append(Begin(self._id, chunk.model or ""))
         usage = from_openai(chunk.usage) if is_given(chunk.usage) else None
         if usage is not None:
-            found.append(Used(usage))
+            found.append(Used(usage, tier_of(chunk.service_tier)))
         for choice in chunk.choices or ():
             if not choice.index:
                 self._read_choice(choice, found)

@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 from watchkeeper.core.call import ErrorClass
 from watchkeeper.gateway.decoding import ABSENT, UNREADABLE, has_items, is_given
 from watchkeeper.gateway.outcome import Answer, Failure, class_of_status, not_a_reply
+from watchkeeper.money.tiers import tier_of
 from watchkeeper.money.usage import OpenAIUsage, disjoint
 
 _MESSAGE_LIMIT = 500
@@ -19,6 +20,7 @@ class ReplyView(Struct, gc=False):
     error: Raw = ABSENT
     choices: Raw = ABSENT
     data: Raw = ABSENT
+    service_tier: Raw = ABSENT
 
 
 class ErrorView(Struct, gc=False):
@@ -103,4 +105,4 @@ def read(status: int, body: bytes) -> Answer | Failure:
     if not (has_items(reply.choices) or has_items(reply.data)):
         message = f"The upstream answered {status} without `choices` or `data`."
         return Failure("malformed_reply", "no_choices", message, usage)
-    return Answer(body, reply.model or "", usage)
+    return Answer(body, reply.model or "", usage, tier_of(reply.service_tier))

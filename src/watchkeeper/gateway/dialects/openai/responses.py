@@ -9,6 +9,7 @@ from watchkeeper.gateway.decoding import ABSENT, UNREADABLE, is_given
 from watchkeeper.gateway.dialects.openai.replies import ErrorView, failure_of
 from watchkeeper.gateway.outcome import Answer, Failure, not_a_reply
 from watchkeeper.gateway.streams import data_of, split_events
+from watchkeeper.money.tiers import tier_of
 from watchkeeper.money.usage import from_responses
 
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
@@ -41,6 +42,7 @@ class ResponsesReplyView(Struct, gc=False):
     usage: Raw = ABSENT
     error: Raw = ABSENT
     output: Raw = ABSENT
+    service_tier: Raw = ABSENT
 
 
 class EndView(Struct, gc=False):
@@ -62,7 +64,7 @@ class ResponsesStream:
     """Watches a stream pass by for how it ends, and takes out what cannot be read; see `streams.StreamReader`."""
 
     __slots__ = (
-        "failure", "has_content", "is_done", "is_finished", "model", "skipped", "usage", "usage_raw",
+        "failure", "has_content", "is_done", "is_finished", "model", "service_tier", "skipped", "usage", "usage_raw",
     )  # fmt: skip
 
     def __init__(self, _keeps_usage: bool) -> None:
@@ -74,6 +76,7 @@ class ResponsesStream:
         self.is_done = False
         self.failure: Failure | None = None
         self.skipped = 0
+        self.service_tier = ""
 
     def feed(self, events: bytes) -> bytes:
         """Take whole events; see `streams.StreamReader.feed`."""
@@ -110,6 +113,7 @@ class ResponsesStream:
         if is_given(reply.usage):
             self.usage_raw = bytes(reply.usage)
             self.usage = from_responses(self.usage_raw)
+            self.service_tier = tier_of(reply.service_tier)
         if kind == "error":
             error = _error_of(found.error) if is_given(found.error) else ErrorView(found.message, None, found.code)
             self.failure = _failure(error, self.usage)
@@ -133,7 +137,7 @@ def read(status: int, body: bytes) -> Answer | Failure:
         return _failure(_error_of(reply.error), usage)
     if memoryview(reply.output)[:1].tobytes() != b"[":
         return Failure("malformed_reply", "no_output", f"The upstream answered {status} without `output`.", usage)
-    return Answer(body, reply.model or "", usage)
+    return Answer(body, reply.model or "", usage, tier_of(reply.service_tier))
 
 
 def _error_of(raw: Raw) -> ErrorView:

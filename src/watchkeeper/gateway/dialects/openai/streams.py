@@ -8,6 +8,7 @@ from watchkeeper.gateway.decoding import ABSENT, UNREADABLE, is_given
 from watchkeeper.gateway.dialects.openai.replies import failure_of
 from watchkeeper.gateway.outcome import Failure
 from watchkeeper.gateway.streams import data_of, split_events
+from watchkeeper.money.tiers import tier_of
 from watchkeeper.money.usage import from_openai
 
 DONE = b"[DONE]"
@@ -22,6 +23,7 @@ class _Chunk(Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: Raw = ABSENT
     error: Raw = ABSENT
+    service_tier: Raw = ABSENT
 
 
 class _Delta(Struct, gc=False):
@@ -55,7 +57,7 @@ class ChatStream:
 
     __slots__ = (
         "_finished", "_keeps_usage",
-        "failure", "has_content", "is_done", "is_finished", "model", "skipped", "usage", "usage_raw",
+        "failure", "has_content", "is_done", "is_finished", "model", "service_tier", "skipped", "usage", "usage_raw",
     )  # fmt: skip
 
     def __init__(self, keeps_usage: bool) -> None:
@@ -69,6 +71,7 @@ class ChatStream:
         self.is_done = False
         self.failure: Failure | None = None
         self.skipped = 0
+        self.service_tier = ""
 
     def feed(self, events: bytes) -> bytes:
         """Take whole events; see `streams.StreamReader.feed`."""
@@ -113,6 +116,7 @@ class ChatStream:
             return True
         self.usage_raw = bytes(chunk.usage)
         self.usage = from_openai(self.usage_raw)
+        self.service_tier = tier_of(chunk.service_tier)
         return self._keeps_usage or bool(choices) or choices is None
 
     def _look_for_content(self, data: bytes) -> None:
