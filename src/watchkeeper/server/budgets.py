@@ -13,6 +13,7 @@ from watchkeeper.money.budgets import SCOPE_KINDS, Budget, Limit, RateUnit, Scop
 from watchkeeper.money.ledger_state import AccountState
 from watchkeeper.money.windows import Calendar, Window
 from watchkeeper.store.ledger import Ledger
+from watchkeeper.watch.guards import OpenHold
 
 RUNAWAY_ID = "runaway:session_calls"
 _CALENDARS: dict[str, Calendar] = {
@@ -72,6 +73,13 @@ async def watched_accounts(ledger: Ledger) -> list[AccountState]:
     """Return how accounts stand; of a window that rolls, there is no end at which it would start anew."""
     rolling = {budget.id for budget in await ledger.budgets() if budget.window.kind == "rolling"}
     return [replace(state, window_end=None) if state.budget in rolling else state for state in await ledger.states()]
+
+
+async def open_holds(ledger: Ledger) -> list[OpenHold]:
+    """Return the holds that somebody must resolve."""
+    rows = await ledger.rows(only_open=True)
+    units = {state.key: state.unit for state in await ledger.states()} if rows else {}
+    return [OpenHold(row.account, units.get(row.account, "nusd"), row.amount, row.at) for row in rows]
 
 
 def scope_of(scope: dict[configured.ScopeName, str]) -> Scope:

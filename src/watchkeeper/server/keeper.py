@@ -28,7 +28,7 @@ from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.ingest.settling import LoopSettler
 from watchkeeper.money.budgets import Rule
 from watchkeeper.server import local_socket
-from watchkeeper.server.budgets import alert_shares, watched_accounts
+from watchkeeper.server.budgets import alert_shares, open_holds, watched_accounts
 from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
@@ -98,8 +98,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             clock,
             desired=desired,
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
-            ingest_status=drain.status,
-            ledger_status=ledger.status,
+            statuses={"ingest": drain.status, "ledger": ledger.status},
         )
         await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()
@@ -165,6 +164,7 @@ async def _watching(
         figures=stores.analytics,
         notifications=lambda: desired.loaded.config.notifications,
         accounts=lambda: watched_accounts(stores.control.ledger),
+        holds=lambda: open_holds(stores.control.ledger),
         thresholds=lambda: alert_shares(desired.loaded.config),
         clock=clock,
         console=_console_address(options),

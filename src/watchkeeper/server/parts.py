@@ -1,7 +1,7 @@
 """The stores and services of one data folder, put together alike for the keeper and for a command without one."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,7 @@ def build_services(
     *,
     desired: "DesiredState | None",
     gateway_url: str,
-    ingest_status: Callable[[], dict[str, Any]] | None = None,
-    ledger_status: Callable[[], dict[str, Any]] | None = None,
+    statuses: Mapping[str, Callable[[], dict[str, Any]]] | None = None,
     cost_basis: Callable[[], CostBasis] = CostBasis,
     config: Config | None = None,
 ) -> Services:
@@ -73,8 +72,7 @@ def build_services(
 
     def health() -> dict[str, Any]:
         found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
-        told = {"ingest": ingest_status, "ledger": ledger_status}
-        return found | {name: status() for name, status in told.items() if status is not None}
+        return found | {name: status() for name, status in (statuses or {}).items()}
 
     return Services(
         control=stores.control,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -18,12 +18,13 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.money.ledger_state import AccountState
 from watchkeeper.server.rounds import Duty
 from watchkeeper.store.alerts import AlertRow, Alerts
-from watchkeeper.store.hours import HourRow, UnpricedModel
+from watchkeeper.store.hours import HourRow, RunawayRow, UnpricedModel
 from watchkeeper.store.outbox import Outbox
 from watchkeeper.store.rows import CallFilter
-from watchkeeper.watch import budgets, costs, pace
+from watchkeeper.watch import budgets, costs, guards, pace
 from watchkeeper.watch.anomalies import BUCKETS, HISTORY, CostSeries
 from watchkeeper.watch.costs import Reliance, Unpriced
+from watchkeeper.watch.guards import OpenHold
 from watchkeeper.watch.pace import HourlyUse
 
 BUDGETS_EVERY_S = 15.0
@@ -38,6 +39,7 @@ TOLD_ONE_BY_ONE = 5
 PACED_MAX = 100
 """Accounts whose pace is looked at, those with the largest share used; one question each."""
 UNPRICED_MAX = 20
+RUNAWAYS_MAX = 20
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 _NUSD = 1_000_000_000
@@ -65,6 +67,10 @@ class Figures(Protocol):
         """Return the models whose price is not known, the most called first."""
         ...
 
+    async def runaways(self, since: datetime, until: datetime, *, limit: int) -> tuple[RunawayRow, ...]:
+        """Return what the guard has stopped, what was stopped most first."""
+        ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
@@ -77,6 +83,8 @@ class Watch:
     """The destinations in force."""
     accounts: Callable[[], Awaitable[Sequence[AccountState]]]
     """What the ledger says of every budget and scope in use."""
+    holds: Callable[[], Awaitable[Sequence[OpenHold]]]
+    """Which holds must be resolved."""
     thresholds: Callable[[], Mapping[str, Sequence[Decimal]]]
     """By id of a budget, the shares of its limit at which an alert is raised."""
     clock: Clock
@@ -94,6 +102,8 @@ class Watch:
             Duty("watching the pace of budgets", COSTS_EVERY_S, self.look_at_pace),
             Duty("watching costs", COSTS_EVERY_S, self.look_at_costs),
             Duty("watching for unknown prices", COSTS_EVERY_S, self.look_at_prices),
+            Duty("watching for runaway sessions", BUDGETS_EVERY_S, self.look_at_runaways),
+            Duty("watching for holds to resolve", BUDGETS_EVERY_S, self.look_at_holds),
             Duty("forgetting old alerts", TIDY_EVERY_S, self.tidy),
         )
 
@@ -154,6 +164,21 @@ class Watch:
         unpriced = [Unpriced(row.provider, row.model, row.calls, row.tokens, row.first_at) for row in models]
         marks = await self.alerts.marks(costs.UNPRICED)
         for found in costs.look_at_prices(unpriced, marks, console=self.console):
+            await self._act(found)
+
+    async def look_at_runaways(self) -> None:
+        """See what the guard has stopped in the last hour."""
+        now = self._now()
+        rows = await self.figures.runaways(now - HOUR, now, limit=RUNAWAYS_MAX)
+        stopped = [guards.Stopped(*astuple(row)) for row in rows]
+        marks = await self.alerts.marks(guards.RUNAWAY)
+        for found in guards.look_at_runaways(stopped, marks, console=self.console):
+            await self._act(found)
+
+    async def look_at_holds(self) -> None:
+        """See which holds of dead workers nobody has resolved."""
+        marks = await self.alerts.marks(guards.EXPIRED)
+        for found in guards.look_at_holds(await self.holds(), marks):
             await self._act(found)
 
     async def tidy(self) -> None:

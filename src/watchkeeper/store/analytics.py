@@ -20,7 +20,7 @@ from watchkeeper.store.corrections import Correction, StoredCost, Stretch
 from watchkeeper.store.cost import CostQuestions
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
 from watchkeeper.store.exports import Exports
-from watchkeeper.store.hours import HourRow, UnpricedModel
+from watchkeeper.store.hours import HourRow, RunawayRow, UnpricedModel
 from watchkeeper.store.questions import ID_SLACK, migrations, near, sql, where
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
 from watchkeeper.store.value import ValueEvents
@@ -178,6 +178,10 @@ class AnalyticsStore:
     async def unpriced(self, since: datetime, until: datetime, *, limit: int) -> tuple[UnpricedModel, ...]:
         """Return the models whose price is not known, the most called first."""
         return await hours.unpriced(self._ask, since, until, limit=limit)
+
+    async def runaways(self, since: datetime, until: datetime, *, limit: int) -> tuple[RunawayRow, ...]:
+        """Return what the guard has stopped, what was stopped most first."""
+        return await hours.runaways(self._ask, since, until, limit=limit)
 
     async def follow(self, after: str | None, chosen: CallFilter, limit: int = 100) -> tuple[str, tuple[CallRow, ...]]:
         """Return calls stored behind a cursor, oldest first, and the cursor behind them.

@@ -39,6 +39,18 @@ class UnpricedModel:
     first_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RunawayRow:
+    """A session, or a key whose calls name none, of which the guard has refused calls."""
+
+    feature: str
+    session: str
+    key_id: str
+    calls: int
+    first_at: datetime
+    last_call: str
+
+
 async def hourly(ask: Ask, chosen: CallFilter) -> tuple[HourRow, ...]:
     """Return the hours of a filter in which there were calls, oldest first."""
     conditions, values = where(chosen)
@@ -71,6 +83,12 @@ async def unpriced(ask: Ask, since: datetime, until: datetime, *, limit: int) ->
         UnpricedModel(provider=provider, model=model, calls=int(calls), tokens=int(tokens), first_at=first_at)
         for provider, model, calls, tokens, first_at in rows
     )
+
+
+async def runaways(ask: Ask, since: datetime, until: datetime, *, limit: int) -> tuple[RunawayRow, ...]:
+    """Return what the guard has stopped, what was stopped most first."""
+    rows = await ask(sql("runaways"), {"since": _stored(since), "until": _stored(until), "limit": limit})
+    return tuple(RunawayRow(*row) for row in rows)
 
 
 def _stored(moment: datetime) -> datetime:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from watchkeeper.core.alert import AlertDraft, AlertKind, Findings, Mark, Over
 from watchkeeper.watch.anomalies import BUCKETS, CostSeries, Judgement, is_confirmed, is_over, judge
+from watchkeeper.watch.standing import compare
 from watchkeeper.watch.wording import calls_link, moment
 
 ANOMALY: AlertKind = "cost_anomaly"
@@ -52,28 +53,8 @@ def look(series: CostSeries, reliance: Reliance, mark: Mark | None, zone: ZoneIn
 
 def look_at_prices(found: Sequence[Unpriced], marks: dict[str, Mark], *, console: str = "") -> tuple[Findings, ...]:
     """Say once of each model that its price is not known; it is over when none of its calls lacked one for a day."""
-    present = {f"{one.provider}/{one.model}": one for one in found}
-    raised = tuple(
-        Findings(
-            raised=(_unpriced(key, one, console),),
-            mark=replace(_mark_of(marks, key), passed=_SEEN),
-        )
-        for key, one in present.items()
-        if not _mark_of(marks, key).passed
-    )
-    over = tuple(
-        Findings(
-            over=(Over(kind=UNPRICED, key=key, reason="No call to it has lacked a price for a day."),),
-            mark=replace(mark, passed=frozenset()),
-        )
-        for key, mark in marks.items()
-        if mark.passed and key not in present
-    )
-    return raised + over
-
-
-def _mark_of(marks: dict[str, Mark], key: str) -> Mark:
-    return marks.get(key) or Mark(kind=UNPRICED, key=key, window_start=None, window_end=None)
+    present = {key: _unpriced(key, one, console) for one in found for key in (f"{one.provider}/{one.model}",)}
+    return compare(UNPRICED, present, marks, over="No call to it has lacked a price for a day.")
 
 
 def _key(series: CostSeries) -> str:

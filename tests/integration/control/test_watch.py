@@ -22,6 +22,7 @@ from watchkeeper.store.alerts import AlertRow
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 from watchkeeper.testing import FakeClock
+from watchkeeper.watch.guards import OpenHold
 
 TELL = Notifications.model_validate({"destinations": [{"name": "ops", "url": "json://127.0.0.1:1"}]})
 DOLLAR = 1_000_000_000
@@ -35,6 +36,7 @@ class House:
     def __init__(self, store: ControlStore, analytics: AnalyticsStore, clock: FakeClock) -> None:
         self.store, self.analytics, self.clock = store, analytics, clock
         self.accounts: list[AccountState] = []
+        self.holds: list[OpenHold] = []
         self._ids = CallIds(clock)
         self.watch = Watch(
             alerts=store.alerts,
@@ -42,6 +44,7 @@ class House:
             figures=analytics,
             notifications=lambda: TELL,
             accounts=self._accounts,
+            holds=self._holds,
             thresholds=lambda: {"monthly": (Decimal("0.5"), Decimal("0.8"), Decimal(1))},
             clock=clock,
             console="http://127.0.0.1:8180",
@@ -49,6 +52,9 @@ class House:
 
     async def _accounts(self) -> Sequence[AccountState]:
         return self.accounts
+
+    async def _holds(self) -> Sequence[OpenHold]:
+        return self.holds
 
     def spent(self, usd: float, *, feature: str = "support", **more: object) -> Call:
         """A call of this moment that cost so much."""
@@ -145,6 +151,31 @@ async def test_a_model_without_a_price_is_an_alert_until_a_day_has_passed_withou
     assert "2 calls in the last 24 hours" in alert.text and "`unpriced`" in alert.text
     house.clock.advance(86_400)
     await house.watch.look_at_prices()
+    assert await house.alerts() == []
+
+
+async def test_a_session_that_was_stopped_is_told_of_once_until_it_is_quiet(house: House) -> None:
+    refused = {"status": "error", "error_class": "runaway", "session": "loop-7"}
+    record(house.analytics, [house.spent(0, **refused) for _ in range(3)], token="refused")
+    house.clock.advance(120)
+    await house.watch.look_at_runaways()
+    await house.watch.look_at_runaways()
+    [alert] = await house.alerts(only_open=False)
+    assert (alert.kind, alert.key, alert.severity) == ("runaway", "support, session loop-7", "critical")
+    assert "3 calls" in alert.title and "session=loop-7" in alert.text
+    house.clock.advance(3_700)
+    await house.watch.look_at_runaways()
+    assert await house.alerts() == []
+
+
+async def test_holds_of_a_dead_worker_are_told_of_by_account_until_they_are_resolved(house: House) -> None:
+    house.holds = [OpenHold("a-dollar|support", "nusd", DOLLAR // 4, START) for _ in range(2)]
+    await house.watch.look_at_holds()
+    await house.watch.look_at_holds()
+    [alert] = await house.alerts(only_open=False)
+    assert alert.title == "$0.5 of a-dollar|support is held by 2 calls that nobody knows the cost of"
+    house.holds = []
+    await house.watch.look_at_holds()
     assert await house.alerts() == []
 
 
