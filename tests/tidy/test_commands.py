@@ -5,8 +5,8 @@ import re
 import pytest
 from tests.tidy.tree import ROOT
 
-from watchkeeper.cli.main import COMMANDS, GROUPS, NOUNS, VERBS, noun_of
 from watchkeeper.cli.outcome import DONE, FAILED, INTERRUPTED, NOT_FOUND, SET_UP, WRONG_USAGE
+from watchkeeper.cli.table import COMMANDS, GROUPS, NOUNS, VERBS, noun_of
 
 PAGE = (ROOT / "docs/cli.md").read_text("utf-8")
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 
 from watchkeeper.cli import client, show
-from watchkeeper.cli.main import group_of
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
 from watchkeeper.cli.show import Column
+from watchkeeper.cli.table import group_of
 
 TOP_MAX = 10_000
 

@@ -1,4 +1,4 @@
-"""`watchkeeper NOUN VERB`: the table of commands. A command's module is imported when it is called."""
+"""`watchkeeper NOUN VERB`."""
 
 import sys
 from collections.abc import Sequence
@@ -6,84 +6,12 @@ from collections.abc import Sequence
 from cyclopts import App, Parameter
 
 from watchkeeper import __version__
+from watchkeeper.cli.table import COMMANDS, GROUPS, NOUNS, group_of, noun_of
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 there is no such thing; "
     "4 something in the set-up must be changed first (a port, a folder, a configuration); 130 interrupted."
 )
-
-
-COMMANDS = {
-    "watchkeeper.cli.up:up": "Start gateway, console and the bundled model; Ctrl-C stops them.",
-    "watchkeeper.cli.check:check": "Read a configuration file and name every mistake with its line.",
-    "watchkeeper.cli.calls:calls": "List calls, the newest first; --follow goes on with those that arrive.",
-    "watchkeeper.cli.call:call": "Show one call by its id: conversation, attempts, routing, timing, tokens and cost.",
-    "watchkeeper.cli.changes:changes": "List what was changed in the set-up, when and by whom.",
-    "watchkeeper.cli.health:health": "Ask every part whether it works.",
-}
-NOUNS = {
-    "keys": "Virtual keys.",
-    "users": "Who may sign in to the console.",
-    "tokens": "API tokens for programs.",
-    "fault": "Faults injected for drills.",
-    "cache": "The gateway's cache of answers.",
-    "prices": "What models cost.",
-    "route": "How calls find their target.",
-    "config": "The configuration.",
-    "value": "Units of value.",
-}
-GROUPS = {
-    "watchkeeper.cli.cost:group": "What calls cost: by any dimensions; compared, wasted, saved; by unit of value.",
-    "watchkeeper.cli.budgets:group": "Budgets, and how they stand.",
-    "watchkeeper.cli.alerts:group": "Alerts, and who is told of them.",
-}
-"""Nouns that say something without a verb, too. Their verbs may stand in several modules: `cost_why` is of `cost`."""
-VERBS = {
-    "watchkeeper.cli.keys:create": "Make a key; it is printed once, as the last line.",
-    "watchkeeper.cli.keys:list_": "List the keys without their secrets.",
-    "watchkeeper.cli.keys:revoke": "End a key at once.",
-    "watchkeeper.cli.keys:rotate": "Make a key like another, which ends after an overlap.",
-    "watchkeeper.cli.users:add": "Add a user.",
-    "watchkeeper.cli.users:list_": "List the users.",
-    "watchkeeper.cli.users:password": "Change a user's password; their sessions end.",
-    "watchkeeper.cli.users:disable": "Keep a user out from now on.",
-    "watchkeeper.cli.users:enable": "Let a user in again.",
-    "watchkeeper.cli.users:link": "Make a link that signs in once.",
-    "watchkeeper.cli.tokens:create": "Make a token; it is printed once, as the last line.",
-    "watchkeeper.cli.tokens:list_": "List the tokens.",
-    "watchkeeper.cli.tokens:revoke": "End a token at once.",
-    "watchkeeper.cli.budgets:list_": "List their accounts, the fullest first, as without a verb.",
-    "watchkeeper.cli.budgets:show_": "Show how one account stands.",
-    "watchkeeper.cli.budgets:holds": "List holds of dead workers that somebody must resolve.",
-    "watchkeeper.cli.budgets:resolve": "Book what a call used that was never recorded.",
-    "watchkeeper.cli.budgets:top_up": "Let an account use more in its present window.",
-    "watchkeeper.cli.budgets:verify": "Check that the ledger adds up.",
-    "watchkeeper.cli.fault:start": "Begin to inject a fault on one route, for a bounded time.",
-    "watchkeeper.cli.fault:list_": "List what is injected and what ended of late.",
-    "watchkeeper.cli.fault:stop": "End a fault early.",
-    "watchkeeper.cli.alerts:list_": "List alerts, the newest first.",
-    "watchkeeper.cli.alerts:show_": "Show one alert: what happened, what to do, who was told.",
-    "watchkeeper.cli.alerts:resolve": "Say that an alert is over.",
-    "watchkeeper.cli.alerts:judge": "Say whether an alert was useful, noise or planned.",
-    "watchkeeper.cli.alerts:test": "Send a test message to a destination.",
-    "watchkeeper.cli.alerts:outbox": "List messages about alerts: delivered, waiting or given up.",
-    "watchkeeper.cli.alerts:retry": "Try a message again that was given up.",
-    "watchkeeper.cli.cache:purge": "Drop answers from the cache.",
-    "watchkeeper.cli.prices:list_": "List the price lists, and where the price book stands.",
-    "watchkeeper.cli.prices:show": "Show what a model costs, now or on a day, as known now or on a day.",
-    "watchkeeper.cli.prices:diff": "Show what an update of the price book would change.",
-    "watchkeeper.cli.prices:apply": "Approve an update of the price book.",
-    "watchkeeper.cli.prices:recompute": "Price past calls again; what differs is written beside them.",
-    "watchkeeper.cli.route:why": "Say why a call went to the target that answered it, or to none.",
-    "watchkeeper.cli.cost_why:why": "Say what a call cost and why: units, rates, price row, hold and charges.",
-    "watchkeeper.cli.cost_compare:compare": "Split the difference between two periods: price, volume, mix, efficiency.",
-    "watchkeeper.cli.cost_waste:waste": "Say what was paid for nothing, and what cache and routing saved.",
-    "watchkeeper.cli.cost_units:units": "Say what a unit of value of each feature costs.",
-    "watchkeeper.cli.cost_export:export": "Write costs into a CSV or Parquet file.",
-    "watchkeeper.cli.value:add": "Report units of value of a call or a feature.",
-    "watchkeeper.cli.config:schema": "Print its JSON schema.",
-    "watchkeeper.cli.config:explain": "Show every value in force and where it comes from.",
-}
 
 
 def build() -> App:
@@ -104,20 +32,6 @@ def build() -> App:
     for noun, about in NOUNS.items():
         app.command(group_of(noun, about))
     return app
-
-
-def group_of(noun: str, about: str = "") -> App:
-    """Build the table of a noun's verbs."""
-    group = App(name=noun, help=about or None, help_format="plaintext", result_action="return_value")
-    for path, what in VERBS.items():
-        if noun_of(path) == noun:
-            group.command(path, name=path.rpartition(":")[2].rstrip("_").replace("_", "-"), help=what)
-    return group
-
-
-def noun_of(path: str) -> str:
-    """Name the noun that a module's commands belong to: that of `cost_why` is `cost`."""
-    return path.partition(":")[0].rpartition(".")[2].partition("_")[0]
 
 
 def _shown(default: object) -> str | None:

@@ -7,8 +7,10 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
+from watchkeeper.cli.table import verbs_of
+from watchkeeper.config.problems import did_you_mean
 from watchkeeper.core.errors import CallerError, OperatorError, WatchkeeperError
 
 DONE, FAILED, WRONG_USAGE, NOT_FOUND, SET_UP, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -32,7 +34,11 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
     except CycloptsError as error:
         error.verbose = False
         command = " ".join(("watchkeeper", *(error.command_chain or ())))
-        return _say(f"{str(error).strip() or 'The command line is wrong.'} See `{command} --help`.", WRONG_USAGE)
+        said = str(error).strip() or "The command line is wrong."
+        if isinstance(error, UnusedCliTokensError):  # a noun that lists without a verb was given one it does not know
+            word = (error.unused_tokens or [""])[0]
+            said = f"`{command}` has no verb {word!r}{did_you_mean(word, verbs_of(command))}."
+        return _say(f"{said} See `{command} --help`.", WRONG_USAGE)
     except CommandFailed as error:
         return _say(str(error), error.exit_code)
     except OperatorError as error:

@@ -100,7 +100,11 @@ class AnalyticsStore:
             StoreUnusable: it cannot be opened, or a newer version has written it.
         """
         store = cls(url)
-        store._open()
+        try:
+            store._open()
+        except StoreUnusable:
+            store.close()  # the embedded engine would keep this folder, and take no other
+            raise
         return store
 
     def close(self) -> None:

@@ -143,7 +143,7 @@ def test_the_command_line_lists_shows_resolves_and_judges(data: Path, lone_wk: L
     assert lone_wk("alerts", "test", "ops", data=data) == 3
     assert lone_wk("alerts", "outbox", "--dead", data=data) == 0 and lone_wk.out == ""
     assert lone_wk("alerts", "sho", alert_id, data=data) == 2
-    assert "Available commands" in lone_wk.err
+    assert "`watchkeeper alerts` has no verb 'sho'; did you mean `show`?" in lone_wk.err
 
 
 def _raise_in(data: Path) -> str:
