@@ -1,14 +1,15 @@
 """A dollar, five hundred calls at once, four workers that are killed in between: no more is spent than there is."""
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import pytest
+from tests.databases import new_database
 from tests.e2e.conftest import FEATURES
 
 from watchkeeper.core.money import NUSD_PER_USD, nusd
@@ -21,12 +22,25 @@ OUTPUT_TOKENS = 200
 MOST_TOKENS = 400
 LIMIT = NUSD_PER_USD
 KEY = "a-dollar|support"
+QUESTION = [{"role": "user", "content": "Count."}]
 REPLY = Reply("word " * OUTPUT_TOKENS, delivery=Delivery(head_s=0.2))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def control(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the configuration says of the control database; nothing for the embedded one."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: str = request.getfixturevalue("postgresql")
+    with new_database(server) as url:
+        yield f'stores: {{control: "{url}"}}'
+
+
 @pytest.fixture
-def installation(tmp_path: Path, upstream: Upstream) -> Iterator[Installation]:
+def installation(tmp_path: Path, upstream: Upstream, control: str) -> Iterator[Installation]:
     config = f"""
+{control}
 providers:
   scripted: {{base_url: "{upstream.base_url}", api_key: sk-fake, price_list: openai}}
 {FEATURES}
@@ -41,7 +55,7 @@ budgets:
 
 def test_five_hundred_calls_at_once_spend_no_more_than_a_dollar(installation: Installation, upstream: Upstream) -> None:
     upstream.always(REPLY)
-    key = installation.make_key("--feature", "support")
+    key = _known_key(installation)
     statuses = asyncio.run(_call_until_refused(installation, key, kills=0))
     assert set(statuses) == {200, 429}
     account = _at_rest(installation)
@@ -57,7 +71,7 @@ def test_what_killed_workers_held_stays_held_until_it_is_resolved(
     installation: Installation, upstream: Upstream
 ) -> None:
     upstream.always(REPLY)
-    key = installation.make_key("--feature", "support")
+    key = _known_key(installation)
     asyncio.run(_call_until_refused(installation, key, kills=3))
     account = _at_rest(installation)
     rows = [row for row in installation.cli_json("budgets", "holds")["holds"] if row["state"] == "open"]
@@ -76,36 +90,53 @@ def test_what_killed_workers_held_stays_held_until_it_is_resolved(
     assert installation.cli_json("budgets", "verify")["differences"] == []
 
 
+def _known_key(installation: Installation) -> str:
+    """Make a key and wait until every worker knows it, which takes less than a second."""
+    key = installation.make_key("--feature", "support")
+    time.sleep(1.0)
+    return key
+
+
 async def _call_until_refused(installation: Installation, key: str, *, kills: int) -> list[int]:
     """Call with so many clients at once until all of them are refused; kill workers in between."""
     statuses: list[int] = []
-    limits = httpx.Limits(max_connections=CONCURRENT)
     choose = random.Random(SEED)
 
-    async def some(client: httpx.AsyncClient, number: int) -> None:
-        body = {"model": "gpt-4o", "max_tokens": MOST_TOKENS, "messages": [{"role": "user", "content": "Count."}]}
+    async def some(number: int) -> None:
         for step in range(20):
-            try:
-                asked = body | {"stream": True} if (number + step) % 2 else body
-                reply = await client.post("/chat/completions", json=asked)
-            except httpx.TransportError:
+            status = await _ask(installation.port, key, is_stream=bool((number + step) % 2))
+            if status is None:
                 await asyncio.sleep(0.2)
                 continue
-            statuses.append(reply.status_code)
-            if reply.status_code == 429:
+            statuses.append(status)
+            if status == 429:
                 return
 
-    async with httpx.AsyncClient(
-        base_url=installation.base_url, headers={"authorization": f"Bearer {key}"}, limits=limits, timeout=60
-    ) as client:
-        calls = [asyncio.create_task(some(client, number)) for number in range(CONCURRENT)]
-        for _ in range(kills):
-            await asyncio.sleep(0.4)
-            running = installation.pids("worker")
-            if running:
-                installation.kill(choose.choice(running))
-        await asyncio.gather(*calls)
+    calls = [asyncio.create_task(some(number)) for number in range(CONCURRENT)]
+    for _ in range(kills):
+        await asyncio.sleep(0.4)
+        running = installation.pids("worker")
+        if running:
+            installation.kill(choose.choice(running))
+    await asyncio.gather(*calls)
     return statuses
+
+
+async def _ask(port: int, key: str, *, is_stream: bool) -> int | None:
+    """Make one call on a connection of its own; None when the worker died."""
+    body = json.dumps(
+        {"model": "gpt-4o", "max_tokens": MOST_TOKENS, "stream": is_stream, "messages": QUESTION}
+    ).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n"
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        reply = await reader.read()
+        writer.close()
+    except ConnectionError:
+        return None
+    is_whole = b"[DONE]" in reply if is_stream and b" 200 " in reply[:20] else b"}" in reply[-3:]
+    return int(reply[9:12]) if is_whole else None
 
 
 class Account(NamedTuple):

@@ -22,6 +22,8 @@ class MemoryLedger:
         """It answers nothing."""
         self.asked = 0
         """Questions so far."""
+        self.on_recall: list[Callable[[tuple[str, ...]], None]] = []
+        """What workers do when they are asked for what they do not need; called before a question is refused."""
         self.is_generous = True
         """It grants as much as is liked, where there is room."""
 
@@ -36,6 +38,9 @@ class MemoryLedger:
         if self.is_away:
             then(None)
             return
+        if any(want.must and self._room(want) < want.need for want in wants):
+            for recall in self.on_recall:
+                recall(tuple(account_key(want.rule, want.values) for want in wants))
         refused = [want for want in wants if want.must and self._room(want) < want.need]
         if refused:
             then(Answer(0, (self._account(refused[0], 0),), is_granted=False))

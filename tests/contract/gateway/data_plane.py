@@ -74,6 +74,7 @@ class Gateway:
         self.ledger = MemoryLedger(self.clock)
         self.purse = Purse(self.clock, worker="worker-0", holder="worker-0.1")
         self.purse.draw_on(self.ledger)
+        self.ledger.on_recall.append(self.purse.on_recall)
         self.healths = HealthBook(BreakerTable())
         self.pseudonym = SUBJECTS.of
         self.mute = socket.create_server(("127.0.0.1", 0))

@@ -207,6 +207,42 @@ def test_a_neighbour_gets_back_what_lies_unused(gateway: Gateway, http: httpx.Cl
     assert ask(http, "cent", **SHORT).status_code == 200
 
 
+def test_what_is_called_back_from_the_asker_itself_does_not_make_it_ask_for_ever(
+    gateway: Gateway, http: httpx.Client
+) -> None:
+    gateway.ledger.is_generous = False
+    charge = charge_of(call_of(gateway, ask(http, "strict-cent", max_tokens=2_000)), "strict-cent")
+    gateway.ledger.settled["strict-cent|strict-cent"] = CENT - charge.held - 10_000
+    asked = gateway.ledger.asked
+    assert ask(http, "strict-cent", max_tokens=2_100).status_code == 429
+    assert gateway.ledger.asked - asked < 4
+
+
+def test_far_from_the_limit_what_calls_could_need_does_not_refuse_any(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream
+) -> None:
+    """Two hundred at once could need more than is left, and need a hundredth of it."""
+    for _ in range(110):
+        ask(http, "seventy", "alias", max_tokens=4_000)
+    gateway.forget_money()
+    gateway.ledger.settled["seventy|seventy"] = 70 * CENT // 2
+    upstream.always(Reply("short", delivery=Delivery(head_s=0.2)))
+    statuses: list[int] = []
+
+    def some() -> None:
+        with httpx.Client(base_url=str(http.base_url), headers=http.headers, timeout=30) as client:
+            statuses.extend(ask(client, "seventy", "alias", max_tokens=4_000).status_code for _ in range(3))
+
+    threads = [threading.Thread(target=some) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 300
+    held = charge_of(gateway.recorder.calls[0], "seventy").held
+    assert 100 * held > 15 * CENT, "all at once could need more than there is"
+
+
 def test_a_long_answer_is_kept_within_the_budget_of_one_call(
     gateway: Gateway, http: httpx.Client, upstream: Upstream
 ) -> None:

@@ -10,7 +10,7 @@ from watchkeeper.gateway.budgets.teller import Ledger, NoLedger
 from watchkeeper.gateway.wire.runs import Signal
 from watchkeeper.money.leases import Answer, Want
 
-ROUNDS_MAX = 1_000
+ROUNDS_MAX = 100
 """How often one call asks or waits before it is in doubt: others may take first what it waits for."""
 
 Needs = list[tuple[Account, int]]
@@ -100,7 +100,12 @@ class Drawer:
         now = self._now()
         question = _Question(needs, Signal())
         wants: list[Want] = []
+        # A part of what is needed would be called back for a neighbour, or for this very question: it goes back first.
+        parts = {account.key: account.left for account, need in short if account.is_tight and need and account.left > 0}
+        if parts:
+            self.ledger.give(parts)
         for account, need in short:
+            account.left -= parts.get(account.key, 0)
             lacking = max(0, need - account.left)
             like, must = account.like(lacking, now) if need else 0, need > 0 and not account.is_shadow
             wants.append(Want(account.rule.id, account.values, lacking, like, must))
