@@ -23,7 +23,7 @@ from watchkeeper.money.prices import MODEL_NAME_MAX
 from watchkeeper.money.tiers import tier_in
 from watchkeeper.money.usage import from_anthropic, from_openai, from_responses
 
-_READS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+READS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 """Methods that have a model do nothing."""
 _SENT = (b"content-type", b"accept", b"range", b"if-none-match", b"idempotency-key", b"content-encoding")
 """The client's headers that go along, beside those of the dialect."""
@@ -192,7 +192,7 @@ def _price(passage: Passage) -> None:
         if attempt.usage_status == "measured":
             continue
         attempt.usage, attempt.usage_status = None, "missing"
-        if passage.exchange.request.method in _READS or attempt.error_class or attempt.http_status >= 400:
+        if passage.exchange.request.method in READS or attempt.error_class or attempt.http_status >= 400:
             attempt.cost_nusd, attempt.cost_status = 0, "measured"
         else:
             attempt.cost_nusd, attempt.cost_status = None, "unpriced"

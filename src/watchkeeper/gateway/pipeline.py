@@ -21,7 +21,7 @@ from watchkeeper.gateway.judge import status_for_client
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.outcome import Answer, Failure
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage
-from watchkeeper.gateway.passing import PASSTHROUGH, Passing
+from watchkeeper.gateway.passing import PASSTHROUGH, READS, Passing
 from watchkeeper.gateway.patience import is_sdk_retry, patience_s
 from watchkeeper.gateway.plan import Plan, PreparedRoute
 from watchkeeper.gateway.recorder import Recorder
@@ -76,7 +76,7 @@ class Pipeline:
             plan, entry = self._identify(passage)
             self._parts.recorder.require_room()
             tab = passage.tab = await self._parts.purse.admit(passage)
-            if tab is not None:
+            if tab is not None and passage.exchange.request.method not in READS:
                 await self._parts.purse.hold(passage, tab, ())
             outcome = await self._parts.passing.ask(passage, plan, entry, provider, rest)
             self._finish(passage)

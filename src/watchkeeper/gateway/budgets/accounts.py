@@ -1,5 +1,6 @@
 """The accounts that calls of this worker have come across, and whose calls count against which."""
 
+from collections import deque
 from collections.abc import Iterable
 
 from watchkeeper.core.call import Call
@@ -11,6 +12,10 @@ from watchkeeper.money.budgets import Budget, Limit, Rule, account_key
 
 SCOPES_MAX = 10_000
 """Callers whose accounts are remembered; the next one starts over with none."""
+ACCOUNTS_MAX = 200_000
+"""Accounts that are known at a time; the next one has all that are at rest forgotten."""
+SWEPT_AT_ONCE = 2_000
+"""Accounts that one sweep looks at, so that it takes no longer the more there are."""
 FORGOTTEN_S = 60.0
 """An account that no call has touched for so long, and that has no lease, is forgotten."""
 
@@ -23,6 +28,8 @@ class Accounts:
         self._rules: dict[str, Rule] = {}
         self._matcher = Matcher(())
         self._by_key: dict[str, Account] = {}
+        self._round: deque[Account] = deque()
+        """In the order in which sweeps look at them."""
         self._scopes: dict[tuple[str, ...], Scopes] = {}
         self.has_rules = False
 
@@ -58,19 +65,24 @@ class Accounts:
         """Return every account that is known here."""
         return list(self._by_key.values())
 
-    def idle(self) -> list[Account]:
-        """Return accounts with a lease that no call has touched lately."""
-        since = self._now() - IDLE_S
-        return [one for one in self._by_key.values() if one.left > 0 and one.used_at < since]
-
-    def forget(self) -> None:
-        """Forget accounts that no call has touched for long."""
-        since = self._now() - FORGOTTEN_S
-        gone = [key for key, one in self._by_key.items() if one.used_at < since and one.is_at_rest]
-        if gone:
+    def sweep(self) -> list[Account]:
+        """Look at the next few accounts; forget those that nobody needs, return those whose lease lies idle."""
+        now, idle = self._now(), []
+        forgotten = False
+        for _ in range(min(SWEPT_AT_ONCE, len(self._round))):
+            account = self._round.popleft()
+            if self._by_key.get(account.key) is not account:
+                continue
+            if account.is_at_rest and account.used_at < now - FORGOTTEN_S:
+                del self._by_key[account.key]
+                forgotten = True
+                continue
+            if account.left > 0 and account.used_at < now - IDLE_S:
+                idle.append(account)
+            self._round.append(account)
+        if forgotten:
             self._scopes.clear()
-            for key in gone:
-                del self._by_key[key]
+        return idle
 
     def _find(self, call: Call) -> Scopes:
         budgets: list[tuple[Account, Budget]] = []
@@ -96,5 +108,13 @@ class Accounts:
         key = account_key(rule.id, values)
         found = self._by_key.get(key)
         if found is None:
+            if len(self._by_key) >= ACCOUNTS_MAX:
+                self._forget_at_rest()
             found = self._by_key[key] = Account(key, rule, values, used_at=self._now())
+            self._round.append(found)
         return found
+
+    def _forget_at_rest(self) -> None:
+        self._by_key = {key: account for key, account in self._by_key.items() if not account.is_at_rest}
+        self._round = deque(self._by_key.values())
+        self._scopes.clear()

@@ -22,9 +22,6 @@ from watchkeeper.gateway.tab import NO_SLOT, Scopes, Tab, Worth
 from watchkeeper.money.budgets import Budget, Limit, Rule
 from watchkeeper.money.leases import Hello
 
-TICKS_BETWEEN = 4
-"""Ticks between two looks for leases that lie idle."""
-
 
 class Purse:
     """One worker's."""
@@ -40,7 +37,6 @@ class Purse:
         self._accounts = Accounts(clock)
         self._runaway = Runaway()
         self._has_guard = False
-        self._ticks = 0
 
     def draw_on(self, ledger: Ledger) -> None:
         """Take leases from this ledger from now on."""
@@ -140,13 +136,10 @@ class Purse:
             self._book.leave(tab.slot, record)
 
     def tick(self, records_written: int) -> None:
-        """Forget the holds of calls whose records are written; now and then, give back what lies idle."""
+        """Forget the holds of calls whose records are written, and give back what lies idle."""
         if self._book is not None:
             self._book.forget_written(records_written)
-        self._ticks += 1
-        if self._ticks % TICKS_BETWEEN == 0:
-            self._give(self._accounts.idle())
-            self._accounts.forget()
+        self._give(self._accounts.sweep())
 
     def close(self, records_written: int) -> None:
         """Give back everything and close the book; what no record tells of stays in it."""
