@@ -9,6 +9,7 @@ from watchkeeper.gateway.judge import judge
 from watchkeeper.gateway.outcome import Answer, Failure
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage
 from watchkeeper.gateway.plan import PreparedTarget
+from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.relay import Relay
 from watchkeeper.gateway.reply import head_block
 from watchkeeper.gateway.settle import settle
@@ -25,11 +26,12 @@ _DEFAULT = Timeouts()
 class Attempts:
     """Makes attempts."""
 
-    def __init__(self, clock: Clock, pool: Pool, watchdog: Watchdog, injector: Injector) -> None:
+    def __init__(self, clock: Clock, pool: Pool, watchdog: Watchdog, injector: Injector, ratios: Ratios) -> None:
         self._now = clock.monotonic
         self._pool = pool
         self._watchdog = watchdog
         self._injector = injector
+        self._ratios = ratios
 
     async def make(self, passage: Passage, target: PreparedTarget, way: Way) -> Answer | Failure | None:
         """Try one target; None means that the client left meanwhile."""
@@ -132,19 +134,20 @@ class Attempts:
         relay.let_go()
         if way.reader is not None:
             attempt.service_tier = way.reader.service_tier
-        at_ns, tenant = passage.call.started_ns, passage.call.tenant
         if relay.end == "cancelled":
             usage = way.reader.usage if way.reader is not None and relay.is_stream else None
-            settle(attempt, target, relay, usage, sent=way.body, at_ns=at_ns, tenant=tenant)
+            settle(attempt, target, passage, usage, sent=way.body, ratios=self._ratios)
             return None
         outcome = judge(relay, way.read)
         if isinstance(outcome, Answer):
             attempt.service_tier = outcome.service_tier
+            if outcome.usage is not None:
+                self._ratios.learn(target.name, way.body, relay, outcome.usage)
         else:
             attempt.error_class = outcome.error_class
             attempt.error_code = outcome.code or ""
             attempt.error_message = outcome.message
-        settle(attempt, target, relay, outcome.usage, sent=way.body, at_ns=at_ns, tenant=tenant)
+        settle(attempt, target, passage, outcome.usage, sent=way.body, ratios=self._ratios)
         return outcome
 
 

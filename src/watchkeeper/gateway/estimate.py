@@ -1,10 +1,13 @@
 """Counts tokens roughly where an upstream did not say: after a cut, a cancellation, or a reply without usage.
 
-Four characters to a token is OpenAI's published rule of thumb for English. The result is always marked `estimated`.
-Requests and replies of every dialect are read alike: by the names under which they carry text.
+Characters are counted, and turned into tokens at the rate that calls of the same model have shown (`gateway.ratios`).
+Before there were any, it is four characters to a token, OpenAI's published rule of thumb for English. The result is
+always marked `estimated`. Requests and replies of every dialect are read alike: by the names under which they carry
+text.
 """
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,8 +20,14 @@ TOKENS_PER_IMAGE = 85
 
 _ASKED = ("messages", "input", "prompt", "system", "instructions")
 """Fields of a request that hold what the model reads."""
+_TOOLS = ("tools", "functions")
+"""Fields of a request whose JSON the model reads in some writing; they count as long as they are sent."""
+_ELSEWHERE = ("previous_response_id", "conversation", "container")
+"""Fields of a request that stand for text which the upstream keeps."""
 _TEXTS = frozenset({"content", "text", "arguments", "output", "thinking"})
 _IMAGES = frozenset({"image_url", "image", "input_image"})
+_FILES = frozenset({"document", "file", "input_file", "input_audio", "item_reference", "search_result"})
+"""Parts of a request of which nobody here can say how long they are."""
 _SAID = frozenset(
     {
         "content", "reasoning_content", "refusal", "name", "arguments", "text", "thinking", "partial_json", "delta",
@@ -28,26 +37,64 @@ _SAID = frozenset(
 _DEPTH_MAX = 12
 
 _json = msgspec.json.Decoder()
+_encode = msgspec.json.Encoder().encode
 
 
-def estimate(request_body: bytes, reply_body: bytes, *, is_stream: bool) -> Usage:
+class PerCharacter(NamedTuple):
+    """How many tokens of a model a character makes."""
+
+    input: float
+    output: float
+
+
+ROUGH = PerCharacter(1 / CHARACTERS_PER_TOKEN, 1 / CHARACTERS_PER_TOKEN)
+
+
+class Asked(NamedTuple):
+    """How long a request is."""
+
+    characters: int
+    """Of text and of the definitions of tools."""
+    images: int = 0
+    files: int = 0
+    """Parts whose length is not known, and references to what the upstream keeps."""
+
+
+def estimate(request_body: bytes, reply_body: bytes, *, is_stream: bool, per_character: PerCharacter = ROUGH) -> Usage:
     """Estimate the usage of a call from what was sent and what came back; reasoning and caching cannot be seen."""
-    replies = _chunks(reply_body) if is_stream else [_decode(reply_body)]
-    received = sum(_said(reply, 0) for reply in replies if not _repeats(reply))
-    return Usage(input_uncached=input_tokens(request_body), output_text=_tokens(received))
+    asked = read_asked(request_body)
+    sent = _tokens(asked.characters, per_character.input) + asked.images * TOKENS_PER_IMAGE
+    return Usage(
+        input_uncached=sent,
+        output_text=_tokens(characters_said(reply_body, is_stream=is_stream), per_character.output),
+    )
 
 
 def input_tokens(request_body: bytes) -> int:
     """Estimate how long a request is."""
+    asked = read_asked(request_body)
+    return _tokens(asked.characters, ROUGH.input) + asked.images * TOKENS_PER_IMAGE
+
+
+def read_asked(request_body: bytes) -> Asked:
+    """Count what a request brings; nothing where it cannot be read."""
     request = _decode(request_body)
     if not isinstance(request, dict):
-        return 0
-    characters = images = 0
-    for name in _ASKED:
-        more, pictures = _read(request.get(name), 0)
-        characters += more
-        images += pictures
-    return _tokens(characters) + images * TOKENS_PER_IMAGE
+        return Asked(0)
+    read = [_read(request.get(name), 0) for name in _ASKED]
+    tools = sum(len(_encode(request[name])) for name in _TOOLS if request.get(name))
+    kept = sum(bool(request.get(name)) for name in _ELSEWHERE)
+    return Asked(
+        tools + sum(part.characters for part in read),
+        sum(part.images for part in read),
+        kept + sum(part.files for part in read),
+    )
+
+
+def characters_said(reply_body: bytes, *, is_stream: bool) -> int:
+    """Count what the model said, with the names and arguments of its calls of tools."""
+    replies = _chunks(reply_body) if is_stream else [_decode(reply_body)]
+    return sum(_said(reply, 0) for reply in replies if not _repeats(reply))
 
 
 def asked_of(request_body: bytes) -> dict[str, bool]:
@@ -55,7 +102,7 @@ def asked_of(request_body: bytes) -> dict[str, bool]:
     request = _decode(request_body)
     if not isinstance(request, dict):
         return {"tools": False, "images": False}
-    images = sum(_read(request.get(name), 0)[1] for name in _ASKED)
+    images = sum(_read(request.get(name), 0).images for name in _ASKED)
     return {"tools": bool(request.get("tools")), "images": images > 0}
 
 
@@ -81,8 +128,8 @@ def _words(found: Any, depth: int) -> str:
     return _words(found.get("text"), depth + 1) if isinstance(found, dict) and depth < _DEPTH_MAX else ""
 
 
-def _tokens(characters: int) -> int:
-    return -(-characters // CHARACTERS_PER_TOKEN)
+def _tokens(characters: int, per_character: float) -> int:
+    return math.ceil(characters * per_character)
 
 
 def _decode(data: bytes) -> Any:
@@ -96,24 +143,33 @@ def _chunks(body: bytes) -> list[Any]:
     return [_decode(line[5:].strip()) for line in body.splitlines() if line.startswith(b"data:")]
 
 
-def _read(found: Any, depth: int) -> tuple[int, int]:
-    """Return the characters of text and the number of images in a part of a request."""
+def _read(found: Any, depth: int) -> Asked:
+    """Count what is in a part of a request."""
     if isinstance(found, str):
-        return len(found), 0
+        return Asked(len(found))
     if depth >= _DEPTH_MAX:
-        return 0, 0
-    characters = images = 0
+        return _NOTHING
+    characters = images = files = 0
+    parts: list[Any] = []
     if isinstance(found, list):
-        for part in found:
-            more, pictures = _read(part, depth + 1)
-            characters, images = characters + more, images + pictures
+        parts = found
     elif isinstance(found, dict):
-        if found.get("type") in _IMAGES:
-            return 0, 1
-        for name in _TEXTS & found.keys():
-            more, pictures = _read(found[name], depth + 1)
-            characters, images = characters + more, images + pictures
-    return characters, images
+        kind = found.get("type")
+        if isinstance(kind, str):
+            if kind in _IMAGES:
+                return _IMAGE
+            files = int(kind in _FILES)
+        parts = [found[name] for name in _TEXTS & found.keys()]
+    for part in parts:
+        if isinstance(part, str):
+            characters += len(part)
+        elif isinstance(part, (list, dict)):
+            more = _read(part, depth + 1)
+            characters, images, files = characters + more.characters, images + more.images, files + more.files
+    return Asked(characters, images, files)
+
+
+_NOTHING, _IMAGE = Asked(0), Asked(0, images=1)
 
 
 def _repeats(reply: Any) -> bool:

@@ -4,33 +4,33 @@ from functools import reduce
 
 from watchkeeper.core.call import Attempt, Call
 from watchkeeper.core.usage import Usage
-from watchkeeper.gateway.estimate import estimate
+from watchkeeper.gateway.passage import Passage
 from watchkeeper.gateway.plan import PreparedTarget
+from watchkeeper.gateway.ratios import Most, Ratios
 from watchkeeper.gateway.relay import Relay
 from watchkeeper.money.prices import cost_nusd, cost_status
 
 
 def settle(
-    attempt: Attempt,
-    target: PreparedTarget,
-    relay: Relay,
-    usage: Usage | None,
-    *,
-    sent: bytes,
-    at_ns: int,
-    tenant: str = "",
+    attempt: Attempt, target: PreparedTarget, passage: Passage, usage: Usage | None, *, sent: bytes, ratios: Ratios
 ) -> None:
-    """Book what an attempt used: the upstream's own count or, failing that, a count of what was sent and relayed."""
-    if usage is not None:
+    """Book what an attempt used: the upstream's own count or, failing that, a count of what was sent and relayed.
+
+    What an upstream has counted of a stream that broke off is the input alone, or not yet all of the output.
+    """
+    relay, call = passage.relay, passage.call
+    assert relay is not None
+    if usage is not None and _has_ended(relay):
         attempt.usage, attempt.usage_status = usage, "measured"
-    elif _was_worked_on(relay):
-        usage = attempt.usage = estimate(sent, b"".join(relay.body), is_stream=relay.is_stream)
+    elif usage is not None or _was_worked_on(relay):
+        most = _most(passage, attempt, sent)
+        usage = attempt.usage = ratios.estimate(target.name, sent, relay, most, counted=usage)
         attempt.usage_status = "estimated"
     else:
         # The upstream refused or was never reached: nothing was processed, so nothing is owed.
         attempt.cost_nusd, attempt.cost_status = 0, "measured"
         return
-    rates = target.rates(at_ns, tenant, attempt.service_tier)
+    rates = target.rates(call.started_ns, call.tenant, attempt.service_tier)
     attempt.cost_nusd = cost_nusd(usage, rates) if rates is not None else None
     if rates is None or attempt.cost_nusd is None:
         attempt.cost_status = "unpriced"
@@ -60,8 +60,26 @@ def add_up(call: Call) -> None:
         call.cost_status = "measured" if is_measured else "estimated"
 
 
+def _has_ended(relay: Relay) -> bool:
+    """Tell whether nothing can have come behind what was counted."""
+    reader = relay.reader
+    return not relay.is_stream or reader is None or reader.is_finished or reader.is_done
+
+
 def _was_worked_on(relay: Relay) -> bool:
     """Tell whether an upstream that did not say what it used may have used something."""
     if not relay.was_sent or relay.status >= 400:
         return False
     return relay.body_bytes > 0 or relay.end in ("cancelled", "expired")
+
+
+def _most(passage: Passage, attempt: Attempt, sent: bytes) -> Most:
+    """Return what an attempt can have used at most: what the largest hold for it is made from (`budgets.worth`)."""
+    view, tab = passage.view, passage.tab
+    if attempt.kind == "summary" or view is None or passage.route is None:  # the request's own limit is not about it
+        return Most(len(sent))
+    sent_most = min(len(sent), len(passage.body))
+    answers, limit = view.output_limit
+    if limit is not None:
+        return Most(sent_most, answers * limit)
+    return Most(sent_most, tab.output_tokens if tab is not None else None)

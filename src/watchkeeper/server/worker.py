@@ -36,6 +36,7 @@ from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
+from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.recorder import NoRecorder, SpoolRecorder
 from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.gateway.watchdog import Watchdog
@@ -99,7 +100,7 @@ class Worker:
         self.purse.draw_on(self.teller)
         self._healths = HealthBook(BreakerTable(folder.breakers))
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
-        attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock))
+        attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock), Ratios(clock))
         parts = Parts(
             clock=clock,
             worker=options.name,

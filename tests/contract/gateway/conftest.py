@@ -48,6 +48,7 @@ def gateway(started_gateway: Gateway, upstream: Upstream, spare: Upstream) -> It
     started_gateway.recorder.calls.clear()
     started_gateway.healths.clear()
     started_gateway.cache.clear()
+    started_gateway.ratios.clear()
     yield started_gateway
     started_gateway.clock.added_s = 0.0
 

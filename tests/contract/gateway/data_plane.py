@@ -29,6 +29,7 @@ from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
+from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.snapshot import (
     BreakerSettings,
     KeyEntry,
@@ -71,6 +72,7 @@ class Gateway:
         self.recorder = MemoryRecorder()
         self.clock = ShiftedClock()
         self.cache = Cache(self.clock)
+        self.ratios = Ratios(self.clock)
         self.ledger = MemoryLedger(self.clock)
         self.purse = Purse(self.clock, worker="worker-0", holder="worker-0.1")
         self.purse.draw_on(self.ledger)
@@ -169,7 +171,7 @@ class Gateway:
         self._stop = asyncio.Event()
         watchdog, pool = Watchdog(loop, self.clock), Pool(loop, PoolLimits(), clock=self.clock.monotonic)
         admission = Admission(self._hasher, SUBJECTS, self.clock)
-        attempts = Attempts(self.clock, pool, watchdog, Injector(loop, self.clock))
+        attempts = Attempts(self.clock, pool, watchdog, Injector(loop, self.clock), self.ratios)
         parts = Parts(
             clock=self.clock,
             worker="worker-0",
