@@ -27,6 +27,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.store.migrations.versions.v0003_ledger",
         "watchkeeper.store.migrations.versions.v0004_prices",
         "watchkeeper.store.migrations.versions.v0005_alerts",
+        "watchkeeper.store.migrations.versions.v0006_budget_edits_and_reviews",
     }
 )
 """Modules that are started by name, and are imported by nothing."""

@@ -36,11 +36,18 @@ PAGES = (
     "/charts/calls",
     "/charts/latency?window=1h",
     "/charts/cost?window=7d",
+    "/cost",
+    "/cost?by=tag&window=30d&tz=Europe/Berlin",
+    "/budgets",
+    "/budgets/edit?name=tenant%3D%2A%3Acalendar-month",
+    "/review",
+    "/review?week=2026-W01&owner=finance@example.com",
     "/keys",
     "/health",
     "/start",
     "/account",
     "/patterns",
+    "/patterns/money",
     "/nowhere",
 )
 VIEWS = (
@@ -139,12 +146,15 @@ def config_for(upstream: Upstream) -> str:
 providers:
   scripted: {{base_url: "{upstream.base_url}", api_key: sk-fake, price_list: openai}}
 features:
-  support: {{owner: ana@example.com, cost_owner: finance@example.com, stage: production}}
+  support: {{owner: ana@example.com, cost_owner: finance@example.com, stage: production, unit_of_value: answer}}
 routes:
   gpt-4o-mini: {{targets: [scripted/gpt-4o-mini]}}
   pair: {{targets: [scripted/gpt-4o, scripted/gpt-4o-mini]}}
   kept: {{targets: [scripted/gpt-4o-mini], cache: {{exact: {{ttl: 10m}}}}}}
   stated: {{targets: [scripted/gpt-4o-mini], on: {{upstream_error: {{retry: 0, answer: "Back soon."}}}}}}
+budgets:
+  - {{scope: {{tenant: "*"}}, limit: 20 USD, mode: soft, if_unpriced: allow}}
+  - {{name: tiny, scope: {{feature: tried}}, limit: 0.000000001 USD, mode: shadow, if_unpriced: allow}}
 """
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -10,10 +10,12 @@ from pydantic import BaseModel, Field
 from watchkeeper.api.auth import By, Parts
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
+from watchkeeper.config.budget_words import Definition, definition_of
 from watchkeeper.core.errors import CallerError
 from watchkeeper.core.money import BudgetUnit, nusd, usd
 from watchkeeper.money.budgets import Budget, Mode
 from watchkeeper.money.ledger_state import AccountState
+from watchkeeper.store.budget_edits import BudgetEditRow
 from watchkeeper.store.ledger_rows import AccountUnknown, Kind, LedgerRow, RowState
 
 TOP = 100
@@ -110,6 +112,23 @@ class RowList(BaseModel):
     holds: list[RowDocument]
 
 
+class DefinitionDocument(BaseModel):
+    """What one budget says."""
+
+    name: str
+    definition: Annotated[dict[str, Any], Field(description="In the words of the configuration file.")]
+    source: Literal["file", "edited", "added"]
+    by: Annotated[str, Field(description="Who edited or added it; empty for the file.")]
+    at: datetime | None
+    reason: str
+
+
+class DefinitionList(BaseModel):
+    """In the order of the file, then those that were added."""
+
+    budgets: list[DefinitionDocument]
+
+
 class Difference(BaseModel):
     """An account whose sum is not that of its charges and rows."""
 
@@ -171,6 +190,16 @@ async def list_budgets(query: Annotated[ListQuery, Query()], parts: Parts) -> Bu
         accounts=[_account(state) for state in await ledger.states(top=query.top)],
         unresolved_holds=counts["unresolved_holds"],
     )
+
+
+@router.get("/definitions", summary="What each budget says, and who says so")
+async def list_definitions(parts: Parts) -> DefinitionList:
+    """Return the budgets of the file with the edits that stand in their place, and those that were added."""
+    edits = await parts.control.budget_edits.current()
+    file = {budget.identity: definition_of(budget) for budget in parts.declared_budgets()}
+    found = [_definition(name, definition, edits.get(name)) for name, definition in file.items()]
+    found += [_definition(name, {}, edit) for name, edit in edits.items() if edit.is_added and name not in file]
+    return DefinitionList(budgets=found)
 
 
 @router.get("/account", summary="How one account stands")
@@ -272,6 +301,15 @@ def _budget(budget: Budget) -> BudgetDocument:
         limit=_written(budget.limit, budget.unit),
         mode=budget.mode,
         window=budget.window.words,
+    )
+
+
+def _definition(name: str, declared: Definition, edit: BudgetEditRow | None) -> DefinitionDocument:
+    if edit is None:
+        return DefinitionDocument(name=name, definition=declared, source="file", by="", at=None, reason="")
+    source: Literal["edited", "added"] = "edited" if declared else "added"
+    return DefinitionDocument(
+        name=name, definition=edit.definition, source=source, by=edit.by, at=edit.at, reason=edit.reason
     )
 
 

@@ -68,8 +68,8 @@ def comparison(
 ) -> ComparisonDocument:
     """Explain the difference between two answers to the same question; unpriced calls take no part in it."""
     by = first[1].by
-    before, after = _spends(first[1]), _spends(second[1])
-    found = effects(_used(before), _used(after))
+    before, after = spends_of(first[1]), spends_of(second[1])
+    found = effects(used_of(before), used_of(after))
     order = sorted(found, key=lambda names: (names == OTHER, -abs(found[names].difference), names))
     listed = [names for names in order[:limit] if names != OTHER]
     rest = [names for names in order if names not in set(listed)]
@@ -98,12 +98,14 @@ def comparison(
     )
 
 
-def _spends(answer: CostAnswer) -> dict[Names, Spend]:
+def spends_of(answer: CostAnswer) -> dict[Names, Spend]:
+    """Return what each group came to, and all groups that are not listed under `OTHER`."""
     spends = {group.names: group.spend for group in answer.groups}
     return spends if answer.other is None else spends | {OTHER: answer.other}
 
 
-def _used(spends: Mapping[Names, Spend]) -> dict[Names, Used]:
+def used_of(spends: Mapping[Names, Spend]) -> dict[Names, Used]:
+    """Return what the priced calls of each group used and cost."""
     return {
         names: Used(calls=spend.priced_calls, tokens=spend.priced_tokens, nusd=spend.cost_nusd or 0)
         if spend.priced_calls

@@ -1,13 +1,14 @@
 """What the control API and the console are built on; put together by `server`."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
+from watchkeeper.config.budgets import Budget
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.usage import Usage
@@ -75,6 +76,8 @@ class Services:
     """Whose prices apply to each provider; None when no keeper runs."""
     repricing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while calls are priced again."""
+    declared_budgets: Callable[[], Sequence[Budget]] = tuple
+    """Budgets that the configuration file has, without what people have edited."""
     cost_basis: Callable[[], CostBasis] = CostBasis
     """Empty where nothing is known of the configuration."""
     notifications: Callable[[], Notifications] = Notifications

@@ -1,5 +1,6 @@
 """The control API in this process, for one request: what a command asks when no keeper runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -39,7 +40,7 @@ async def answer(
             cost_basis=lambda: _cost_basis(config),
             config=config,
         )
-        api = build_api(services)
+        api = build_api(replace(services, declared_budgets=lambda: config.budgets))
         api.add_exception_handler(OperatorError, _raise)
         door = LocalDoor(api)
         transport = httpx.ASGITransport(door if into is None else _Diversion(door, into))

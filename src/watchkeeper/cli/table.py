@@ -47,6 +47,7 @@ VERBS = {
     "watchkeeper.cli.budgets:resolve": "Book what a call used that was never recorded.",
     "watchkeeper.cli.budgets:top_up": "Let an account use more in its present window.",
     "watchkeeper.cli.budgets:verify": "Check that the ledger adds up.",
+    "watchkeeper.cli.budgets_export:export": "Print the budgets in force as YAML, with what was edited in the console.",
     "watchkeeper.cli.fault:start": "Begin to inject a fault on one route, for a bounded time.",
     "watchkeeper.cli.fault:list_": "List what is injected and what ended of late.",
     "watchkeeper.cli.fault:stop": "End a fault early.",

@@ -1,7 +1,7 @@
 """The shape of budgets, limits and the guard against runaway sessions."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +16,7 @@ _CALENDAR = ("hour", "day", "week", "month", "quarter", "year")
 ROLLING_LEAST_S = 60.0
 
 ScopeName = Literal["organisation", "tenant", "feature", "key", "subject", "tag", "session", "request"]
+_KINDS: tuple[ScopeName, ...] = get_args(ScopeName)
 
 
 def _window(text: str) -> str:
@@ -120,6 +121,14 @@ class Budget(_Section):
         Literal["refuse", "allow"],
         Field(description="What is done about a call whose price nobody knows, where money is limited."),
     ] = "refuse"
+
+    @property
+    def identity(self) -> str:
+        """What it stays known by when its limit changes: its name, or else scope and window."""
+        if self.name:
+            return self.name
+        words = ",".join(f"{kind}={self.scope[kind]}" for kind in _KINDS if kind in self.scope)
+        return words if "request" in self.scope else f"{words}:{self.window.replace(' ', '-')}"
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Budget":

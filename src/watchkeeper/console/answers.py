@@ -11,9 +11,10 @@ from watchkeeper.api.health import examine
 from watchkeeper.console.charts.series import Marker
 from watchkeeper.console.pages.chart import chart_page
 from watchkeeper.console.pages.health import health_page
+from watchkeeper.console.pages.money_patterns import money_patterns
 from watchkeeper.console.pages.overview import overview_page
 from watchkeeper.console.pages.panels import QUESTIONS
-from watchkeeper.console.pages.patterns import patterns_page
+from watchkeeper.console.pages.patterns import HOSTILE, LONG, patterns_page
 from watchkeeper.console.pages.start import arrival, start_page
 from watchkeeper.console.query import CallQuery
 from watchkeeper.console.records import filter_of, query_of
@@ -106,6 +107,14 @@ async def patterns(request: Request) -> Response:
     pages = pages_of(request)
     shell = await pages.shell(request, title="Patterns", scripts=("charts.js",))
     return pages.answer("patterns.html", patterns_page(), shell)
+
+
+@router.get("/patterns/money")
+async def patterns_of_money(request: Request) -> Response:
+    """Every component of the pages about money."""
+    pages = pages_of(request)
+    shell = await pages.shell(request, title="Patterns of money", scripts=("charts.js",), styles=("money.css",))
+    return pages.answer("patterns_money.html", money_patterns(hostile=HOSTILE, long=LONG), shell)
 
 
 async def _asked(request: Request, query: CallQuery) -> tuple[Overview, list[Marker]]:

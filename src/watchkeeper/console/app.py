@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from watchkeeper.api.auth import NotSignedIn
 from watchkeeper.api.services import Services
-from watchkeeper.console import answers, commands, entry, records
+from watchkeeper.console import answers, budgeting, commands, entry, records, reviewing, spending
 from watchkeeper.console.pages.errors import error_page
 from watchkeeper.console.render import Pages, bare_shell, pages_of
 from watchkeeper.console.reveals import Reveals
@@ -34,7 +34,7 @@ def mount(app: FastAPI, services: Services) -> None:
     page_files = PageFiles()
     app.state.pages = Pages(services, page_files)
     app.state.reveals = Reveals(services.clock)
-    for module in (entry, answers, records, commands):
+    for module in (entry, answers, records, commands, spending, budgeting, reviewing):
         app.include_router(module.router, include_in_schema=False)
     app.mount(PREFIX, page_files, name="static")
     app.middleware("http")(_guard)

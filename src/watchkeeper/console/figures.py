@@ -57,6 +57,13 @@ def money(nusd: int | None) -> str:
     return "unpriced" if nusd is None else f"${amount(nusd)}"
 
 
+def signed_amount(nusd: int) -> str:
+    """Write a difference in dollars without the sign of dollars: "+1.20", "−0.000450", "0"."""
+    if not nusd:
+        return "0"
+    return f"{'+' if nusd > 0 else '−'}{column_amount(abs(nusd))}"
+
+
 def exact_money(nusd: int | None) -> str:
     """Write every digit of an amount in dollars."""
     return "unpriced" if nusd is None else f"${usd(nusd)}"
@@ -103,6 +110,8 @@ def share(part: int, whole: int) -> str:
     percent = 100 * part / whole
     if percent in (0, 100):
         return f"{percent:.0f} %"
+    if 0 < percent < 0.01:
+        return "<0.01 %"
     return f"{percent:.2g} %" if percent < 10 else f"{percent:.1f} %"
 
 

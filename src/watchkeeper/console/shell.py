@@ -23,6 +23,9 @@ class Place:
 PLACES = (
     Place("overview", "Overview", "/", "o"),
     Place("calls", "Calls", "/calls", "c"),
+    Place("cost", "Cost", "/cost", "m"),
+    Place("budgets", "Budgets", "/budgets", "b"),
+    Place("review", "Review", "/review", "r"),
     Place("keys", "Keys", "/keys", "k"),
     Place("health", "Health", "/health", "h"),
     Place("start", "First call", "/start", "s"),

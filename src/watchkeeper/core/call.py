@@ -177,7 +177,7 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     charges: list[Charge] = []
     """What it takes from which budgets."""
     budget_notes: list[str] = []
-    """What budgets did to it: `would_refuse BUDGET`, `degraded BUDGET`, `unsure BUDGET`."""
+    """What budgets did to it: `refused BUDGET`, `would_refuse BUDGET`, `degraded BUDGET`, `unsure BUDGET`."""
     holder: str = ""
     """The life of the worker whose leases the charges were drawn from, as in `money.leases.Hello`."""
     value_milli: int | None = None

@@ -25,7 +25,7 @@ from watchkeeper.gateway.passing import PASSTHROUGH, READS, Passing
 from watchkeeper.gateway.patience import is_sdk_retry, patience_s
 from watchkeeper.gateway.plan import Plan, PreparedRoute
 from watchkeeper.gateway.recorder import Recorder
-from watchkeeper.gateway.refusals import Defect, NotReady, NotRecorded, Refusal
+from watchkeeper.gateway.refusals import BudgetExceeded, Defect, NotReady, NotRecorded, Refusal
 from watchkeeper.gateway.remedies import from_cache, keep, set_answer
 from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, refusal_reply
 from watchkeeper.gateway.settle import add_up
@@ -247,6 +247,8 @@ class Pipeline:
     def _refuse(self, passage: Passage, refusal: Refusal) -> Reply:
         """Write into the call why the gateway itself does not answer it, and the error to be sent."""
         self._finish(passage)
+        if isinstance(refusal, BudgetExceeded):
+            passage.call.budget_notes.append(f"refused {refusal.budget}")
         _note_failure(passage, Failure(refusal.error_class, refusal.code, str(refusal)), refusal.http_status)
         return refusal_reply(passage, refusal)
 

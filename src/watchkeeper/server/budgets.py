@@ -1,10 +1,12 @@
 """Compiles the configuration's budgets, limits and guard into the rules that workers and the ledger go by."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from watchkeeper.config import budgets as configured
+from watchkeeper.config.budget_words import BudgetWrong, Edit, read_definition, with_edits
 from watchkeeper.config.durations import seconds_of
 from watchkeeper.config.schema import Config
 from watchkeeper.core.money import BudgetUnit
@@ -12,8 +14,11 @@ from watchkeeper.gateway.snapshot import Runaway
 from watchkeeper.money.budgets import SCOPE_KINDS, Budget, Limit, RateUnit, Scope
 from watchkeeper.money.ledger_state import AccountState
 from watchkeeper.money.windows import Calendar, Window
+from watchkeeper.store.budget_edits import BudgetEditRow
 from watchkeeper.store.ledger import Ledger
 from watchkeeper.watch.guards import OpenHold
+
+_log = logging.getLogger("watchkeeper.keeper")
 
 RUNAWAY_ID = "runaway:session_calls"
 _CALENDARS: dict[str, Calendar] = {
@@ -34,6 +39,17 @@ def compile_budgets(config: Config) -> tuple[Budget, ...]:
         scope: Scope = (("session", "*"),)
         found[RUNAWAY_ID] = Budget(RUNAWAY_ID, scope, "calls", steps, Window("lifetime"))
     return tuple(found.values())
+
+
+def edited(config: Config, edits: Mapping[str, BudgetEditRow]) -> Config:
+    """Return the configuration with the budgets that people have edited; an edit that cannot be read is left out."""
+    read: dict[str, Edit] = {}
+    for name, row in edits.items():
+        try:
+            read[name] = Edit(budget=read_definition(row.definition), is_added=row.is_added)
+        except BudgetWrong as error:
+            _log.error("the edit of the budget %s by %s is left out: %s", name, row.by, error)
+    return config.model_copy(update={"budgets": with_edits(config.budgets, read)})
 
 
 def compile_limits(config: Config) -> tuple[Limit, ...]:
@@ -102,9 +118,7 @@ def _rules(budget: configured.Budget) -> Iterator[Budget]:
     for unit, limit in limits.items():
         if limit is None:
             continue
-        name = budget.name or _words(scope)
-        if not budget.name and "request" not in budget.scope:
-            name += f":{budget.window.replace(' ', '-')}"
+        name = budget.identity
         yield Budget(
             id=name if unit == "nusd" else f"{name}:{unit}",
             scope=scope,

@@ -13,6 +13,7 @@ from watchkeeper.config.load import ConfigError, Loaded, load
 from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, Purge, Snapshot, encode
 from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.money.book import PriceBook
+from watchkeeper.server.budgets import edited
 from watchkeeper.server.compile import compile_snapshot
 from watchkeeper.server.cost_basis import cost_basis
 from watchkeeper.server.prices import terms_of
@@ -47,6 +48,8 @@ class DesiredState:
         self._looks = 0
         self._loaded: Loaded = load(config_path)
         self._stamps = _stamps(self._loaded.files)
+        self.config = self._loaded.config
+        """The configuration in force with the budgets that people have edited, as last compiled."""
         self.snapshot: Snapshot | None = None
         self.refused: str = ""
 
@@ -78,8 +81,9 @@ class DesiredState:
         async with self._lock:
             self._must_compile = False
             await self._follow_prices()
+            self.config = edited(self._loaded.config, await self._control.budget_edits.current())
             snapshot = compile_snapshot(
-                self._loaded.config,
+                self.config,
                 [_entry(key) for key in await self._control.keys.valid()],
                 self._book,
                 faults=[_rule(fault) for fault in await self._control.faults.active()],

@@ -165,7 +165,7 @@ async def _watching(
         notifications=lambda: desired.loaded.config.notifications,
         accounts=lambda: watched_accounts(stores.control.ledger),
         holds=lambda: open_holds(stores.control.ledger),
-        thresholds=lambda: alert_shares(desired.loaded.config),
+        thresholds=lambda: alert_shares(desired.config),
         clock=clock,
         console=_console_address(options),
     )

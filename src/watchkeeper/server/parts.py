@@ -88,6 +88,7 @@ def build_services(
         first_model=lambda: next(iter(desired.loaded.config.routes), "") if desired is not None else "",
         routing=lambda: desired.routing() if desired is not None else None,
         terms=lambda: desired.terms() if desired is not None else None,
+        declared_budgets=lambda: desired.loaded.config.budgets if desired is not None else (),
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
         notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
     )

@@ -226,6 +226,16 @@ class AnalyticsStore:
         """Return what all stored calls took from each account; what nobody could price counts as 0."""
         return {str(key): int(amount) for key, amount in await self._ask(sql("charge_sums"), {})}
 
+    async def budget_notes(self, since: datetime, until: datetime) -> dict[str, int]:
+        """Count the calls of a window to which budgets did something, by what they did: `refused ID` and others."""
+        found = await self._ask(sql("budget_notes"), {"since": since, "until": until})
+        return {str(note): int(calls) for note, calls in found}
+
+    async def price_in_use(self, since: datetime) -> tuple[str, datetime | None] | None:
+        """Return the source of the latest price that a call was booked with, and from when it holds; None for none."""
+        found = await self._ask(sql("price_in_use"), {"since": since})
+        return (str(found[0][0]), found[0][1]) if found else None
+
     async def stats(self) -> dict[str, Any]:
         """Tell what the store holds: calls, bytes on disk, days, and the oldest day (YYYYMMDD)."""
         ((calls, size, days, oldest),) = await self._ask(sql("stats"), {})

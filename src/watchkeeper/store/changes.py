@@ -21,7 +21,7 @@ class Change:
     at: datetime
     actor: str
     kind: str
-    """`config`, `key`, `user`, `token`, `fault`, `cache`, `budget`."""
+    """`config`, `key`, `user`, `token`, `fault`, `cache`, `budget`, `review`."""
     summary: str
     detail: dict[str, Any]
 

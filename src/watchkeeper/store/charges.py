@@ -53,7 +53,7 @@ class Booked:
 async def booked(ask: Ask, call_id: CallId) -> Booked:
     """Return what is on the books about a call; nothing for one that is not there."""
     values = near(call_id)
-    notes = await ask(sql("budget_notes"), values)
+    notes = await ask(sql("notes_of_call"), values)
     return Booked(
         charges=tuple([ChargeRow(*row) for row in await ask(sql("charges"), values)]),
         notes=tuple(notes[0][0]) if notes else (),

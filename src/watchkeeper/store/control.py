@@ -14,7 +14,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.store.alerts import Alerts
+from watchkeeper.store.budget_edits import BudgetEdits
 from watchkeeper.store.changes import Changes
+from watchkeeper.store.cost_reviews import CostReviews
 from watchkeeper.store.faults import Faults
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.ledger import Ledger
@@ -42,7 +44,9 @@ class ControlStore:
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
         self.alerts = Alerts(engine, clock)
+        self.budget_edits = BudgetEdits(engine, clock)
         self.changes = Changes(engine, clock)
+        self.cost_reviews = CostReviews(engine, clock)
         self.faults = Faults(engine, clock)
         self.keys = Keys(engine, clock)
         self.ledger = Ledger(engine, clock)

@@ -1,7 +1,7 @@
 """The ledger as people use it: how accounts stand, what to resolve, what is booked by hand, whether it adds up."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -78,6 +78,24 @@ class LedgerBook:
         """
         async with self._engine.connect() as connection:
             return await reading.states(connection, await reading.budgets(connection), self._now_s(), top=top)
+
+    async def fullest(self, *, most: int, only: Sequence[str] = (), containing: str = "") -> list[AccountState]:
+        """Return the accounts that have used most of their limit, the fullest first, at most so many in all.
+
+        Args:
+            most: So many.
+            only: Ids of budgets; none for all in force.
+            containing: Only accounts whose key has this in it.
+        """
+        async with self._engine.connect() as connection:
+            rules = await reading.budgets(connection)
+            chosen = {name: rule for name, rule in rules.items() if not only or name in only}
+            return await reading.fullest(connection, chosen, self._now_s(), most=most, containing=containing)
+
+    async def account_counts(self) -> dict[str, int]:
+        """Count the accounts of each budget, by its id."""
+        async with self._engine.connect() as connection:
+            return await reading.account_counts(connection)
 
     async def state(self, key: str) -> AccountState | None:
         """Return how an account stands, also one whose budget is gone; None when there is none."""

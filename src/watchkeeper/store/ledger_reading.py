@@ -1,12 +1,12 @@
 """How the ledger's accounts stand, for people: read within one transaction, which changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchkeeper.money.budgets import Budget
@@ -54,6 +54,44 @@ async def states(
     return sorted(found, key=lambda state: (-_share(state), state.key))
 
 
+async def fullest(
+    connection: AsyncConnection, rules: Mapping[str, Budget], now_s: int, *, most: int, containing: str = ""
+) -> list[AccountState]:
+    """Return the accounts of these budgets that have used most of their limit, the fullest first.
+
+    Budgets whose window and limit agree are asked for together, so that neither many budgets nor many accounts of one
+    take long: the fullest of each such group hold the fullest of all.
+
+    Args:
+        connection: In a transaction.
+        rules: By id.
+        now_s: Unix time.
+        most: So many in all.
+        containing: Only accounts whose key has this in it, in any case.
+    """
+    alike: dict[tuple[int, int], list[str]] = {}
+    for rule in rules.values():
+        alike.setdefault((rule.window.at(now_s).counted_from_s, rule.limit), []).append(rule.id)
+    found: list[tuple[float, str, Row[Any], int]] = []
+    for (since_s, limit), ids in alike.items():
+        for part in chunks(ids):
+            rows = await connection.execute(_fullest_of(part, since_s, most, containing))
+            found += [(_full(int(row.settled), limit), row.key, row, int(row.settled)) for row in rows]
+    found = sorted(found, key=lambda one: (-one[0], one[1]))[:most]
+    keys = [key for _, key, _, _ in found]
+    leases, expired = await _leases(connection, keys), await _expired(connection, keys)
+    return [
+        _state(row, rules[row.rule], now_s, settled, leases.get(key, 0), expired.get(key, 0))
+        for _, key, row, settled in found
+    ]
+
+
+async def account_counts(connection: AsyncConnection) -> dict[str, int]:
+    """Count the accounts of each budget."""
+    chosen = select(ledger_accounts.c.rule, func.count()).group_by(ledger_accounts.c.rule)
+    return {rule: int(accounts) for rule, accounts in await connection.execute(chosen)}
+
+
 async def state(connection: AsyncConnection, key: str, rules: Mapping[str, Budget], now_s: int) -> AccountState | None:
     """Return how one account stands; None when there is none, or nobody knows its budget."""
     chosen = select(ledger_accounts).where(ledger_accounts.c.key == stored(key))
@@ -89,6 +127,18 @@ async def open_counts(connection: AsyncConnection) -> dict[str, int]:
         "leases": int((await connection.execute(leases)).scalar_one()),
         "unresolved_holds": int((await connection.execute(rows)).scalar_one()),
     }
+
+
+def _fullest_of(rules: Sequence[str], since_s: int, most: int, containing: str) -> Select[Any]:
+    settled = func.coalesce(func.sum(ledger_sums.c.amount), 0).label("settled")
+    counted = and_(ledger_sums.c.account == ledger_accounts.c.key, ledger_sums.c.bucket_s >= since_s)
+    chosen = select(*ledger_accounts.c, settled).select_from(ledger_accounts.outerjoin(ledger_sums, counted))
+    chosen = chosen.where(ledger_accounts.c.rule.in_(rules))
+    if containing:
+        texts = {containing.lower(), quote(containing.lower(), safe=" ").lower()}
+        lower = func.lower(ledger_accounts.c.key)
+        chosen = chosen.where(or_(*(lower.contains(text, autoescape=True) for text in texts)))
+    return chosen.group_by(*ledger_accounts.c).order_by(settled.desc(), ledger_accounts.c.key).limit(most)
 
 
 async def _sums(connection: AsyncConnection, rule: Budget, now_s: int, top: int | None) -> dict[str, int]:
@@ -144,4 +194,8 @@ def _state(row: Row[Any], rule: Budget, now_s: int, settled: int, leased: int, e
 
 
 def _share(state: AccountState) -> float:
-    return state.settled / state.limit if state.limit > 0 else float(state.settled > 0)
+    return _full(state.settled, state.limit)
+
+
+def _full(settled: int, limit: int) -> float:
+    return settled / limit if limit > 0 else float(settled > 0)

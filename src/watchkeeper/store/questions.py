@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from watchkeeper.core.ids import CallId, made_at_ms
-from watchkeeper.store.rows import CallFilter
+from watchkeeper.store.rows import NAMED_COLUMNS, CallFilter
 
 Parameters = dict[str, Any]
 
@@ -17,6 +17,7 @@ _EQUAL = {
     "session": "session",
     "key_id": "key_id",
     "environment": "environment",
+    "release": "release",
     "route": "route",
     "provider": "provider",
     "model": "model",
@@ -27,6 +28,13 @@ _EQUAL = {
 }
 """Fields of `CallFilter` that a column must equal."""
 
+_HAS = {"tag": "tags", "fault": "faults", "budget_note": "budget_notes"}
+"""Fields of `CallFilter` that a column must hold."""
+_COST_STATUS = (
+    "if(cost_status = 'unpriced' AND id IN (SELECT call_id FROM corrections),"
+    " if(usage_status = 'measured', 'measured', 'estimated'), cost_status)"
+)
+"""As the questions about cost count it."""
 SEARCH_WORDS_MAX = 16
 ID_SLACK = timedelta(hours=3)
 """A call's start may lie this long before the time in its id: the id is made when the body has arrived."""
@@ -70,10 +78,12 @@ def where(chosen: CallFilter, *, before: str | None = None) -> tuple[str, Parame
         value: str = getattr(chosen, field)
         if value:
             add(f"{column} = {{{field}:String}}", field, value)
-    if chosen.tag:
-        add("has(tags, {tag:String})", "tag", chosen.tag)
-    if chosen.fault:
-        add("has(faults, {fault:String})", "fault", chosen.fault)
+    for field, column in _HAS.items():
+        if wanted := getattr(chosen, field):
+            add(f"has({column}, {{{field}:String}})", field, wanted)
+    if chosen.cost_status is not None:
+        add(f"{_COST_STATUS} = {{cost_status:String}}", "cost_status", chosen.cost_status)
+    terms += [f"empty({name})" for name in chosen.without if name in NAMED_COLUMNS]
     if chosen.is_stream is not None:
         add("is_stream = {is_stream:Bool}", "is_stream", chosen.is_stream)
     if chosen.min_cost_nusd is not None:

@@ -12,6 +12,12 @@ YEARS = range(1900, 2262)
 """Years of the times that may be asked about: what a column of times can hold."""
 
 
+NAMED_COLUMNS = (
+    "feature", "tenant", "subject", "session", "key_id", "environment", "release", "route", "provider", "model", "tags",
+)  # fmt: skip
+"""Columns that calls are named by; where a call has no such name, it is empty."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFilter:
     """Which calls. An empty field does not restrict; all that are set must hold."""
@@ -26,6 +32,7 @@ class CallFilter:
     session: str = ""
     key_id: str = ""
     environment: str = ""
+    release: str = ""
     route: str = ""
     provider: str = ""
     model: str = ""
@@ -36,6 +43,12 @@ class CallFilter:
     served_from: str = ""
     fault: str = ""
     """Id of a fault that was injected into one of its attempts."""
+    cost_status: CostStatus | None = None
+    """Corrections count: a call that was unpriced and has been corrected is not."""
+    budget_note: str = ""
+    """What a budget did to it: `would_refuse ID`, `refused ID`, `degraded ID`."""
+    without: tuple[str, ...] = ()
+    """Columns that are empty, of `NAMED_COLUMNS`."""
     is_stream: bool | None = None
     min_cost_nusd: int | None = None
     min_duration_ms: float | None = None

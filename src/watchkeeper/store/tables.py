@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
@@ -276,4 +276,29 @@ alert_marks = Table(
     Column("window_end", DateTime),
     Column("passed", JSON, nullable=False),
     Column("version", Integer, nullable=False),
+)
+budget_edits = Table(
+    "budget_edits",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("definition", JSON, nullable=False),
+    Column("is_added", Boolean, nullable=False),
+    Column("is_removed", Boolean, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("budget_edits_name", "name"),
+)
+cost_reviews = Table(
+    "cost_reviews",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("week", String(10), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("signed_by", String(200), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Index("cost_reviews_week", "week", "owner"),
 )

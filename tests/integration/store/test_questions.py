@@ -48,6 +48,13 @@ FILTERS: list[tuple[CallFilter, Callable[[Call], bool]]] = [
     (CallFilter(min_cost_nusd=2_000_000), lambda call: (call.cost_nusd or 0) >= 2_000_000),
     (CallFilter(min_duration_ms=900), lambda call: round(call.duration_ms, 3) >= 900),
     (CallFilter(search="Refund WARRANTY"), lambda call: _has_words(call, "refund", "warranty")),
+    (CallFilter(cost_status="estimated"), lambda call: call.cost_status == "estimated"),
+    (CallFilter(cost_status="unpriced"), lambda call: call.cost_status == "unpriced"),
+    (CallFilter(without=("tags",)), lambda call: not call.tags),
+    (CallFilter(without=("tenant", "tags"), status="ok"), lambda call: not (call.tenant or call.tags)),
+    (CallFilter(without=("id; DROP TABLE calls",)), lambda call: True),
+    (CallFilter(release="r1"), lambda call: call.release == "r1"),
+    (CallFilter(budget_note="refused b"), lambda call: "refused b" in call.budget_notes),
     (CallFilter(search="warrant"), lambda call: False),
     (CallFilter(search="\\'; DROP TABLE calls --"), lambda call: False),
     (

@@ -41,6 +41,15 @@ class Marker:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a step of a chart leads."""
+
+    href: str
+    label: str
+    """The step in words: when, and how much."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """What is drawn. All series have one value per step."""
@@ -56,6 +65,8 @@ class Chart:
     written: Callable[[float], str]
     """How a value stands on the axis."""
     markers: tuple[Marker, ...] = ()
+    links: tuple["Link", ...] = ()
+    """One per step, or none."""
 
     @property
     def steps(self) -> int:
@@ -82,7 +93,7 @@ def draw(chart: Chart, *, height: int = HEIGHT) -> Markup:
     drawn = _bars(chart, marks[-1]) if chart.kind == "bars" else _lines(chart, marks[-1])
     plot = element(
         "svg",
-        Markup("").join(drawn),
+        Markup("").join([*drawn, *_links(chart)]),
         y=_PLOT_TOP,
         width="100%",
         height=plot_height,
@@ -99,7 +110,7 @@ def draw(chart: Chart, *, height: int = HEIGHT) -> Markup:
         class_=f"chart chart-{chart.kind}",
         width="100%",
         height=height,
-        role="img",
+        role="group" if chart.links else "img",
         aria_label=chart.summary,
         data_unit=chart.unit,
         data_since=iso(chart.since),
@@ -144,6 +155,20 @@ def _bars(chart: Chart, top: float) -> list[Markup]:
         if shapes:
             layers.append(element("path", class_=f"bar tone-{series.tone}", d="".join(shapes)))
     return layers
+
+
+def _links(chart: Chart) -> list[Markup]:
+    """One link per step, as wide as the step and as high as the plot, and seen only under the pointer."""
+    slot = _WIDE / chart.steps
+    return [
+        element(
+            "a",
+            element("rect", element("title", link.label), class_="hit", x=step * slot, width=slot, height=100),
+            href=link.href,
+            aria_label=link.label,
+        )
+        for step, link in enumerate(chart.links)
+    ]
 
 
 def _lines(chart: Chart, top: float) -> list[Markup]:

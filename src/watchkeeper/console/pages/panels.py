@@ -71,7 +71,7 @@ def _volume(found: Overview, markers: Sequence[Marker]) -> Figure:
     return Figure(
         value=value,
         exact=f"{figures.count(total.calls)} calls",
-        change=_change(total.calls, found.previous.calls),
+        change=change_of(total.calls, found.previous.calls),
         legend=tuple(Legend(s.name, s.tone, figures.count(int(_sum(s)))) for s in series),
         chart=_chart(found, markers, series, title="Calls", kind="bars", unit="count", summary=f"{value} calls"),
     )
@@ -97,7 +97,7 @@ def _errors(found: Overview, markers: Sequence[Marker]) -> Figure:
         value=value,
         exact=f"{figures.count(total.errors)} of {figures.count(total.calls)} calls failed",
         note=f"{figures.count(total.errors)} failed" if total.errors else "no call failed" if total.calls else "",
-        change=_change(_ratio(total), _ratio(found.previous), better="down"),
+        change=change_of(_ratio(total), _ratio(found.previous), better="down"),
         legend=tuple(Legend(s.name, s.tone, figures.count(int(_sum(s)))) for s in series if _sum(s)),
         chart=_chart(
             found, markers, series, title="Errors", kind="bars", unit="count", summary=f"{value} of calls failed"
@@ -119,7 +119,7 @@ def _latency(found: Overview, markers: Sequence[Marker]) -> Figure:
         value=figures.duration(total.duration_p95_ms),
         exact="95 of 100 calls took no longer than this",
         note="p95",
-        change=_change(total.duration_p95_ms, found.previous.duration_p95_ms, better="down"),
+        change=change_of(total.duration_p95_ms, found.previous.duration_p95_ms, better="down"),
         legend=tuple(Legend(name, tones[name], figures.duration(whole[name])) for name in courses),
         chart=_chart(
             found,
@@ -144,7 +144,7 @@ def _first_token(found: Overview, markers: Sequence[Marker]) -> Figure:
         value=figures.duration(total.first_token_p50_ms),
         exact="half of the streamed calls had their first token within this time",
         note="p50, streams" if total.first_token_p50_ms is not None else "no streamed call",
-        change=_change(total.first_token_p50_ms, found.previous.first_token_p50_ms, better="down"),
+        change=change_of(total.first_token_p50_ms, found.previous.first_token_p50_ms, better="down"),
         legend=tuple(Legend(name, courses[name].tone, figures.duration(value)) for name, value in whole.items()),
         chart=_chart(
             found,
@@ -179,7 +179,7 @@ def _cost(found: Overview, markers: Sequence[Marker]) -> Figure:
         value=figures.money(total.cost_nusd),
         exact=figures.exact_money(total.cost_nusd),
         note=", ".join(parts),
-        change=_change(total.cost_nusd, found.previous.cost_nusd),
+        change=change_of(total.cost_nusd, found.previous.cost_nusd),
         legend=tuple(legend),
         chart=_chart(
             found,
@@ -204,7 +204,7 @@ def _tokens(found: Overview, markers: Sequence[Marker]) -> Figure:
     return Figure(
         value=value,
         exact=f"{figures.count(both)} tokens",
-        change=_change(both, before),
+        change=change_of(both, before),
         legend=tuple(Legend(s.name, s.tone, figures.short_count(int(_sum(s)))) for s in series),
         chart=_chart(found, markers, series, title="Tokens", kind="bars", unit="count", summary=f"{value} tokens"),
     )
@@ -254,7 +254,7 @@ _WRITTEN: dict[str, Callable[[float], str]] = {
 }
 
 
-def _change(now: float | None, before: float | None, *, better: str = "") -> Change | None:
+def change_of(now: float | None, before: float | None, *, better: str = "") -> Change | None:
     """Compare with the window before; None where there is nothing to compare.
 
     Args:
@@ -267,7 +267,7 @@ def _change(now: float | None, before: float | None, *, better: str = "") -> Cha
     percent = 100 * (now - before) / before
     if abs(percent) < 1:
         return Change("±0 %")
-    text = f"{percent:+.0f} %" if abs(percent) < 1_000 else f"×{now / before:.3g}"
+    text = f"{percent:+.0f} %" if abs(percent) < 1_000 else f"×{figures.short_count(round(now / before))}"
     if better != "down" or abs(percent) < 5:
         return Change(text.replace("-", "−"))
     return Change(text.replace("-", "−"), "worse" if percent > 0 else "better")

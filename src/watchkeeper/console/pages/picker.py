@@ -44,7 +44,7 @@ def picker(query: CallQuery, path: str, *, more: Sequence[str] = ()) -> Picker:
     return Picker(
         links=tuple(WindowLink(name, query.url(path, window=name), window.name == name) for name in [*WINDOWS, *more]),
         path=path,
-        kept=tuple(query.chosen.items()),
+        kept=tuple((query.chosen | (query.own if path == query.path else {})).items()),
         since=f"{window.since:%Y-%m-%dT%H:%M}" if is_custom and window.since else "",
         until=f"{window.until:%Y-%m-%dT%H:%M}" if is_custom and window.until else "",
         is_custom=is_custom,
