@@ -5,6 +5,8 @@ PYTHON ?= python3
 DATA ?= data
 PORT ?= 4000
 CONSOLE_PORT ?= 4080
+# Two tests at a time; all tests of a file in one process, so that what they share is started once.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
 # pip compiles on one core only.

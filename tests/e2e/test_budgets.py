@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from tests.databases import new_database
 from tests.e2e.conftest import FEATURES
+from tests.e2e.load import Load
 
 from watchkeeper.core.money import NUSD_PER_USD, nusd
 from watchkeeper.testing import Delivery, Reply, Upstream, wait_until
@@ -90,6 +91,31 @@ def test_what_killed_workers_held_stays_held_until_it_is_resolved(
     assert installation.cli_json("budgets", "verify")["differences"] == []
 
 
+def test_a_keeper_that_restarts_has_nobody_refused(tmp_path: Path, upstream: Upstream) -> None:
+    config = f"""
+providers:
+  scripted: {{base_url: "{upstream.base_url}", api_key: sk-fake, price_list: openai}}
+{FEATURES}
+routes:
+  gpt-4o-mini: {{targets: [scripted/gpt-4o-mini]}}
+budgets:
+  - {{name: roomy, scope: {{organisation: "*"}}, limit: 100 USD}}
+limits:
+  - {{scope: {{organisation: "*"}}, requests: 100000}}
+"""
+    with Installation(tmp_path, config, workers=2) as installation:
+        with Load(installation) as load:
+            for _ in range(2):
+                time.sleep(1.5)
+                installation.kill(wait_until(lambda: installation.pids("keeper"), within_s=30)[0])
+            wait_until(lambda: installation.pids("keeper"), within_s=30)
+            time.sleep(3.0)
+        assert load.refused == [] and len(load.acknowledged) > 100
+        account = _at_rest(installation, "roomy|*")
+        assert account.settled == _stored(installation) > 0
+        assert installation.cli_json("budgets", "verify")["adds_up"]
+
+
 def _known_key(installation: Installation) -> str:
     """Make a key and wait until every worker knows it, which takes less than a second."""
     key = installation.make_key("--feature", "support")
@@ -147,17 +173,17 @@ class Account(NamedTuple):
     unresolved: int
 
 
-def _account(installation: Installation) -> Account:
+def _account(installation: Installation, key: str = KEY) -> Account:
     found = installation.cli_json("budgets")["accounts"]
-    account = next(account for account in found if account["key"] == KEY)
+    account = next(account for account in found if account["key"] == key)
     return Account(*[nusd(account[name]) for name in Account._fields])
 
 
-def _at_rest(installation: Installation) -> Account:
+def _at_rest(installation: Installation, key: str = KEY) -> Account:
     """Wait until all is settled and nothing is leased."""
     time.sleep(1.0)
-    wait_until(lambda: _account(installation).leased == 0, within_s=60, every_s=0.5)
-    return _account(installation)
+    wait_until(lambda: _account(installation, key).leased == 0, within_s=60, every_s=0.5)
+    return _account(installation, key)
 
 
 def _stored(installation: Installation) -> int:

@@ -40,7 +40,7 @@ def test_a_full_book_and_a_long_entry_hold_no_more(tmp_path: Path, monkeypatch: 
     book = HoldBook(tmp_path / "w.1")
     assert [held(book, name) == NO_SLOT for name in "abc"] == [False, False, True]
     other = HoldBook(tmp_path / "w.2")
-    assert other.enter("x", 1, [("k" * 2_000, 1)]) == NO_SLOT
+    assert other.enter("x", 1, [("k" * 5_000, 1)]) == NO_SLOT
     assert read_holds(other.path)[1] == []
 
 

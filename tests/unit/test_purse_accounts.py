@@ -52,11 +52,13 @@ def test_a_sweep_looks_at_some_and_the_next_one_at_the_others(monkeypatch: pytes
 
 def test_there_are_never_more_accounts_than_the_limit_but_for_those_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ACCOUNTS_MAX", 10)
-    accounts = Accounts(FakeClock())
+    clock = FakeClock()
+    accounts = Accounts(clock)
     accounts.follow([EACH])
     ((held, _), *_) = accounts.of(call(subject="held")).budgets
     held.held = 1
     for number in range(100):
+        clock.advance(1)
         accounts.of(call(subject=f"s{number}"))
         assert len(accounts.all()) <= 10
     assert accounts.named([held.key]) == [held]
@@ -67,8 +69,13 @@ def test_rules_that_are_gone_are_counted_by_no_call() -> None:
     accounts.follow([EACH])
     ((account, _), *_) = accounts.of(call(subject="a")).budgets
     assert accounts.follow([EACH]) == []
+    account.held, account.left = 1, 5
     assert accounts.follow([]) == [account]
     assert accounts.of(call(subject="a")).is_empty and not accounts.has_rules
+    assert accounts.sweep() == [account], "what its call gives back goes back at once"
+    account.held = account.left = 0
+    accounts.sweep()
+    assert accounts.all() == []
 
 
 @pytest.mark.parametrize(

@@ -51,3 +51,5 @@ class Charge(Struct, array_like=True, gc=False):
     """What the worker took for it out of its lease."""
     amount: int | None
     """What it used as far as the worker knows; None for money that nobody can price."""
+    at_ns: int = 0
+    """Unix time of the hold, by which its window is chosen; 0 for the call's start."""

@@ -41,6 +41,10 @@ class Account(Struct, eq=False, gc=False):
     liked: int = 0
     """What was asked for last."""
     asked_at: float = 0.0
+    asked: int = 0
+    """Questions under way."""
+    doubt_until: float = 0.0
+    """The ledger has not answered, and is not waited for until then."""
     waiting: list[Signal] | None = None
     """Calls that wait for the question under way; None when there is none."""
     no_room_until: float = 0.0
@@ -50,7 +54,7 @@ class Account(Struct, eq=False, gc=False):
     @property
     def is_at_rest(self) -> bool:
         """Nothing is leased, held or asked here."""
-        return self.left <= 0 and not self.held and self.waiting is None
+        return self.left <= 0 and not self.held and not self.asked
 
     @property
     def is_shadow(self) -> bool:

@@ -32,7 +32,8 @@ class Chooser:
         view = passage.view
         if view is not None and view.models is not None:
             named = [plan.resolve(name) for name in view.models]
-            targets = [target for one in named for target in (*one.targets, *one.fallbacks)]
+            tier = passage.tab.tier if passage.tab is not None else ""
+            targets = [target for one in named for target in (*one.tiers.get(tier, one.targets), *one.fallbacks)]
             return Course(targets=tuple(dict.fromkeys(targets)), strategy="models")
         tier = passage.tab.tier if passage.tab is not None else ""
         if route.is_ordered and tier not in route.tiers:

@@ -163,6 +163,8 @@ def _read(found: Any, depth: int) -> Asked:
     for part in parts:
         if isinstance(part, str):
             characters += len(part)
+        elif isinstance(part, int):  # a token's number
+            characters += CHARACTERS_PER_TOKEN
         elif isinstance(part, (list, dict)):
             more = _read(part, depth + 1)
             characters, images, files = characters + more.characters, images + more.images, files + more.files

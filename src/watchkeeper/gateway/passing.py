@@ -189,10 +189,11 @@ def _price(passage: Passage) -> None:
     """Book what is known: nothing for what only reads, nobody knows for what does not say what it used."""
     call = passage.call
     for attempt in call.attempts:
-        if attempt.usage_status == "measured":
+        reads = passage.exchange.request.method in READS
+        if attempt.usage_status == "measured" and not reads:  # what is read tells of a call that was paid before
             continue
         attempt.usage, attempt.usage_status = None, "missing"
-        if passage.exchange.request.method in READS or attempt.error_class or attempt.http_status >= 400:
+        if reads or attempt.error_class or attempt.http_status >= 400:
             attempt.cost_nusd, attempt.cost_status = 0, "measured"
         else:
             attempt.cost_nusd, attempt.cost_status = None, "unpriced"

@@ -131,7 +131,7 @@ class Pipeline:
             raise only_cached(tab.cache_only)
         course = passage.course = self._parts.chooser.course(passage, plan, route)
         if tab is not None:
-            await purse.hold(passage, tab, course.targets)
+            await purse.hold(passage, tab, course.targets + route.further)
         outcome = await self._parts.failover.carry(passage, route, course)
         self._finish(passage)
         return self._conclude(passage, route, outcome)
@@ -208,6 +208,8 @@ class Pipeline:
                     call.first_token_ms = (first_sent_at - passage.zero) * 1000
         if course is not None and not course.is_plain:
             call.routing = _recorded(course, passage.route)
+        if not call.attempts:
+            call.cost_nusd, call.cost_status = 0, "measured"
         spent_s = self._now() - passage.zero
         call.duration_ms = spent_s * 1000
         call.overhead_ms = (spent_s - passage.upstream_s) * 1000
@@ -281,8 +283,6 @@ def _note_failure(passage: Passage, failure: Failure, status: int) -> None:
     call.error_class = failure.error_class
     call.error_code = failure.code or ""
     call.error_message = failure.message
-    if not call.attempts:
-        call.cost_nusd, call.cost_status = 0, "measured"
 
 
 def _recorded(course: Course, route: PreparedRoute | None) -> bytes:

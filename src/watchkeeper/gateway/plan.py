@@ -121,6 +121,8 @@ class PreparedRoute:
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     commit: Commit = "first_token"
     cache: CacheSettings | None = None
+    further: tuple[PreparedTarget, ...] = ()
+    """Other targets that may be asked when an attempt fails."""
     missing_max_tokens: Literal["model", "p99"] | int = "model"
     max_output_tokens: int = 16_384
     faults: tuple[FaultRule, ...] = ()
@@ -258,6 +260,7 @@ def _route(entry: RouteEntry, plan: Plan) -> PreparedRoute:
         price_below_nusd=entry.price_below_nusd,
         timeouts=entry.timeouts,
         retries=entry.retries,
+        further=_further(entry, plan),
         handling={
             failure: PreparedHandling(
                 said, targets(said.targets), None if said.summarise is None else plan.target(said.summarise)
@@ -271,6 +274,13 @@ def _route(entry: RouteEntry, plan: Plan) -> PreparedRoute:
         max_output_tokens=entry.max_output_tokens,
         faults=_faults_of(plan.snapshot, entry.name),
     )
+
+
+def _further(entry: RouteEntry, plan: Plan) -> tuple[PreparedTarget, ...]:
+    named = [
+        target for said in entry.handling.values() for target in (*said.targets, said.summarise) if target is not None
+    ]
+    return tuple(map(plan.target, dict.fromkeys(named)))
 
 
 def _faults_of(snapshot: Snapshot, route: str) -> tuple[FaultRule, ...]:

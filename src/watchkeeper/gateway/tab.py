@@ -47,11 +47,15 @@ class Tab(Struct, eq=False):
     holds: list[tuple[Account, int]] = []
     passes: list[tuple[Account, int]] = []
     """What it takes of limits."""
+    held_ns: int = 0
+    """Unix time of the hold; 0 where there is none."""
     slot: int = NO_SLOT
     """In the book of holds; `NO_SLOT` where it is not in it."""
     worth: Worth = UNKNOWN
     counts: bool = True
     """Whether the call is charged; not where a budget refuses it."""
+    learns_tokens: bool = False
+    """Whether its tokens are compared with the most they could have been."""
     tier: str = ""
     """Where budgets send the call; empty where the route decides."""
     cache_only: Account | None = None

@@ -153,6 +153,7 @@ class Gateway:
         """The worker gives back all leases and knows no account any more."""
         snapshot = self._snapshot()
         self.run(lambda: self.purse.follow(replace(snapshot, budgets=(), limits=())))
+        self.run(lambda: self.purse.tick(0))
         self.run(lambda: self.purse.follow(snapshot))
 
     def start(self) -> None:

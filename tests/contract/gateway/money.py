@@ -20,6 +20,7 @@ BUDGETS = (
     _of_tag("cent", CENT),
     _of_tag("strict-cent", CENT, holds_worst_case=True),
     _of_tag("seventy", 50 * CENT),
+    _of_tag("strict-dollar", 100 * CENT, holds_worst_case=True),
     _of_tag("roomy", 10_000 * CENT),
     _of_tag("soft-cent", CENT, mode="soft"),
     _of_tag("shadow-cent", CENT, mode="shadow"),

@@ -82,6 +82,7 @@ _ALL = (
         retries=QUICK,
     ),
     RouteEntry("tiers", (PRIMARY,), tier="best", tiers={"best": (PRIMARY,), "cheap": (SPARE,)}, retries=QUICK),
+    _route("falls-to-unpriced", handling={"capacity": Handling(falls_back=True, targets=(Target("unpriced", "x"),))}),
     _route("limiting", fallbacks=(), missing_max_tokens=77),
     *(_fault(kind) for kind in ("rate_limit", "server_error", "reset", "slow_first_token", "slow_drip", "cut")),
     *(_fault(kind) for kind in ("malformed_chunk", "wrong_usage")),

@@ -243,6 +243,68 @@ def test_far_from_the_limit_what_calls_could_need_does_not_refuse_any(
     assert 100 * held > 15 * CENT, "all at once could need more than there is"
 
 
+def test_an_absurd_request_is_refused_and_takes_nobody_with_it(http: httpx.Client) -> None:
+    bodies: list[dict[str, Any]] = [{"n": 10**7, "max_tokens": 10**9}, {"n": 10**9, "max_tokens": 10**9}]
+    for body in bodies:
+        assert ask(http, "cent", **body).status_code == 429, body
+    assert ask(http, "cent", **SHORT).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answers"),
+    [
+        ("/completions", {"prompt": ["a"] * 20, "max_tokens": 50}, 20 * 50),
+        ("/completions", {"prompt": [1, 2, 3], "max_tokens": 50}, 50),
+        ("/completions", {"prompt": [[1, 2], [3]], "max_tokens": 50, "n": 2}, 2 * 2 * 50),
+        ("/completions", {"prompt": "a", "best_of": 7, "n": 1, "max_tokens": 50}, 7 * 50),
+        ("/chat/completions", {"messages": [], "max_completion_tokens": 1, "max_tokens": 90}, 90),
+        ("/chat/completions", {"messages": [], "max_tokens": True}, 16_384),
+    ],
+)
+def test_a_hold_counts_every_answer_that_is_paid_for(
+    gateway: Gateway, http: httpx.Client, path: str, body: dict[str, Any], answers: int
+) -> None:
+    reply = http.post(path, json={"model": "gpt-4o-mini", **body}, headers={"x-wk-tags": "strict-dollar"})
+    assert charge_of(call_of(gateway, reply), "strict-dollar").held >= answers * 600
+
+
+def test_what_is_not_in_the_body_is_held_too(gateway: Gateway, http: httpx.Client) -> None:
+    body = {"model": "gpt-4o-mini", "input": "go on", "previous_response_id": "resp_1", "max_output_tokens": 1}
+    reply = http.post("/responses", json=body, headers={"x-wk-tags": "strict-dollar"})
+    assert charge_of(call_of(gateway, reply), "strict-dollar").held >= 200_000 * 150
+    escaped = (
+        b'{"model":"gpt-4o-mini","max_tokens":1,"messages":[{"role":"user","content":'
+        b'[{"type":"\\u0069mage_url","\\u0069mage_url":{"url":"http://x"}}]}]}'
+    )
+    reply = http.post("/chat/completions", content=escaped, headers={"x-wk-tags": "strict-dollar"})
+    assert charge_of(call_of(gateway, reply), "strict-dollar").held >= 50_000 * 150
+
+
+def test_no_call_waits_for_a_ledger_that_has_just_not_answered(gateway: Gateway, http: httpx.Client) -> None:
+    gateway.ledger.is_away = True
+    asked = gateway.ledger.asked
+    assert {ask(http, "trusting", **SHORT).status_code for _ in range(20)} == {200}
+    assert gateway.ledger.asked - asked == 1
+
+
+def test_a_providers_own_api_keeps_to_a_budget_that_is_used_up(gateway: Gateway, http: httpx.Client) -> None:
+    gateway.ledger.settled["many-tokens|many-tokens"] = 1_000_000
+    headers = {"x-wk-tags": "many-tokens"}
+    assert http.post(f"{gateway.origin}/scripted/anything", json={}, headers=headers).status_code == 429
+    assert http.get(f"{gateway.origin}/scripted/anything", headers=headers).status_code != 429
+
+
+def test_models_in_the_body_do_not_step_around_a_budget_that_runs_low(gateway: Gateway, http: httpx.Client) -> None:
+    gateway.ledger.settled["degrading|degrading"] = 85 * CENT
+    body = {"models": ["tiers"], "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9}
+    reply = http.post("/chat/completions", json=body, headers={"x-wk-tags": "degrading"})
+    assert call_of(gateway, reply).attempts[0].provider == "spare"
+
+
+def test_targets_that_a_failure_leads_to_must_be_priced_too(http: httpx.Client) -> None:
+    assert ask(http, "cent", "falls-to-unpriced", **SHORT).json()["error"]["code"] == "price_unknown"
+
+
 def test_a_long_answer_is_kept_within_the_budget_of_one_call(
     gateway: Gateway, http: httpx.Client, upstream: Upstream
 ) -> None:

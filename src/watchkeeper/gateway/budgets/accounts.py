@@ -16,6 +16,8 @@ ACCOUNTS_MAX = 200_000
 """Accounts that are known at a time; the next one has all that are at rest forgotten."""
 SWEPT_AT_ONCE = 2_000
 """Accounts that one sweep looks at, so that it takes no longer the more there are."""
+CROWDED_S = 1.0
+"""Between two such cleanings; what a call has touched since the last one stays."""
 FORGOTTEN_S = 60.0
 """An account that no call has touched for so long, and that has no lease, is forgotten."""
 
@@ -31,21 +33,20 @@ class Accounts:
         self._round: deque[Account] = deque()
         """In the order in which sweeps look at them."""
         self._scopes: dict[tuple[str, ...], Scopes] = {}
+        self._crowded_until = 0.0
         self.has_rules = False
 
     def follow(self, rules: Iterable[Rule]) -> list[Account]:
-        """Take on rules; return the accounts of rules that are gone, which are forgotten here."""
+        """Take on rules; return the accounts of rules that are gone. They are known here until they are at rest."""
         found = {rule.id: rule for rule in rules}
         if found == self._rules:
             return []
         self._rules, self._matcher, self.has_rules = found, Matcher(found.values()), bool(found)
         self._scopes.clear()
-        gone = [account for account in self._by_key.values() if account.rule.id not in found]
-        for account in gone:
-            del self._by_key[account.key]
         for account in self._by_key.values():
-            account.rule, account.told = found[account.rule.id], None
-        return gone
+            if account.rule.id in found:
+                account.rule, account.told, account.no_room_until = found[account.rule.id], None, 0.0
+        return [account for account in self._by_key.values() if account.rule.id not in found]
 
     def of(self, call: Call) -> Scopes:
         """Return what a call counts against; the same object for each call of one caller."""
@@ -73,11 +74,12 @@ class Accounts:
             account = self._round.popleft()
             if self._by_key.get(account.key) is not account:
                 continue
-            if account.is_at_rest and account.used_at < now - FORGOTTEN_S:
+            is_gone = account.rule.id not in self._rules
+            if account.is_at_rest and (is_gone or account.used_at < now - FORGOTTEN_S):
                 del self._by_key[account.key]
                 forgotten = True
                 continue
-            if account.left > 0 and account.used_at < now - IDLE_S:
+            if account.left > 0 and (is_gone or account.used_at < now - IDLE_S):
                 idle.append(account)
             self._round.append(account)
         if forgotten:
@@ -105,16 +107,23 @@ class Accounts:
         )
 
     def _account(self, rule: Rule, values: tuple[str, ...]) -> Account:
-        key = account_key(rule.id, values)
+        key, now = account_key(rule.id, values), self._now()
         found = self._by_key.get(key)
         if found is None:
-            if len(self._by_key) >= ACCOUNTS_MAX:
-                self._forget_at_rest()
-            found = self._by_key[key] = Account(key, rule, values, used_at=self._now())
+            if len(self._by_key) >= ACCOUNTS_MAX and now >= self._crowded_until:
+                self._forget_at_rest(now)
+            found = self._by_key[key] = Account(key, rule, values)
             self._round.append(found)
+        found.used_at = now
         return found
 
-    def _forget_at_rest(self) -> None:
-        self._by_key = {key: account for key, account in self._by_key.items() if not account.is_at_rest}
+    def _forget_at_rest(self, now: float) -> None:
+        """Forget what is at rest, but for what a call may have in its hands."""
+        self._crowded_until = now + CROWDED_S
+        self._by_key = {
+            key: account
+            for key, account in self._by_key.items()
+            if not account.is_at_rest or account.used_at >= now - CROWDED_S
+        }
         self._round = deque(self._by_key.values())
         self._scopes.clear()

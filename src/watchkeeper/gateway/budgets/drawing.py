@@ -13,6 +13,9 @@ from watchkeeper.money.leases import Answer, Want
 ROUNDS_MAX = 100
 """How often one call asks or waits before it is in doubt: others may take first what it waits for."""
 
+DOUBT_S = 1.0
+"""How long calls go by their doubts after a question without an answer, instead of waiting one after another."""
+
 Needs = list[tuple[Account, int]]
 """What a call needs of each account, in the rule's unit."""
 
@@ -61,6 +64,10 @@ class Drawer:
             if self.take(needs):
                 return needs
             short = [(account, need) for account, need in needs if account.left < need]
+            doubtful = [pair for pair in short if pair[0].doubt_until > self._now()]
+            if doubtful:
+                needs = self._in_doubt(call, needs, doubtful)
+                continue
             waiting = next((account.waiting for account, _ in short if account.waiting is not None), None)
             if waiting is not None:
                 signal = Signal()
@@ -100,6 +107,7 @@ class Drawer:
         now = self._now()
         question = _Question(needs, Signal())
         wants: list[Want] = []
+        opened: list[Account] = []
         # A part of what is needed would be called back for a neighbour, or for this very question: it goes back first.
         parts = {account.key: account.left for account, need in short if account.is_tight and need and account.left > 0}
         if parts:
@@ -110,8 +118,11 @@ class Drawer:
             like, must = account.like(lacking, now) if need else 0, need > 0 and not account.is_shadow
             wants.append(Want(account.rule.id, account.values, lacking, like, must))
             # Where the ledger gives no more than is asked for, calls do not wait for one another's answers.
-            if not account.is_tight:
+            account.asked += 1
+            account.used_at = now
+            if need and not account.is_tight and account.waiting is None:
                 account.waiting = []
+                opened.append(account)
 
         def take_in(answer: Answer | None) -> None:
             question.answer = answer
@@ -119,6 +130,8 @@ class Drawer:
             if answer is not None and answer.is_granted:
                 question.is_taken = bool(needs) and self.take(needs)
             for account, _ in short:
+                account.asked -= 1
+            for account in opened:
                 waiting, account.waiting = account.waiting, None
                 for signal in waiting or ():
                     signal.set()
@@ -128,9 +141,11 @@ class Drawer:
         return question
 
     def _take_in(self, short: Needs, answer: Answer | None) -> None:
-        if answer is None:
-            return
         now = self._now()
+        if answer is None:
+            for account, _ in short:
+                account.doubt_until = now + DOUBT_S
+            return
         by_key = {account.key: (account, need) for account, need in short}
         for told in answer.accounts:
             found = by_key.get(told.key)

@@ -14,7 +14,7 @@ import msgspec
 from watchkeeper.gateway.tab import NO_SLOT
 from watchkeeper.money.leases import Held
 
-SLOT_BYTES = 768
+SLOT_BYTES = 4_096
 SLOTS = 8_192
 """Calls that are held at a time; the holds of further ones are in the leases only. The first slot tells who writes."""
 _LENGTH = 2

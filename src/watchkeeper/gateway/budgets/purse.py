@@ -8,11 +8,11 @@ from watchkeeper.core.money import BudgetUnit, Charge
 from watchkeeper.gateway.account import STALE_S, Account
 from watchkeeper.gateway.budgets import saying
 from watchkeeper.gateway.budgets.accounts import Accounts
-from watchkeeper.gateway.budgets.drawing import Drawer
+from watchkeeper.gateway.budgets.drawing import Drawer, Needs
 from watchkeeper.gateway.budgets.guard import see_that_it_goes_on, see_that_it_is_not_huge
 from watchkeeper.gateway.budgets.holdbook import HoldBook
 from watchkeeper.gateway.budgets.single import most_of, see_that_it_fits
-from watchkeeper.gateway.budgets.spread import Spread, share_of
+from watchkeeper.gateway.budgets.spread import share_of
 from watchkeeper.gateway.budgets.teller import Ledger
 from watchkeeper.gateway.budgets.worth import Appraiser
 from watchkeeper.gateway.passage import Passage
@@ -21,6 +21,11 @@ from watchkeeper.gateway.snapshot import Runaway, Snapshot
 from watchkeeper.gateway.tab import NO_SLOT, Scopes, Tab, Worth
 from watchkeeper.money.budgets import Budget, Limit, Rule
 from watchkeeper.money.leases import Hello
+
+NEED_MAX = 1 << 60
+"""Of one call, whatever it asks for; far beyond any limit."""
+LEAST = 1
+"""Held for a call whose cost nobody knows beforehand."""
 
 
 class Purse:
@@ -95,10 +100,10 @@ class Purse:
             worth = see_that_it_fits(passage, scopes.single, worth, dearest)
         tab.worth = worth
         spread = self._appraiser.spread(call.route, "cost")
-        needs = [(account, _need(account, rule, worth, spread)) for account, rule in scopes.budgets]
+        needs = _needs(scopes.budgets, worth, spread.p99)
         if not self._drawer.take(needs):
             needs = await self._drawer.draw(call, needs)
-        tab.holds, tab.counts = needs, True
+        tab.holds, tab.counts, tab.held_ns = needs, True, self._unix_ns()
         if self._book is not None and needs:
             tab.slot = self._book.enter(call.id, call.started_ns, [(account.key, need) for account, need in needs])
 
@@ -107,6 +112,8 @@ class Purse:
         call, usage = passage.call, passage.call.usage
         tokens = usage.input_tokens + usage.output_tokens if usage is not None else 0
         used: dict[BudgetUnit, int | None] = {"nusd": call.cost_nusd, "tokens": tokens, "calls": 1}
+        if call.cost_nusd is None:  # what is known of it is spent all the same
+            used["nusd"] = sum(attempt.cost_nusd or 0 for attempt in call.attempts) or None
         call.holder = self._holder
         for account, passed in tab.passes:
             account.held -= passed
@@ -125,7 +132,7 @@ class Purse:
             account.held -= held
             account.left = room - drawn
             account.drawn += spent
-            call.charges.append(Charge(account.key, rule.id, rule.unit, held, drawn, amount))
+            call.charges.append(Charge(account.key, rule.id, rule.unit, held, drawn, amount, tab.held_ns))
         if tab.counts and len(tab.holds) < len(tab.scopes.budgets) + len(tab.scopes.counted):
             self._count(call, tab, used)
         self._appraiser.learn(passage, tab)
@@ -170,7 +177,7 @@ class Purse:
 
     async def _keep_to_limits(self, passage: Passage, tab: Tab) -> None:
         unix_s = self._unix_ns() / 1e9
-        needs: list[tuple[Account, int]] = []
+        needs: Needs = []
         for account, rule in tab.scopes.limits:
             account.lapse(unix_s)
             needs.append((account, 1 if rule.unit != "tokens" else self._likely_tokens(passage, tab, rule)))
@@ -180,7 +187,7 @@ class Purse:
         tab.headers = saying.limit_headers(tab.scopes.limits, unix_s)
 
     def _likely_tokens(self, passage: Passage, tab: Tab, rule: Limit) -> int:
-        tab.worth = self._appraiser.in_tokens(passage, tab.output_tokens)
+        tab.worth, tab.learns_tokens = self._appraiser.in_tokens(passage, tab.output_tokens), True
         spread = self._appraiser.spread(passage.call.route, "tokens")
         return min(share_of(tab.worth.tokens, spread.p99), rule.limit)
 
@@ -220,14 +227,20 @@ def _taken_out(accounts: Iterable[Account]) -> dict[str, int]:
     return amounts
 
 
-def _need(account: Account, budget: Budget, worth: Worth, spread: Spread) -> int:
+def _needs(budgets: tuple[tuple[Account, Budget], ...], worth: Worth, p99: float) -> Needs:
     """Return what is set aside: the most that is possible near the limit, and what mostly suffices far from it."""
-    if budget.unit == "calls":
-        return 1
-    most = worth.tokens if budget.unit == "tokens" else worth.nusd
-    if most is None:
-        return 0
-    return most if budget.holds_worst_case or not account.is_ample(most) else share_of(most, spread.p99)
+    needs: Needs = []
+    for account, rule in budgets:
+        if rule.unit == "calls":
+            needs.append((account, 1))
+            continue
+        most = worth.nusd if rule.unit == "nusd" else worth.tokens
+        if most is None:
+            most = LEAST  # also what nobody can price finds no room where there is none
+        if most and not rule.holds_worst_case and account.is_ample(most):
+            most = share_of(most, p99)
+        needs.append((account, min(most, NEED_MAX)))
+    return needs
 
 
 def _see_unpriced(scopes: Scopes, targets: tuple[PreparedTarget, ...]) -> None:

@@ -14,6 +14,11 @@ RUNAWAY_PREFIX = "runaway:"
 """Budgets whose id begins so are the guard's."""
 
 _NOTHING = "Nothing was sent upstream."
+_LIMIT_FORMS = ((b"limit", b"%d"), (b"remaining", b"%d"), (b"reset", b"%.3fs"))
+_LIMIT_LINES: dict[str, bytes] = {
+    unit: b"".join(b"x-ratelimit-%b-%b: %b\r\n" % (what, unit.encode(), form) for what, form in _LIMIT_FORMS)
+    for unit in ("requests", "tokens")
+}
 
 
 def refusal(account: Account, need: int, now_s: float) -> Refusal:
@@ -60,23 +65,19 @@ def too_dear(rule: Budget, most: int) -> Refusal:
 
 def limit_headers(limits: tuple[tuple[Account, Limit], ...], now_s: float) -> bytes:
     """Write `x-ratelimit-*` for requests and for tokens, each of the limit with the least left."""
-    lines: dict[str, tuple[int, str]] = {}
+    tightest: dict[RateUnit, tuple[int, Told]] = {}
     for account, rule in limits:
         told = account.told
         if told is None or not rule.per_s:
             continue
-        left = max(0, told.limit - told.used + account.left)
-        known = lines.get(rule.unit)
-        if known is None or left < known[0]:
-            reset_s = max(0.0, told.resets_s - now_s)
-            lines[rule.unit] = (
-                left,
-                (
-                    f"x-ratelimit-limit-{rule.unit}: {told.limit}\r\nx-ratelimit-remaining-{rule.unit}: {left}\r\n"
-                    f"x-ratelimit-reset-{rule.unit}: {reset_s:.3f}s\r\n"
-                ),
-            )
-    return "".join(line for _, line in lines.values()).encode()
+        left = told.limit - told.used + account.left
+        if rule.unit not in tightest or left < tightest[rule.unit][0]:
+            tightest[rule.unit] = (left, told)
+    return b"".join([_limit_lines(unit, max(0, left), told, now_s) for unit, (left, told) in tightest.items()])
+
+
+def _limit_lines(unit: RateUnit, left: int, told: Told, now_s: float) -> bytes:
+    return _LIMIT_LINES[unit] % (told.limit, left, max(0.0, told.resets_s - now_s))
 
 
 def unpriced(rule: Budget, target: str) -> Refusal:

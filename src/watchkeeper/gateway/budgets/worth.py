@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from watchkeeper.gateway.budgets.spread import Spread, share_of
-from watchkeeper.gateway.estimate import input_tokens
+from watchkeeper.gateway.estimate import read_asked
 from watchkeeper.gateway.passage import Passage
 from watchkeeper.gateway.plan import PreparedTarget
 from watchkeeper.gateway.tab import UNKNOWN, Tab, Worth
@@ -11,9 +11,15 @@ from watchkeeper.money.prices import PER_MILLION, Rate, Rates
 
 IMAGE_TOKENS_MAX = 50_000
 """What one picture may count as: gpt-4o-mini takes 2,833 and 5,667 for each of up to eight tiles."""
-CHARACTERS_BYTES_MAX = 4
+ELSEWHERE_TOKENS_MAX = 200_000
+"""What an upstream may add that is not in the body, such as a stored conversation or a file: a common context."""
+CHARACTER_BYTES_MAX = 4
+_MARKS = (b"image", b"file", b"document", b"previous_response_id", b"conversation", b"\\u")
+"""Where none of them is, all that a request brings is text in its body. Any letter can be written with an escape."""
 SPREADS_MAX = 2_000
 """Routes whose calls are compared with what they could have used."""
+EACH_UNTIL, ONE_IN = 5_000, 4
+"""Of so many calls each is learned from, then one in four."""
 RATES_MAX = 1_000
 """Price rows whose highest rates are remembered; the next one starts over with none."""
 
@@ -38,6 +44,7 @@ class Appraiser:
     def __init__(self) -> None:
         self._dearest: dict[int, tuple[Rates, Dearest]] = {}
         self._spreads: dict[tuple[str, Measure], Spread] = {}
+        self._settled = 0
 
     def in_tokens(self, passage: Passage, output_tokens: int) -> Worth:
         """Return the most tokens that a call can use.
@@ -52,7 +59,7 @@ class Appraiser:
     def in_money(self, passage: Passage, targets: tuple[PreparedTarget, ...], output_tokens: int) -> Worth:
         """Return the most tokens and money that a call can use, whichever of the targets answers it."""
         if passage.route is None or not targets:
-            return UNKNOWN
+            return Worth(max(1, len(passage.body)), None)
         if passage.call.surface == "count_tokens":
             return Worth(0, 0)
         sent, at_ns = _input_bound(passage.body), passage.call.started_ns
@@ -102,11 +109,14 @@ class Appraiser:
         """Compare what a call has used with what it could have."""
         call, route, worth = passage.call, passage.route, tab.worth
         usage = call.usage
+        self._settled += 1
+        if self._settled > EACH_UNTIL and self._settled % ONE_IN:
+            return
         if usage is None or route is None or call.usage_status != "measured":
             return
         if worth.nusd and call.cost_nusd is not None:
             self.spread(route.name, "cost").observe(call.cost_nusd, worth.nusd)
-        if worth.tokens and tab.passes:
+        if tab.learns_tokens:
             self.spread(route.name, "tokens").observe(usage.input_tokens + usage.output_tokens, worth.tokens)
         if route.missing_max_tokens == "p99":
             self.spread(route.name, "output").observe(usage.output_tokens, route.max_output_tokens)
@@ -140,15 +150,18 @@ def _per_million(nusd: int, per: int) -> int:
 
 def _tiers(passage: Passage, target: PreparedTarget) -> tuple[str, ...]:
     """Return the service tiers that a call may be billed at: all of them where its request may name one."""
-    return target.service_tiers if b'"service_tier"' in passage.body or b'"speed"' in passage.body else ("",)
+    names_one = any(mark in passage.body for mark in (b'"service_tier"', b'"speed"', b"\\u"))
+    return target.service_tiers if names_one else ("",)
 
 
 def _input_bound(body: bytes) -> int:
-    if b"image" not in body:
+    if not any(mark in body for mark in _MARKS):
         return len(body)
-    pictures = body.count(b'"image') + body.count(b'"input_image')
-    text = input_tokens(body) * CHARACTERS_BYTES_MAX * CHARACTERS_BYTES_MAX
-    return min(text, len(body)) + IMAGE_TOKENS_MAX * pictures
+    asked = read_asked(body)
+    if not (asked.images or asked.files):
+        return len(body)
+    text = min(asked.characters * CHARACTER_BYTES_MAX, len(body))
+    return text + IMAGE_TOKENS_MAX * asked.images + (ELSEWHERE_TOKENS_MAX if asked.files else 0)
 
 
 def _most(rate: Rate | None) -> int:

@@ -70,7 +70,8 @@ class ChatView(Struct, gc=False):
     @property
     def output_limit(self) -> tuple[int, int | None]:
         """See `View.output_limit`."""
-        return _count(self.n) or 1, _count(self.max_completion_tokens) or _count(self.max_tokens)
+        limits = [limit for limit in (_count(self.max_completion_tokens), _count(self.max_tokens)) if limit]
+        return _count(self.n) or 1, max(limits, default=None)
 
     @property
     def wants_usage(self) -> bool:
@@ -83,6 +84,13 @@ class CompletionsView(ChatView, gc=False):
 
     messages: Raw = ABSENT
     prompt: Raw = ABSENT
+    best_of: Any = None
+
+    @property
+    def output_limit(self) -> tuple[int, int | None]:
+        """See `View.output_limit`; each prompt has answers of its own, and those that are thrown away cost the same."""
+        answers, limit = super().output_limit
+        return max(answers, _count(self.best_of) or 1) * _prompts(self.prompt), limit
 
 
 class EmbeddingsView(Struct, gc=False):
@@ -173,6 +181,7 @@ class MessagesView(Struct, gc=False):
         return True
 
 
+_list = msgspec.json.Decoder(list[Any]).decode
 _chat = msgspec.json.Decoder(ChatView).decode
 _completions = msgspec.json.Decoder(CompletionsView).decode
 _embeddings = msgspec.json.Decoder(EmbeddingsView).decode
@@ -271,9 +280,17 @@ def _require_model(view: View) -> None:
         raise BadRequest("`model` is required.", param="model")
 
 
+def _prompts(prompt: Raw) -> int:
+    """Count the prompts: a text or the numbers of one's tokens are one, a list of either is as many."""
+    if memoryview(prompt)[:1].tobytes() != b"[":
+        return 1
+    listed = _list(prompt)
+    return max(1, len(listed)) if not listed or not isinstance(listed[0], int) else 1
+
+
 def _count(given: Any) -> int | None:
     """A number that can be a limit; whatever else a client sends is for its upstream to refuse."""
-    return given if isinstance(given, int) and 0 < given <= TOKENS_MAX else None
+    return given if type(given) is int and 0 < given <= TOKENS_MAX else None
 
 
 def _lower_first(text: str) -> str:
