@@ -1,6 +1,7 @@
 """Amounts and shares as people write them: `500 USD`, `80%`."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -22,7 +23,7 @@ def _share(given: Any) -> float:
     found = _PERCENT.match(given) if isinstance(given, str) else None
     if found is None:
         raise ValueError("must be a share in per cent, such as `80%`")
-    return float(found[1]) / 100
+    return float(Decimal(found[1]) / 100)
 
 
 Money = Annotated[
