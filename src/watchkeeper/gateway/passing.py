@@ -49,6 +49,7 @@ class PassedView(Struct, gc=False):
     person: str = ""
     wants_usage: bool = True
     output_limit: tuple[int, int | None] = (1, None)
+    names_tier: bool = False
 
 
 def _view(body: bytes) -> PassedView:

@@ -42,6 +42,23 @@ class View(Protocol):
         """How many answers are asked for, and how many tokens each may have; None where the request sets no limit."""
         ...
 
+    @property
+    def names_tier(self) -> bool:
+        """The request says by which of a provider's service tiers it is to be billed."""
+        ...
+
+
+class _Tiered(Struct, gc=False):
+    """What requests of most APIs can say of the price they are billed at."""
+
+    service_tier: Any = None
+    speed: Any = None
+
+    @property
+    def names_tier(self) -> bool:
+        """See `View.names_tier`."""
+        return self.service_tier is not None or self.speed is not None
+
 
 class StreamOptions(Struct, gc=False):
     """`stream_options` of a chat request."""
@@ -49,7 +66,7 @@ class StreamOptions(Struct, gc=False):
     include_usage: bool | None = None
 
 
-class ChatView(Struct, gc=False):
+class ChatView(_Tiered, gc=False, kw_only=True):
     """A chat request."""
 
     messages: Raw
@@ -112,6 +129,11 @@ class EmbeddingsView(Struct, gc=False):
         return 0, 0
 
     @property
+    def names_tier(self) -> bool:
+        """They have one price."""
+        return False
+
+    @property
     def wants_usage(self) -> bool:
         """See `View.wants_usage`."""
         return True
@@ -122,7 +144,7 @@ class EmbeddingsView(Struct, gc=False):
         return self.user or ""
 
 
-class ResponsesView(Struct, gc=False):
+class ResponsesView(_Tiered, gc=False):
     """A request of the Responses API."""
 
     input: Raw = ABSENT
@@ -155,7 +177,7 @@ class MessagesMetadata(Struct, gc=False):
     user_id: str | None = None
 
 
-class MessagesView(Struct, gc=False):
+class MessagesView(_Tiered, gc=False, kw_only=True):
     """A request of the Messages API, or of its counting of tokens."""
 
     messages: Raw
