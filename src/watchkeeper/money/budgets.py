@@ -63,4 +63,4 @@ Rule = Budget | Limit
 
 def account_key(rule_id: str, values: tuple[str, ...]) -> str:
     """Name the account of one holder: the rule and the values of its scope, such as `tenant=*:month:usd|acme`."""
-    return "|".join((rule_id, *(quote(value, safe=" ") for value in values)))
+    return "|".join((rule_id, *(quote(value, safe=" *@:") for value in values)))
