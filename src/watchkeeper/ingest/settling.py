@@ -67,7 +67,7 @@ def charges_of(call: Call, priced: Priced, *, records: int) -> Iterator[SettledC
         yield SettledCharge(
             records,
             call.id,
-            call.started_ns // _NS,
+            (charge.at_ns or call.started_ns) // _NS,
             call.started_ns + int(call.duration_ms * 1e6),
             call.holder,
             charge.key,

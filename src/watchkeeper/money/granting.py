@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from watchkeeper.money.leases import Account, Want
 
+AMOUNT_MAX = 2**62
+"""For more there is never room, whatever a limit says: sums must fit into the database's 64 bits."""
 SPARE_SHARE = 4
 """Beyond what it needs, a worker gets at most its part of a quarter of the room."""
 SPARE_LIMIT = 20
@@ -45,7 +47,7 @@ def grant(want: Want, standing: Standing, workers: int) -> int | None:
 
     Who needs nothing only wants to know how the account stands, and is never refused.
     """
-    room = standing.room
+    room = min(standing.room, AMOUNT_MAX)
     if want.need > max(0, room):
         return None
     spare = min(room // (SPARE_SHARE * max(1, workers)), standing.limit // SPARE_LIMIT, room - want.need)

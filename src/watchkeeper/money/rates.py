@@ -75,6 +75,15 @@ class Rates:
         counted.present += amount if limit.per_s else 0
         counted.leased[holder] = counted.leased.get(holder, 0) + amount
 
+    def believe(self, limit: Limit, key: str, holder: str, amount: int, now_s: float) -> None:
+        """Count what a worker says it has, as far as that is not counted yet."""
+        counted = self._counted.get(key)
+        if counted is not None and counted.per_s == limit.per_s:
+            counted.turn(now_s)
+            amount -= counted.leased.get(holder, 0)
+        if amount > 0:
+            self.take(limit, key, holder, amount, now_s)
+
     def give(self, key: str, holder: str, amount: int, now_s: float) -> bool:
         """Take back what a worker does not need, of its lease in the present window; False for no such account."""
         counted = self._counted.get(key)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.money.budgets import Limit, Rule, account_key
-from watchkeeper.money.granting import Decision, Standing
+from watchkeeper.money.granting import AMOUNT_MAX, Decision, Standing
 from watchkeeper.money.leases import Answer, Ask, Frames, FromKeeper, FromWorker, Give, Hello, Recall, frame
 from watchkeeper.money.rates import Rates
 from watchkeeper.server import local_socket
@@ -36,7 +36,6 @@ WAITING_MAX = 20_000
 """Questions taken in and not decided yet; beyond, connections are not read."""
 WANTS_MAX = 256
 """In one question."""
-AMOUNT_MAX = 2**62
 UNSENT_BYTES_MAX = 4 << 20
 """To a worker that does not read; its connection is then cut."""
 READ_BYTES = 1 << 16
@@ -53,6 +52,7 @@ class _Line:
         self.holder = holder
         self.worker = worker
         self._writer = writer
+        self.is_cut = False
         self.recalls: list[tuple[set[str], Future[None]]] = []
         """Recalls that are not answered yet."""
 
@@ -66,6 +66,7 @@ class _Line:
 
     def cut(self) -> None:
         """End the connection; the worker goes by its doubts until it has another."""
+        self.is_cut = True
         self._writer.transport.abort()
         for _, waiter in self.recalls:
             if not waiter.done():
@@ -90,6 +91,8 @@ class LedgerService:
         self._lines: dict[str, _Line] = {}
         self._waiting: deque[tuple[_Line, Ask, bool]] = deque()
         self._gives: Counter[tuple[str, str]] = Counter()
+        self._turn = asyncio.Lock()
+        """A Hello is compared with the table while nothing is granted or taken back."""
         self._is_due = asyncio.Event()
         self._has_room = asyncio.Event()
         self._tasks: set[Task[None]] = set()
@@ -208,20 +211,29 @@ class LedgerService:
         holder = f"{self._host}/{hello.holder}"
         pid, born = peer_of(writer.get_extra_info("socket"))
         life = Life(holder, self._host, hello.worker, pid, born)
-        await self._ledger.greet(life, hello.leased)
-        line = _Line(holder, hello.worker, writer)
-        if (other := self._lines.get(holder)) is not None:
-            other.cut()
-            self._rates.leave(holder)
-        self._lines[holder] = line
+        async with self._turn:
+            if (other := self._lines.pop(holder, None)) is not None:
+                other.cut()
+                self._rates.leave(holder)
+            # This Hello leaves out what was given back on the line before: the table's excess is taken back, once.
+            for given in [given for given in self._gives if given[1] == holder]:
+                del self._gives[given]
+            await self._ledger.greet(life, hello.leased)
+            line = self._lines[holder] = _Line(holder, hello.worker, writer)
         now_s = self._now_s()
         for key, amount in hello.leased.items():
             rule = self._rule_of(key)
-            if isinstance(rule, Limit) and amount > 0:
-                self._rates.take(rule, key, holder, amount, now_s)
+            if isinstance(rule, Limit):
+                self._rates.believe(rule, key, holder, amount, now_s)
         return line
 
+    def _stands(self, line: _Line) -> bool:
+        """Tell whether the worker can still be answered; of what went before, the next Hello tells what it has."""
+        return not line.is_cut and self._lines.get(line.holder) is line
+
     async def _take(self, line: _Line, message: FromWorker) -> None:
+        if not self._stands(line):
+            return
         match message:
             case Ask():
                 _check(message)
@@ -248,20 +260,32 @@ class LedgerService:
             await self._is_due.wait()
             self._is_due.clear()
             while self._waiting or self._gives:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-                self._has_room.set()
-                gives, self._gives = self._gives, Counter()
-                try:
-                    await self._decide(batch, gives)
-                    self.trouble = ""
-                except Exception as error:  # the database may be away for any reason
-                    if not self.trouble:
-                        _log.exception("the ledger cannot be reached; workers go by their doubts")
-                    self.trouble = _reason(error)
-                    self._gives.update(gives)
-                    for line, _, _ in batch:
-                        line.cut()
+                async with self._turn:
+                    is_done = await self._decide_some()
+                if not is_done:
                     await asyncio.sleep(PAUSE_S)
+
+    async def _decide_some(self) -> bool:
+        """Decide as much as goes into one transaction; False where it failed and nobody knows what it did."""
+        taken = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
+        self._has_room.set()
+        batch = [question for question in taken if self._stands(question[0])]
+        gives, self._gives = self._gives, Counter()
+        if not batch and not gives:
+            return True
+        try:
+            await self._decide(batch, gives)
+        except Exception as error:  # the database may be away for any reason
+            if not self.trouble:
+                _log.exception("the ledger cannot be reached; workers go by their doubts")
+            self.trouble = _reason(error)
+            # What was given back is not tried again: the giver's next Hello tells what it has, and the rest is lost.
+            for holder in {line.holder for line, _, _ in batch} | {holder for _, holder in gives}:
+                if (line := self._lines.get(holder)) is not None:
+                    line.cut()
+            return False
+        self.trouble = ""
+        return True
 
     async def _decide(self, batch: Sequence[tuple[_Line, Ask, bool]], gives: Mapping[tuple[str, str], int]) -> None:
         now_s = self._now_s()
@@ -282,6 +306,11 @@ class LedgerService:
         )
         refused: list[tuple[_Line, Ask, str]] = []
         for (line, ask, is_last), decision in zip(batch, decisions, strict=True):
+            if not self._stands(line):  # Nobody will hear of it.
+                for account in decision.accounts:
+                    if account.granted and account.key not in limits:
+                        self._gives[account.key, line.holder] += account.granted
+                continue
             for account in decision.accounts:
                 if account.granted and account.key in limits:
                     self._rates.take(limits[account.key], account.key, line.holder, account.granted, now_s)
@@ -294,12 +323,12 @@ class LedgerService:
 
     async def _recall(self, refused: list[tuple[_Line, Ask, str]]) -> None:
         """Ask every worker for what it does not need of what was short, then have the questions decided for good."""
+        waiters: list[tuple[_Line, tuple[set[str], Future[None]]]] = []
         try:
             keys = {key for _, _, key in refused}
             holders = self._rates.lessees(keys)
             for holder, found in (await self._ledger.lessees(keys)).items():
                 holders.setdefault(holder, set()).update(found)
-            waiters: list[tuple[_Line, tuple[set[str], Future[None]]]] = []
             for holder, found in holders.items():
                 if (line := self._lines.get(holder)) is not None:
                     recall = (found, asyncio.get_running_loop().create_future())
@@ -308,12 +337,15 @@ class LedgerService:
                     line.send(Recall(tuple(sorted(found))))
             if waiters:
                 await asyncio.wait([waiter for _, (_, waiter) in waiters], timeout=RECALL_S)
+        except Exception as error:  # Whatever it is, the questions are answered without the neighbours' help.
+            if not self.trouble:
+                _log.exception("neighbours cannot be asked for what they do not need")
+            self.trouble = _reason(error)
+        finally:
             for line, recall in waiters:
                 line.recalls.remove(recall)
-        except SQLAlchemyError as error:  # `_decide_on` meets it next.
-            self.trouble = _reason(error)
-        self._waiting.extend([(line, ask, True) for line, ask, _ in refused])
-        self._is_due.set()
+            self._waiting.extend([(line, ask, True) for line, ask, _ in refused])
+            self._is_due.set()
 
     def _rule_of(self, key: str) -> Rule | None:
         name = key
@@ -347,8 +379,9 @@ def _check(ask: Ask) -> None:
     if len(ask.wants) > WANTS_MAX:
         raise ValueError(f"a question has {len(ask.wants)} wants, more than {WANTS_MAX}")
     for want in ask.wants:
-        if not 0 <= want.need <= AMOUNT_MAX or not 0 <= want.like <= AMOUNT_MAX:
-            raise ValueError("an amount that is asked for is negative or too large")
+        # One that is too large is refused like any other: a client may ask for it, and the line is all clients'.
+        if want.need < 0 or want.like < 0:
+            raise ValueError("an amount that is asked for is negative")
 
 
 def _answer(ask: Ask, decision: Decision) -> Answer:

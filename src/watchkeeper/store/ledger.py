@@ -75,7 +75,7 @@ class SettledCharge(NamedTuple):
     """Place in the segment: how many records stand up to the end of the frame that the call is in."""
     call_id: str
     at_s: int
-    """Unix time at which the call began: it belongs to that window."""
+    """Unix time at which it was set aside: it belongs to that window. The call may have begun hours before."""
     ended_ns: int
     holder: str
     key: str

@@ -18,12 +18,14 @@ from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.ingest.settling import LoopSettler
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.genai import installed
+from watchkeeper.money.windows import Window
 from watchkeeper.spool.segment import CALL_RECORD
 from watchkeeper.spool.writer import SpoolWriter
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.batch import CallBatch
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.ledger import Life, Question
+from watchkeeper.testing import FakeClock
 
 SPOOL_KEY = b"k" * 32
 CLOCK = SystemClock()
@@ -102,6 +104,27 @@ async def test_calls_are_booked_once_though_the_store_was_away(leased: ControlSt
     assert sums == {"b|acme": 3 * PRICE}
     assert await leased.ledger.verify(sums) == {}
     assert await analytics.stored_ids([calls[0].id, IDS.next(), "no id"]) == {calls[0].id}
+    analytics.close()
+
+
+async def test_what_a_call_uses_belongs_to_the_window_in_which_it_was_set_aside(
+    leased: ControlStore, clock: FakeClock, tmp_path: Path
+) -> None:
+    day_before_ns = clock.unix_ns() - 25 * 3600 * 10**9  # The request's first byte; its body took a day.
+    await leased.ledger.know([usd_budget(10_000_000, window=Window("rolling", length_s=3600))])
+    held = Charge("b|acme", "b", "nusd", 400_000, 200_000, PRICE, clock.unix_ns())
+    older = Charge("b|acme", "b", "nusd", 400_000, 200_000, PRICE)  # by a worker that does not tell
+    await write(
+        tmp_path / "spool" / "w0",
+        charged(PRICE, started_ns=day_before_ns, charges=[held]),
+        charged(PRICE, started_ns=day_before_ns, charges=[older]),
+    )
+    analytics = AnalyticsStore.open(f"chdb://{tmp_path}/analytics")
+    await drained(tmp_path, leased, analytics)
+    state = await leased.ledger.state("b|acme")
+    assert state is not None
+    assert state.settled == PRICE
+    assert await leased.ledger.verify(await analytics.charge_sums()) == {}
     analytics.close()
 
 

@@ -113,7 +113,7 @@ async def test_what_an_unknown_life_holds_is_believed_once(
         b"\x03\x00\x00\x00abc",
         frame(Hello("again.1", "again")),
         frame(Ask(1, (Want("b", ("acme",), -1, 5),))),
-        frame(Ask(1, (Want("b", ("acme",), 2**62 + 1, 2**62 + 1),))),
+        frame(Ask(1, (Want("b", ("acme",), 1, -5),))),
         frame(Ask(1, tuple(Want("b", ("acme",), 1, 1) for _ in range(257)))),
         frame(Give({"b|acme": -5})),
         b"GET / HTTP/1.1\r\n\r\n",
@@ -231,3 +231,18 @@ async def test_five_hundred_connections_ask_at_once_and_get_what_there_is(
         answers = await asyncio.gather(*[line.ask(want(4)) for line in lines])
         assert sum(answer.accounts[0].granted for answer in answers) == 1_000
         assert sum(answer.is_granted for answer in answers) == 250
+
+
+@pytest.mark.parametrize("need", [2**62 + 1, 2**64 - 1])
+async def test_a_need_beyond_measure_is_refused_and_the_line_stands(
+    store: ControlStore, clock: FakeClock, tmp_path: Path, need: int
+) -> None:
+    async with serving(store, clock, tmp_path, usd_budget(2**63 - 1)):
+        line = await Line.open(tmp_path / "l.sock")
+        answer = await line.ask(want(need))
+        (account,) = answer.accounts
+        assert (answer.is_granted, account.granted, account.limit) == (False, 0, 2**63 - 1)
+        answer = await line.ask(want(need, must=False), want(10, tenant="other"))
+        assert [(account.granted, account.has_room) for account in answer.accounts] == [(0, False), (10, True)]
+        (account,) = (await line.ask(want(5, like=need))).accounts
+        assert 5 <= account.granted <= 2**62
