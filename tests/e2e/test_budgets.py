@@ -111,8 +111,10 @@ limits:
             wait_until(lambda: installation.pids("keeper"), within_s=30)
             time.sleep(3.0)
         assert load.refused == [] and len(load.acknowledged) > 100
-        account = _at_rest(installation, "roomy|*")
+        time.sleep(5.0)
+        account = _account(installation, "roomy|*")
         assert account.settled == _stored(installation) > 0
+        assert account.leased < NUSD_PER_USD // 100, "but for what was said while the keeper died"
         assert installation.cli_json("budgets", "verify")["adds_up"]
 
 

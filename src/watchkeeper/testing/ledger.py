@@ -27,6 +27,11 @@ class MemoryLedger:
         self.is_generous = True
         """It grants as much as is liked, where there is room."""
 
+    @property
+    def is_connected(self) -> bool:
+        """What is said now is heard."""
+        return not self.is_away
+
     def follow(self, budgets: Iterable[Budget], limits: Iterable[Limit]) -> None:
         """Take on rules."""
         self._rules = {rule.id: rule for rule in budgets}

@@ -165,6 +165,8 @@ class Purse:
         return Hello(self._holder, self._worker, leased)
 
     def _give(self, accounts: Iterable[Account]) -> None:
+        if not self._drawer.ledger.is_connected:
+            return  # nobody would take it, and who says Hello later tells what is still here
         amounts = _taken_out(accounts)
         if amounts:
             self._drawer.ledger.give(amounts)

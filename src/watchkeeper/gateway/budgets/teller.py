@@ -23,6 +23,11 @@ _log = logging.getLogger("watchkeeper.ledger")
 class Ledger(Protocol):
     """Who grants leases."""
 
+    @property
+    def is_connected(self) -> bool:
+        """What is said now is heard."""
+        ...
+
     def ask(self, wants: tuple[Want, ...], then: Then) -> None:
         """Ask for leases; `then` is called once, later, on the loop."""
         ...
@@ -34,6 +39,11 @@ class Ledger(Protocol):
 
 class NoLedger:
     """Answers nothing: where there are no budgets, nobody asks."""
+
+    @property
+    def is_connected(self) -> bool:
+        """There is nobody."""
+        return False
 
     def ask(self, wants: tuple[Want, ...], then: Then) -> None:
         """There is no answer."""
@@ -70,7 +80,7 @@ class Teller:
 
     @property
     def is_connected(self) -> bool:
-        """The ledger can be asked now."""
+        """See `Ledger.is_connected`."""
         return self._transport is not None
 
     def start(self) -> None:
