@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +51,8 @@ class DesiredState:
         self.config = self._loaded.config
         """The configuration in force with the budgets that people have edited, as last compiled."""
         self.snapshot: Snapshot | None = None
+        self.obey: Callable[[Snapshot], Awaitable[None]] | None = None
+        """Called with each snapshot before the workers have it; where it fails, they keep the last."""
         self.refused: str = ""
 
     @property
@@ -63,7 +65,7 @@ class DesiredState:
         self._must_compile = True
 
     async def follow(self) -> None:
-        """Take in what has changed since the last look."""
+        """Take in what has changed since the last look; what fails is tried again at the next."""
         stamps = _stamps(self._loaded.files)
         self._looks += 1
         # What a refused edit lacks may be a file that nobody has looked at so far.
@@ -71,7 +73,11 @@ class DesiredState:
             self._stamps = stamps
             await self._reload()
         if self._must_compile:
-            await self.compile()
+            try:
+                await self.compile()
+            except Exception:  # whatever it was, what was asked for is not compiled yet
+                self._must_compile = True
+                raise
 
     async def compile(self) -> None:
         """Compile now and hand the snapshot to the workers when it differs from the last.
@@ -91,6 +97,8 @@ class DesiredState:
             )
             self._pricer.terms = terms_of(snapshot)
             if self.snapshot is None or snapshot.version != self.snapshot.version:
+                if self.obey is not None:
+                    await self.obey(snapshot)
                 await asyncio.to_thread(self._snapshot_file.write, encode(snapshot))
                 self.snapshot = snapshot
 

@@ -22,6 +22,7 @@ from watchkeeper.config.load import load
 from watchkeeper.console.app import mount
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.budgets.holdbook import read_holds
+from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.incidents.post import Post
 from watchkeeper.ingest.drain import Drain
 from watchkeeper.ingest.pricing import BookPricer, Terms
@@ -100,12 +101,12 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
             statuses={"ingest": drain.status, "ledger": ledger.status},
         )
+        desired.obey = lambda snapshot: _obey(ledger, snapshot)
         await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()
         app = build_api(services)
         mount(app, services)
         tending = _Tending(desired, ledger, lives)
-        await tending.obey()
         await ledger.start(folder.ledger_socket)
         drain.start()
         try:
@@ -114,7 +115,6 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
                 while not stop.is_set() and os.getppid() == parent:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), TICK_S)
-                    await desired.follow()
                     await tending.step()
         finally:
             await ledger.stop()
@@ -122,7 +122,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
 
 
 class _Tending:
-    """Keeps the ledger in step with the snapshot and with the workers that come and go."""
+    """Keeps the snapshot, and with it the ledger, in step with what is wanted and with workers that come and go."""
 
     def __init__(self, desired: DesiredState, ledger: LedgerService, lives: Lives) -> None:
         self._desired = desired
@@ -134,7 +134,7 @@ class _Tending:
         """Look once; whatever fails is told by the ledger's status and tried again."""
         self._steps += 1
         try:
-            await self.obey()
+            await self._desired.follow()
             if self._steps % LIVES_TICKS == 0:
                 await self._lives.look()
             if self._steps % FOLD_TICKS == 0:
@@ -144,13 +144,12 @@ class _Tending:
         else:
             self._ledger.note_trouble(None)
 
-    async def obey(self) -> None:
-        """Have the ledger go by the budgets and limits that the workers are given."""
-        snapshot = self._desired.snapshot
-        if snapshot is not None and snapshot.version != self._ledger.version:
-            rules: dict[str, Rule] = {rule.id: rule for rule in snapshot.budgets}
-            rules |= {rule.id: rule for rule in snapshot.limits}
-            await self._ledger.follow(rules, version=snapshot.version)
+
+async def _obey(ledger: LedgerService, snapshot: Snapshot) -> None:
+    """Have the ledger go by the budgets and limits that the workers are about to be given."""
+    rules: dict[str, Rule] = {rule.id: rule for rule in snapshot.budgets}
+    rules |= {rule.id: rule for rule in snapshot.limits}
+    await ledger.follow(rules, version=snapshot.version)
 
 
 @contextlib.asynccontextmanager

@@ -34,6 +34,8 @@ BATCH_MAX = 512
 """Questions in one transaction."""
 WAITING_MAX = 20_000
 """Questions taken in and not decided yet; beyond, connections are not read."""
+UNKNOWN_MAX = 100
+"""Rules that are not known, logged by name between two changes of the rules."""
 WANTS_MAX = 256
 """In one question."""
 UNSENT_BYTES_MAX = 4 << 20
@@ -87,6 +89,8 @@ class LedgerService:
         self._clock = clock
         self._host = host
         self._rules: dict[str, Rule] = {}
+        self._unknown: set[str] = set()
+        """Rules that were asked about and are not known, as far as that was logged."""
         self._rates = Rates()
         self._lines: dict[str, _Line] = {}
         self._waiting: deque[tuple[_Line, Ask, bool]] = deque()
@@ -131,6 +135,7 @@ class LedgerService:
         lowered = await self._ledger.know(budgets)
         # Who asks by a rule that is just gone is answered by what it said last.
         self._rules = self._rules | dict(rules)
+        self._unknown.clear()
         self.version = version
         if lowered:
             for holder, keys in (await self._ledger.leased_of(lowered)).items():
@@ -237,6 +242,8 @@ class LedgerService:
         match message:
             case Ask():
                 _check(message)
+                if not self._knows(message):
+                    return
                 while len(self._waiting) >= WAITING_MAX:
                     self._has_room.clear()
                     await self._has_room.wait()
@@ -337,15 +344,26 @@ class LedgerService:
                     line.send(Recall(tuple(sorted(found))))
             if waiters:
                 await asyncio.wait([waiter for _, (_, waiter) in waiters], timeout=RECALL_S)
-        except Exception as error:  # Whatever it is, the questions are answered without the neighbours' help.
+        except (SQLAlchemyError, OSError) as error:
             if not self.trouble:
                 _log.exception("neighbours cannot be asked for what they do not need")
             self.trouble = _reason(error)
-        finally:
+        finally:  # Whatever it was, the questions are answered without the neighbours' help.
             for line, recall in waiters:
                 line.recalls.remove(recall)
             self._waiting.extend([(line, ask, True) for line, ask, _ in refused])
             self._is_due.set()
+
+    def _knows(self, ask: Ask) -> bool:
+        """Tell whether there is an answer; without one, the worker is in doubt and does as its rule says."""
+        for want in ask.wants:
+            known = want.rule in self._rules or self._ledger.budget_of(account_key(want.rule, want.values)) is not None
+            if not known:
+                if want.rule not in self._unknown and len(self._unknown) < UNKNOWN_MAX:
+                    self._unknown.add(want.rule)
+                    _log.error("a question about %s is not answered: the keeper knows no such rule", want.rule)
+                return False
+        return True
 
     def _rule_of(self, key: str) -> Rule | None:
         name = key

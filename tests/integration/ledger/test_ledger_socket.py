@@ -151,11 +151,16 @@ async def test_half_a_message_changes_nothing(store: ControlStore, clock: FakeCl
         assert (await other.ask(want(0))).accounts[0].held == 0
 
 
-async def test_a_budget_that_nobody_knows_has_no_room(store: ControlStore, clock: FakeClock, tmp_path: Path) -> None:
-    async with serving(store, clock, tmp_path, usd_budget(1_000)):
+async def test_about_a_rule_that_the_keeper_does_not_know_the_worker_is_left_in_doubt(
+    store: ControlStore, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with serving(store, clock, tmp_path, usd_budget(1_000)) as service:
         line = await Line.open(tmp_path / "l.sock")
-        answer = await line.ask(want(1, rule="unheard of"))
-        assert (answer.is_granted, answer.accounts[0].limit) == (False, 0)
+        line.say(Ask(7, (want(1), want(1, rule="unheard of"))))
+        answer = await line.ask(want(0))
+        assert (answer.number, answer.accounts[0].held) == (1, 0)
+        await service.follow({"unheard of": usd_budget(5, "unheard of")})
+        assert (await line.ask(want(1), want(1, rule="unheard of"))).is_granted
 
 
 async def test_a_lowered_limit_holds_at_once_and_calls_leases_back(
