@@ -5,8 +5,6 @@ PYTHON ?= python3
 DATA ?= data
 PORT ?= 4000
 CONSOLE_PORT ?= 4080
-# Two tests at a time; all tests of a file in one process, so that what they share is started once.
-PYTEST_ARGS ?= -n 2 --dist loadfile
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
 # pip compiles on one core only.
@@ -29,9 +27,12 @@ up: setup
 setup: $(INSTALLED)
 	@:
 
+# Two at a time, but for whole installations, whose processes take both cores and whose faults have their times.
 test: setup $(DEV)
 	@scripts/need_chromium.sh $(BIN)/python
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 tests/unit tests/tidy tests/contract tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 tests/ui $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
 lint: setup $(DEV)
 	$(BIN)/ruff check
