@@ -15,6 +15,7 @@ from watchkeeper.core.call import Call
 from watchkeeper.testing import Delivery, Reply, StreamCut, Upstream, overloaded
 
 SHORT: dict[str, Any] = {"max_tokens": 50}
+STRICT = {"x-wk-tags": "strict-dollar"}
 
 
 @pytest.fixture(autouse=True)
@@ -264,19 +265,22 @@ def test_an_absurd_request_is_refused_and_takes_nobody_with_it(http: httpx.Clien
 def test_a_hold_counts_every_answer_that_is_paid_for(
     gateway: Gateway, http: httpx.Client, path: str, body: dict[str, Any], answers: int
 ) -> None:
-    reply = http.post(path, json={"model": "gpt-4o-mini", **body}, headers={"x-wk-tags": "strict-dollar"})
+    reply = http.post(path, json={"model": "gpt-4o-mini", **body}, headers=STRICT)
     assert charge_of(call_of(gateway, reply), "strict-dollar").held >= answers * 600
 
 
 def test_what_is_not_in_the_body_is_held_too(gateway: Gateway, http: httpx.Client) -> None:
     body = {"model": "gpt-4o-mini", "input": "go on", "previous_response_id": "resp_1", "max_output_tokens": 1}
-    reply = http.post("/responses", json=body, headers={"x-wk-tags": "strict-dollar"})
+    reply = http.post("/responses", json=body, headers=STRICT)
+    assert charge_of(call_of(gateway, reply), "strict-dollar").held >= 200_000 * 150
+    kept = {"type": "item_reference", "id": "msg_1"}
+    reply = http.post("/responses", json=body | {"previous_response_id": None, "input": [kept]}, headers=STRICT)
     assert charge_of(call_of(gateway, reply), "strict-dollar").held >= 200_000 * 150
     escaped = (
         b'{"model":"gpt-4o-mini","max_tokens":1,"messages":[{"role":"user","content":'
         b'[{"type":"\\u0069mage_url","\\u0069mage_url":{"url":"http://x"}}]}]}'
     )
-    reply = http.post("/chat/completions", content=escaped, headers={"x-wk-tags": "strict-dollar"})
+    reply = http.post("/chat/completions", content=escaped, headers=STRICT)
     assert charge_of(call_of(gateway, reply), "strict-dollar").held >= 50_000 * 150
 
 

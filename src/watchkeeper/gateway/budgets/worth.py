@@ -14,7 +14,9 @@ IMAGE_TOKENS_MAX = 50_000
 ELSEWHERE_TOKENS_MAX = 200_000
 """What an upstream may add that is not in the body, such as a stored conversation or a file: a common context."""
 CHARACTER_BYTES_MAX = 4
-_MARKS = (b"image", b"file", b"document", b"previous_response_id", b"conversation", b"\\u")
+_MARKS = (
+    b"image", b"file", b"document", b"previous_response_id", b"conversation", b"container", b"item_reference", b"\\u",
+)  # fmt: skip
 """Where none of them is, all that a request brings is text in its body."""
 SPREADS_MAX = 2_000
 """Routes whose calls are compared with what they could have used."""
@@ -170,7 +172,7 @@ def _is_text(body: bytes, *, may_refer: bool) -> bool:
     Each look through a body of 1 KB takes half a microsecond. What is no text is a part with a type, or kept elsewhere;
     any of these words can be written with escapes.
     """
-    if b'type"' in body or (may_refer and (b'_id"' in body or b'conversation"' in body)):
+    if b'type"' in body or (may_refer and (b'_id"' in body or b'conversation"' in body or b'container"' in body)):
         return not any(mark in body for mark in _MARKS)
     return b"\\" not in body or b"\\u" not in body
 
