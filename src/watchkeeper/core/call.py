@@ -17,9 +17,9 @@ CallStatus = Literal["ok", "error", "cancelled"]
 Surface = Literal["chat", "embeddings", "completions", "responses", "messages", "count_tokens", "passthrough"]
 """The API a client spoke. passthrough: a provider's own, carried as it is."""
 
-AttemptKind = Literal["first", "retry", "fallback", "changed", "continued", "summary"]
+AttemptKind = Literal["first", "retry", "fallback", "changed", "continued", "summary", "repair"]
 """Why an attempt was made. changed: again, with a shortened request. continued: goes on where a stream broke off.
-summary: shortens the request of another attempt."""
+summary: shortens the request of another attempt. repair: mends an answer that is not what its release asks for."""
 
 ServedFrom = Literal["", "upstream", "cache", "stale_cache", "set_answer"]
 """Where the client's answer came from; empty when it got none. set_answer: the text that the route states."""
@@ -52,6 +52,22 @@ ErrorClass = Literal[
     "internal",
 ]
 """Why a call or an attempt did not succeed; empty when it did."""
+
+
+Origin = Literal["client", "shadow", "replay"]
+"""Why a call was made. shadow: a copy of a client's, under a release that is tried. replay: an earlier one, again."""
+
+OutputStatus = Literal["", "ok", "repaired", "failed"]
+"""Whether the answer is what its release asks for; empty where it asks for nothing, or there is no answer."""
+
+
+class Hit(Struct, array_like=True, frozen=True, gc=False):
+    """A document that was found for a call."""
+
+    collection: str
+    document: str
+    version: str = ""
+    score: float | None = None
 
 
 class Attempt(Struct, array_like=True, gc=False, kw_only=True):
@@ -182,3 +198,20 @@ class Call(Struct, array_like=True, gc=False, kw_only=True):
     """The life of the worker whose leases the charges were drawn from, as in `money.leases.Hello`."""
     value_milli: int | None = None
     """Thousandths of a unit of value that the client says the call is worth; None when it said nothing."""
+    rollout: str = ""
+    """Id of the rollout that chose the release; empty where none ran."""
+    origin: Origin = "client"
+    origin_call: str = ""
+    """The call that this one repeats."""
+    output_schema: str = ""
+    """Id of the schema that the answer was held against; `json` for any JSON, empty where nothing was asked."""
+    output_status: OutputStatus = ""
+    output_path: str = ""
+    """Where the answer first departs from its schema, as a JSON pointer; of a repaired one, before the repair."""
+    output_error: str = ""
+    """In words."""
+    output_repairs: int = 0
+    """Attempts that were made to mend the answer."""
+    hits: list[Hit] = []
+    is_stale: bool = False
+    """Served from what was last known, while the keeper was not there."""

@@ -53,7 +53,7 @@ def _check(call: Call) -> None:
     """Refuse numbers that no column holds: the store would refuse the whole batch for one of them."""
     counts = [
         call.request_bytes, call.response_bytes, call.delivered_bytes, call.skipped_events, call.saved_nusd or 0,
-        call.value_milli or 0,
+        call.value_milli or 0, call.output_repairs,
         *astuple(call.usage or _NO_USAGE),
     ]  # fmt: skip
     for charge in call.charges:
@@ -82,7 +82,10 @@ def _call(call: Call, seen: Digest, priced: Priced, started_us: int, stored_us: 
         seen.words, call.served_from, call.saved_nusd, tuple(call.faults), call.change, call.skipped_events,
         usage.image_in, usage.image_out, usage.server_tools, priced.charged_nusd,
         tuple(call.budget_notes),
-        call.value_milli, request_hash(call),
+        call.value_milli, request_hash(call), call.rollout, call.origin, call.origin_call, call.output_schema,
+        call.output_status, call.output_path, call.output_repairs,
+        tuple([hit.collection for hit in call.hits]), tuple([hit.document for hit in call.hits]),
+        tuple([hit.version for hit in call.hits]), tuple([hit.score for hit in call.hits]), call.is_stale,
     )  # fmt: skip
 
 
@@ -109,7 +112,7 @@ def _body(call: Call, priced: Priced, started_us: int) -> Row:
         call.request_body, call.request_bytes, call.sent_body, response_names, response_values, call.response_body,
         call.response_bytes, call.delivered_bytes, call.chunk_offsets_us, call.usage_raw,
         *_columns_of(priced.lines), tuple(priced.line_attempts), priced.source, valid_from_ms, call.routing,
-        _rounded(call.cached_age_s),
+        _rounded(call.cached_age_s), call.output_error,
     )  # fmt: skip
 
 

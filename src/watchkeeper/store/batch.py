@@ -18,7 +18,8 @@ CALL_COLUMNS = (
     "input_preview", "output_preview", "words", "served_from", "saved_nusd", "faults", "change", "skipped_events",
     "image_in", "image_out", "server_tools", "charged_nusd",
     "budget_notes",
-    "value_milli", "request_hash",
+    "value_milli", "request_hash", "rollout", "origin", "origin_call", "output_schema", "output_status",
+    "output_path", "output_repairs", "hit_collections", "hit_documents", "hit_versions", "hit_scores", "is_stale",
 )  # fmt: skip
 ATTEMPT_COLUMNS = (
     "call_id", "call_started_at", "number", "provider", "model", "dialect", "started_ms", "connect_ms",
@@ -33,7 +34,7 @@ BODY_COLUMNS = (
     "request_bytes", "sent_body", "response_header_names", "response_header_values", "response_body",
     "response_bytes", "delivered_bytes", "chunk_offsets_us", "usage_raw", "line_buckets", "line_units",
     "line_nusd_per_million", "line_nusd", "line_attempts", "price_source", "price_valid_from", "routing",
-    "cached_age_s",
+    "cached_age_s", "output_error",
 )  # fmt: skip
 CHARGE_COLUMNS = ("call_id", "call_started_at", "key", "rule", "unit", "held", "drawn", "amount")
 

@@ -21,7 +21,7 @@ class Change:
     at: datetime
     actor: str
     kind: str
-    """`config`, `key`, `user`, `token`, `fault`, `cache`, `budget`, `review`."""
+    """`config`, `key`, `user`, `token`, `fault`, `cache`, `budget`, `review`, `release`."""
     summary: str
     detail: dict[str, Any]
 

@@ -17,6 +17,7 @@ from watchkeeper.store.alerts import Alerts
 from watchkeeper.store.budget_edits import BudgetEdits
 from watchkeeper.store.changes import Changes
 from watchkeeper.store.cost_reviews import CostReviews
+from watchkeeper.store.environments import Environments
 from watchkeeper.store.faults import Faults
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.ledger import Ledger
@@ -24,6 +25,7 @@ from watchkeeper.store.outbox import Outbox
 from watchkeeper.store.people import People
 from watchkeeper.store.prices import Prices
 from watchkeeper.store.purges import Purges
+from watchkeeper.store.releases import Releases
 from watchkeeper.store.tables import REVISION
 
 BUSY_S = 30
@@ -47,6 +49,7 @@ class ControlStore:
         self.budget_edits = BudgetEdits(engine, clock)
         self.changes = Changes(engine, clock)
         self.cost_reviews = CostReviews(engine, clock)
+        self.environments = Environments(engine, clock)
         self.faults = Faults(engine, clock)
         self.keys = Keys(engine, clock)
         self.ledger = Ledger(engine, clock)
@@ -54,6 +57,7 @@ class ControlStore:
         self.people = People(engine, clock)
         self.prices = Prices(engine, clock)
         self.purges = Purges(engine, clock)
+        self.releases = Releases(engine, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> Self:

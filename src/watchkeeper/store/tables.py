@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0006"
+REVISION = "0008"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
@@ -301,4 +301,141 @@ cost_reviews = Table(
     Column("note", Text, nullable=False),
     Column("figures", JSON, nullable=False),
     Index("cost_reviews_week", "week", "owner"),
+)
+releases = Table(
+    "releases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("feature", String(200), nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("parent", String(40), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Index("releases_feature", "feature", "number"),
+)
+"""`recipe` is canonical JSON, of which `id` is the hash; it never changes."""
+release_heads = Table(
+    "release_heads",
+    metadata,
+    Column("feature", String(200), primary_key=True),
+    Column("release", String(40), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+)
+"""What the next change of a feature is made from; a push that was made from another one is a conflict."""
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Index("blocks_name", "name", "at"),
+)
+environment_history = Table(
+    "environment_history",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("feature", String(200), nullable=False),
+    Column("environment", String(100), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(30), nullable=False),
+    Column("release", String(40), nullable=False),
+    Column("rollout", JSON),
+    Column("effective_at", DateTime, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("review", Integer),
+    Column("eval_run", String(100), nullable=False),
+    Index("environment_history_number", "feature", "environment", "number", unique=True),
+    Index("environment_history_effective", "feature", "environment", "effective_at"),
+)
+"""Append-only. `number` counts the rows of one feature in one environment; the latest one holds."""
+review_requests = Table(
+    "review_requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("feature", String(200), nullable=False),
+    Column("release", String(40), nullable=False),
+    Column("environment", String(100), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("requested_by", String(200), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("closed_at", DateTime),
+    Index("review_requests_feature", "feature", "environment", "state"),
+)
+review_votes = Table(
+    "review_votes",
+    metadata,
+    Column("request", Integer, primary_key=True, autoincrement=False),
+    Column("by", String(200), primary_key=True),
+    Column("verdict", String(20), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("comment", Text, nullable=False),
+)
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("environment", String(100), nullable=False),
+    Column("feature", String(200), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ended_at", DateTime),
+    Column("ended_by", String(200), nullable=False),
+    Index("freezes_ended_at", "ended_at"),
+)
+"""`feature` is `*` where every feature is meant."""
+gate_results = Table(
+    "gate_results",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("release", String(40), nullable=False),
+    Column("gate", String(200), nullable=False),
+    Column("run", String(100), nullable=False),
+    Column("has_passed", Boolean, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Index("gate_results_release", "release", "gate"),
+)
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("feature", String(200), nullable=False),
+    Column("environment", String(100), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("baseline", String(40), nullable=False),
+    Column("arms", JSON, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("step_at", DateTime, nullable=False),
+    Column("standing", Integer, nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("started_by", String(200), nullable=False),
+    Column("ended_at", DateTime),
+    Column("outcome", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("rollouts_state", "state"),
+    Index("rollouts_feature", "feature", "environment", "started_at"),
+)
+"""`standing` is the number of the history's row that the rollout wrote last: another one in force ends it."""
+rollout_looks = Table(
+    "rollout_looks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("rollout", String(40), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("decision", String(20), nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Index("rollout_looks_rollout", "rollout", "id"),
 )
