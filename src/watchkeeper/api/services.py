@@ -1,7 +1,7 @@
 """What the control API and the console are built on; put together by `server`."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,10 @@ class CostBasis:
     """What a call costs that uses so much at a target at a Unix time (ns), in nano-dollars; None when not known."""
 
 
+async def _nothing_to_tell() -> None:
+    """No worker follows this process."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The keeper's parts, as far as questions and commands need them."""
@@ -80,5 +84,9 @@ class Services:
     """Budgets that the configuration file has, without what people have edited."""
     cost_basis: Callable[[], CostBasis] = CostBasis
     """Empty where nothing is known of the configuration."""
+    on_release_change: Callable[[], Awaitable[None]] = _nothing_to_tell
+    """Called after what is live has changed: the workers must know before the moment from which it holds."""
+    arrival: Callable[[], Mapping[str, int]] = dict[str, int]
+    """Which version of what is live each running worker serves; empty when no keeper runs."""
     notifications: Callable[[], Notifications] = Notifications
     """Who is told of alerts."""

@@ -16,6 +16,7 @@ from watchkeeper.gateway.decoding import UNREADABLE
 from watchkeeper.gateway.plan import KNOWN_KEYS_MAX, Plan
 from watchkeeper.gateway.refusals import KeyMissing, KeyRefused, TenantMismatch
 from watchkeeper.gateway.snapshot import KeyEntry
+from watchkeeper.releases.recipe import is_release_id
 
 CREDENTIAL_WORDS = (
     b"authorization",
@@ -50,7 +51,7 @@ VALUE_LENGTH_MAX = 200
 class Attribution:
     """What one request's headers say of feature, tenant, subject, session, tags, metadata and value."""
 
-    __slots__ = ("feature", "metadata", "session", "subject", "tags", "tenant", "value_milli")
+    __slots__ = ("environment", "feature", "metadata", "release", "session", "subject", "tags", "tenant", "value_milli")
 
     def __init__(self) -> None:
         self.feature = ""
@@ -60,6 +61,9 @@ class Attribution:
         self.tags: list[str] = []
         self.metadata: dict[str, str] = {}
         self.value_milli: int | None = None
+        self.release = ""
+        """Of a prompt that the client has rendered itself."""
+        self.environment = ""
 
 
 def _field(name: str) -> Callable[[Attribution, str], None]:
@@ -79,6 +83,12 @@ def _value(found: Attribution, value: str) -> None:
     """Read units of value; what is not plain digits with at most three decimals is left out."""
     if said := _UNITS.fullmatch(value.strip()):
         found.value_milli = int(said[1]) * 1000 + int((said[2] or "").ljust(3, "0"))
+
+
+def _release(found: Attribution, value: str) -> None:
+    """Take what has the form of a release's id; anything else says nothing."""
+    if is_release_id(value.strip()):
+        found.release = value.strip()
 
 
 _UNITS = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
@@ -110,6 +120,8 @@ _OWN: dict[bytes, Callable[[Attribution, str], None]] = {
     b"x-wk-session": _field("session"),
     b"x-wk-tags": _tags,
     b"x-wk-value": _value,
+    b"x-wk-release": _release,
+    b"x-wk-environment": _field("environment"),
 }
 _ALIASES: dict[bytes, Callable[[Attribution, str], None]] = {
     # the headers that clients of other gateways already send
@@ -276,6 +288,8 @@ class Admission:
         call.metadata = found.metadata
         call.subject = found.subject
         call.value_milli = found.value_milli
+        call.release = found.release
+        call.environment = found.environment or call.environment
         bound_to = call.tenant
         call.tenant = bound_to or found.tenant
         if found.tenant and found.tenant != call.tenant:

@@ -106,7 +106,7 @@ class Attempts:
             record_limit=RECORDED_BODY_BYTES_MAX,
             reader=way.reader,
             begin=_Beginning(passage),
-            commits_late=passage.route is not None and passage.route.commit == "complete",
+            commits_late=passage.holds_back or (passage.route is not None and passage.route.commit == "complete"),
             is_committed=passage.is_committed,
             timeouts=timeouts,
             ends_by=passage.ends_by,

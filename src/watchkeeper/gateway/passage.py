@@ -7,6 +7,7 @@ from watchkeeper.gateway.course import Course
 from watchkeeper.gateway.neutral import EventWriter, Prompt
 from watchkeeper.gateway.plan import PreparedRoute
 from watchkeeper.gateway.relay import Relay
+from watchkeeper.gateway.shelf import Serving
 from watchkeeper.gateway.surfaces.room import ReplyFrame, Room
 from watchkeeper.gateway.surfaces.views import View
 from watchkeeper.gateway.tab import Tab
@@ -58,6 +59,19 @@ class Passage(Struct, eq=False):
     """Of a stream that a later attempt may continue."""
     is_sdk_retry: bool = False
     """The client's library says that it has tried before."""
+    serving: Serving | None = None
+    """The release that serves the call, where the client names a feature."""
+    asked: Room | None = None
+    """The API that the body is written in, where that is not the client's."""
+    holds_back: bool = False
+    """The client gets nothing of a stream before all of it is there."""
+    most_nusd: int | None = None
+    """What the release allows for the call."""
+
+    @property
+    def written_in(self) -> Room:
+        """The API that the body is written in."""
+        return self.asked or self.room
 
     @property
     def may_continue(self) -> bool:

@@ -28,10 +28,12 @@ from watchkeeper.gateway.recorder import Recorder
 from watchkeeper.gateway.refusals import BudgetExceeded, Defect, NotReady, NotRecorded, Refusal
 from watchkeeper.gateway.remedies import from_cache, keep, set_answer
 from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, refusal_reply
+from watchkeeper.gateway.serving import Features
 from watchkeeper.gateway.settle import add_up
 from watchkeeper.gateway.shortening import limit_output
 from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry
 from watchkeeper.gateway.surfaces.room import Room
+from watchkeeper.gateway.surfaces.views import FEATURE_PREFIX
 from watchkeeper.gateway.tab import Tab
 from watchkeeper.gateway.wire.server import Exchange
 from watchkeeper.money.prices import MODEL_NAME_MAX
@@ -51,6 +53,7 @@ class Parts:
     passing: Passing
     cache: Cache
     purse: Purse
+    features: Features
     recorder: Recorder
     meters: Meters
 
@@ -122,6 +125,9 @@ class Pipeline:
         """Carry a call from its admission to what its client is to be told."""
         plan, route = self._admit(passage)
         purse = self._parts.purse
+        if passage.serving is not None:
+            await self._parts.features.render(passage, passage.serving)
+        self._bound(passage, route)
         tab = passage.tab = await purse.admit(passage)
         if route.cache is not None:
             reply = self._look_up(passage, route)
@@ -142,6 +148,7 @@ class Pipeline:
         if plan is None:
             raise NotReady("The gateway has no configuration yet. It is starting; try again in a few seconds.")
         call.snapshot = plan.snapshot.version
+        call.is_stale = self._parts.features.is_stale
         admission = self._parts.admission
         entry = admission.identify(plan, request.headers)
         call.request_body = request.body[:RECORDED_BODY_BYTES_MAX]
@@ -157,14 +164,25 @@ class Pipeline:
         if view.person:
             self._parts.admission.attribute_user(call, view.person)
         call.is_stream = bool(view.stream)
-        route = passage.route = plan.resolve(view.model if view.models is None else view.models[0])
-        if isinstance(route.missing_max_tokens, int) and view.output_limit[1] is None:
-            limit_output(passage, route.missing_max_tokens)
+        model = view.model if view.models is None else view.models[0]
+        if model.startswith(FEATURE_PREFIX):
+            model = self._parts.features.serve(passage, model)
+        route = passage.route = plan.resolve(model)
         call.route = route.name
-        passage.ends_by = passage.zero + min(route.timeouts.total_s, patience_s(request.headers, call.is_stream))
         passage.is_sdk_retry = is_sdk_retry(request.headers)
         self._parts.recorder.require_room()
         return plan, route
+
+    def _bound(self, passage: Passage, route: PreparedRoute) -> None:
+        """Set how long the answer may become, and until when it must be there."""
+        view, call = passage.view, passage.call
+        assert view is not None
+        if isinstance(route.missing_max_tokens, int) and view.output_limit[1] is None:
+            limit_output(passage, route.missing_max_tokens)
+        patient_s = patience_s(passage.exchange.request.headers, call.is_stream)
+        if passage.serving is not None:
+            patient_s = min(patient_s, passage.serving.timeout_s)
+        passage.ends_by = passage.zero + min(route.timeouts.total_s, patient_s)
 
     def _look_up(self, passage: Passage, route: PreparedRoute) -> Reply | None:
         """Answer from the cache where the same was asked before; otherwise note under which key the answer is kept."""

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from watchkeeper.core.call import ErrorClass
-from watchkeeper.core.errors import CallerError, InternalError, WatchkeeperError
+from watchkeeper.core.errors import CallerError, InternalError, UpstreamError, WatchkeeperError
 
 
 class Refusal(WatchkeeperError):
@@ -76,6 +76,32 @@ class ModelUnknown(Refusal, CallerError):
     code = "model_not_found"
     http_status = 404
     error_class = "not_found"
+
+
+class NothingLive(Refusal, CallerError):
+    """The feature serves nothing in this environment."""
+
+    code = "feature_not_live"
+    http_status = 404
+    error_class = "not_found"
+
+
+class ReleaseMissing(Refusal, CallerError):
+    """There is no such release of the feature."""
+
+    code = "release_not_found"
+    http_status = 404
+    error_class = "not_found"
+
+
+class RetrievalFailed(Refusal, UpstreamError):
+    """The documents that the prompt needs were not found in time; no model was asked."""
+
+    code = "retrieval_failed"
+    http_status = 502
+    error_class = "upstream_error"
+    error_type = "server_error"
+    may_retry = True
 
 
 class PathUnknown(Refusal, CallerError):

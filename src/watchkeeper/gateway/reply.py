@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+from watchkeeper.core.call import Call
 from watchkeeper.core.money import usd
 from watchkeeper.gateway.judge import status_for_client
 from watchkeeper.gateway.outcome import Answer, Failure
@@ -137,8 +138,18 @@ def own_headers(passage: Passage, overhead_ms: float) -> bytes:
     name = "request-id" if passage.room.family == "anthropic" else "x-request-id"
     return (
         f"{name}: {call_id}\r\nx-wk-call-id: {call_id}\r\nx-wk-attempts: {len(call.attempts)}\r\n"
-        f"x-wk-overhead-ms: {overhead_ms:.3f}\r\n{_where(passage)}{cost}\r\n"
+        f"x-wk-overhead-ms: {overhead_ms:.3f}\r\n{_where(passage)}{_under(call)}{cost}\r\n"
     ).encode() + (passage.tab.headers if passage.tab is not None else b"")
+
+
+def _under(call: Call) -> str:
+    """Name the release that served the call, whether its answer was mended, and whether what is known is old."""
+    if not (call.release or call.is_stale):
+        return ""
+    told = f"x-wk-release: {call.release}\r\n" if call.release else ""
+    if call.output_status:
+        told += f"x-wk-output: {call.output_status}\r\n"
+    return told + "x-wk-stale: true\r\n" if call.is_stale else told
 
 
 def _where(passage: Passage) -> str:

@@ -14,9 +14,10 @@ _FIELDS = {
 
 def limit_output(passage: Passage, tokens: int) -> None:
     """Ask for an answer of at most so many tokens; where an answer has no length, nothing is changed."""
-    name = _FIELDS.get(passage.call.surface)
+    room = passage.written_in
+    name = _FIELDS.get(room.surface)
     if name is None:
         return
     passage.body = patch(passage.body, {name: b"%d" % tokens})
     passage.prompt = None
-    passage.view = passage.room.read(passage.body)
+    passage.view = room.read(passage.body)

@@ -41,8 +41,9 @@ def open_way(passage: Passage, target: PreparedTarget) -> Way:
         CannotCarry: the target's dialect has no place for something in the request.
         BadRequest: the request is not what its surface takes.
     """
-    surface = passage.call.surface
-    endpoint, translation = target.endpoints.get(surface), passage.room.translation
+    surface, asked = passage.call.surface, passage.written_in
+    translation = passage.room.translation
+    endpoint = target.endpoints.get(surface) if asked is passage.room else None
     if endpoint is not None and not (passage.may_continue and translation is not None):
         return _native(passage, target, endpoint)
     if endpoint is not None and translation is not None:
@@ -95,13 +96,16 @@ def _native(passage: Passage, target: PreparedTarget, endpoint: Endpoint) -> Way
 def _translated(passage: Passage, target: PreparedTarget, translation: Translation) -> Way:
     prompt = passage.prompt
     if prompt is None:
-        prompt = passage.prompt = translation.prompt_of(passage.body)
+        asked = passage.written_in.translation
+        assert asked is not None
+        prompt = passage.prompt = asked.prompt_of(passage.body)
         for name in ("models", "variables"):
             prompt.others.pop(name, None)
     try:
         body = target.dialect.request_body(prompt, target.model)
     except CannotCarry as problem:
-        raise CannotCarry(translation.field_of(passage.body, problem.field), problem.why) from None
+        asked = passage.written_in.translation or translation
+        raise CannotCarry(asked.field_of(passage.body, problem.field), problem.why) from None
     reader = None
     if passage.call.is_stream:
         passage.writer = translation.event_writer(passage.frame)

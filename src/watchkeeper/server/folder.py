@@ -62,6 +62,26 @@ class DataFolder:
         return self.root / "snapshot"
 
     @property
+    def live(self) -> Path:
+        """Which release each feature serves in each environment, sealed with the node key."""
+        return self.root / "live"
+
+    @property
+    def releases(self) -> Path:
+        """A file for each release, sealed with the node key."""
+        return self.root / "releases"
+
+    @property
+    def serving(self) -> Path:
+        """What each worker serves: the version of `live` that it has."""
+        return self.run / "serving"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Touched by the keeper while it is there."""
+        return self.run / "keeper.alive"
+
+    @property
     def socket(self) -> Path:
         """Where the keeper answers the command line."""
         return self.run / "keeper.sock"
@@ -122,7 +142,7 @@ class DataFolder:
         """
         try:
             self.root.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-            for path in (self.run, self.spool, self.meters, self.holds):
+            for path in (self.run, self.spool, self.meters, self.holds, self.releases, self.serving):
                 path.mkdir(mode=OWNER_ONLY, exist_ok=True)
             self.check_version()
             mark = self.root / "VERSION"

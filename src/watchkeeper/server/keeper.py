@@ -34,6 +34,7 @@ from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.ledger import LedgerService
+from watchkeeper.server.live import LiveReleases
 from watchkeeper.server.lives import Lives, Surroundings
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.prices import stored_book
@@ -83,6 +84,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         desired = DesiredState(Path(options.config), stores.control, book, pricer, file)
         host = folder.host_id()
         settler = LoopSettler(stores.control.ledger, asyncio.get_running_loop(), host=host)
+        live = LiveReleases(stores.control, folder, secrets.derive("live"), clock)
         drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer, clock=clock, settler=settler)
         ledger = LedgerService(stores.control.ledger, clock, host=host)
         around = Surroundings(
@@ -98,6 +100,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             secrets,
             clock,
             desired=desired,
+            live=live,
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
             statuses={"ingest": drain.status, "ledger": ledger.status},
         )
@@ -106,7 +109,8 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         await desired.compile()
         app = build_api(services)
         mount(app, services)
-        tending = _Tending(desired, ledger, lives)
+        await live.follow()
+        tending = _Tending(desired, ledger, lives, live)
         await ledger.start(folder.ledger_socket)
         drain.start()
         try:
@@ -124,8 +128,9 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
 class _Tending:
     """Keeps the snapshot, and with it the ledger, in step with what is wanted and with workers that come and go."""
 
-    def __init__(self, desired: DesiredState, ledger: LedgerService, lives: Lives) -> None:
+    def __init__(self, desired: DesiredState, ledger: LedgerService, lives: Lives, live: LiveReleases) -> None:
         self._desired = desired
+        self._live = live
         self._ledger = ledger
         self._lives = lives
         self._steps = 0
@@ -134,6 +139,7 @@ class _Tending:
         """Look once; whatever fails is told by the ledger's status and tried again."""
         self._steps += 1
         try:
+            await self._live.follow()
             await self._desired.follow()
             if self._steps % LIVES_TICKS == 0:
                 await self._lives.look()

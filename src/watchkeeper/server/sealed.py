@@ -7,6 +7,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from watchkeeper.core.errors import OperatorError
+from watchkeeper.server.folder import DataFolder
 
 _NONCE_BYTES = 12
 
@@ -50,3 +51,8 @@ class SealedFile:
                 f"{self.path} was sealed with another node key or has been changed. "
                 "Restore the node.key that belongs to this data folder; the file is written anew at the next change."
             ) from None
+
+
+def release_file(folder: DataFolder, key: bytes, release: str) -> SealedFile:
+    """Return where a release's canonical recipe is kept for the workers."""
+    return SealedFile(folder.releases / release, key)

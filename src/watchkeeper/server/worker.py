@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.core.clock import SystemClock
+from watchkeeper.gateway import live
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.app import App
 from watchkeeper.gateway.attempts import Attempts
@@ -38,19 +40,23 @@ from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
 from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.recorder import NoRecorder, SpoolRecorder
+from watchkeeper.gateway.serving import Features
+from watchkeeper.gateway.shelf import Shelf
 from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
 from watchkeeper.server import local_socket
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
-from watchkeeper.server.sealed import SealedFile, SealError
+from watchkeeper.server.sealed import SealedFile, SealError, release_file
 from watchkeeper.spool.writer import SpoolWriter
 
-TICK_S = 0.25
-"""How often a worker looks for a new snapshot: a change is served well within a second."""
-PUBLISH_TICKS = 4
+TICK_S = 0.1
+"""How often a worker looks for what is live and for a new snapshot: a change is served well within a second."""
+PUBLISH_TICKS = 10
 """Ticks between two publications of the meters."""
+KEEPER_SILENT_S = 5.0
+"""A keeper that gives no sign of life for so long is not there, and what is served may be old."""
 YOUNG_OBJECTS_MAX = 20_000
 """New objects between two looks for cycles; with Python's default they took 7 % of a worker's time."""
 DRAIN_S = 30.0
@@ -82,6 +88,8 @@ class Worker:
         self._parent = os.getppid()
         self._snapshot_file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
         self._snapshot_stamp: tuple[int, int] = (0, 0)
+        self._live_file = SealedFile(folder.live, secrets.derive("live"))
+        self._live_stamp: tuple[int, int] = (0, 0)
         self._ticks = 0
         self.spool = SpoolWriter(folder.spool / options.name, secrets.derive("spool"), loop=loop, clock=clock)
         self._recorder = SpoolRecorder(self.spool)
@@ -101,6 +109,8 @@ class Worker:
         self._healths = HealthBook(BreakerTable(folder.breakers))
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
         attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock), Ratios(clock))
+        key = secrets.derive("live")
+        self.features = Features(Shelf(lambda release: release_file(folder, key, release).read()))
         parts = Parts(
             clock=clock,
             worker=options.name,
@@ -110,6 +120,7 @@ class Worker:
             passing=Passing(attempts),
             cache=self.cache,
             purse=self.purse,
+            features=self.features,
             recorder=self._recorder if options.records else NoRecorder(),
             meters=self.meters,
         )
@@ -120,6 +131,7 @@ class Worker:
     async def start(self) -> None:
         """Take in the present snapshot and begin to listen."""
         self._take_snapshot()
+        self._take_live()
         await self.spool.start()
         self.watchdog.start()
         self.teller.start()
@@ -131,10 +143,13 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TICK_S)
             self._take_snapshot()
+            self._take_live()
             self.purse.tick(self.spool.counters["written"])
             self._ticks += 1
             if self._ticks % PUBLISH_TICKS == 0:
                 self._publish()
+                self._tell_what_is_served()
+                self.features.is_stale = self._is_keeper_silent()
 
     async def stop(self) -> None:
         """Finish the calls under way, then leave nothing unwritten."""
@@ -164,6 +179,33 @@ class Worker:
         self.cache.purge(snapshot.purges)
         self.purse.follow(snapshot)
         self._recorder.follow(snapshot.durability)
+
+    def _take_live(self) -> None:
+        try:
+            found = self._live_file.path.stat()
+            stamp = (found.st_mtime_ns, found.st_ino)
+            if stamp == self._live_stamp:
+                return
+            self.features.follow(live.decode(self._live_file.read()))
+        except FileNotFoundError:
+            return
+        except (OSError, SealError, msgspec.MsgspecError) as error:
+            _log.error("what is live cannot be read and what was serves on: %s", error)
+            return
+        self._live_stamp = stamp
+        self._tell_what_is_served()
+
+    def _tell_what_is_served(self) -> None:
+        try:
+            (self._folder.serving / self._options.name).write_text(str(self.features.live.version))
+        except OSError as error:  # a full disk; it is told again when there is room
+            _log.warning("what is served cannot be told: %s", error.strerror)
+
+    def _is_keeper_silent(self) -> bool:
+        try:
+            return time.time() - self._folder.heartbeat.stat().st_mtime > KEEPER_SILENT_S
+        except FileNotFoundError:
+            return True
 
     def _why_not_ready(self) -> str:
         if self.pipeline.plan is None:

@@ -25,11 +25,14 @@ from watchkeeper.gateway.failover import Failover
 from watchkeeper.gateway.faults import Injector
 from watchkeeper.gateway.fitting import Fitter
 from watchkeeper.gateway.health import HealthBook
+from watchkeeper.gateway.live import Live, Standing
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
 from watchkeeper.gateway.ratios import Ratios
+from watchkeeper.gateway.serving import Features
+from watchkeeper.gateway.shelf import Shelf
 from watchkeeper.gateway.snapshot import (
     BreakerSettings,
     KeyEntry,
@@ -45,6 +48,8 @@ from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.genai import installed
+from watchkeeper.releases.recipe import Recipe, canonical, release_id
+from watchkeeper.releases.standing import Rollout
 from watchkeeper.testing import MemoryLedger, MemoryRecorder, wait_until
 
 PROVIDER_KEY = "sk-fake-of-the-provider"
@@ -77,6 +82,9 @@ class Gateway:
         self.purse = Purse(self.clock, worker="worker-0", holder="worker-0.1")
         self.purse.draw_on(self.ledger)
         self.ledger.on_recall.append(self.purse.on_recall)
+        self.features = Features(Shelf(self._recipe))
+        self.recipes: dict[str, bytes] = {}
+        """What is pushed, by id."""
         self.healths = HealthBook(BreakerTable())
         self.pseudonym = SUBJECTS.of
         self.mute = socket.create_server(("127.0.0.1", 0))
@@ -134,6 +142,21 @@ class Gateway:
     def key(self) -> str:
         return self.keys["plain"].key
 
+    def push(self, recipe: Recipe, *, environment: str = "production", rollout: Rollout | None = None) -> str:
+        """Have a release serve its feature from now on, and return its id."""
+        release = release_id(recipe)
+        self.recipes[release] = canonical(recipe)
+        live = self.features.live
+        name = f"{recipe.feature}@{environment}"
+        standing = Standing(self.clock.unix_ns() - 1, release, rollout)
+        self.run(lambda: self.features.follow(Live(live.version + 1, {**live.standings, name: (standing,)})))
+        return release
+
+    def _recipe(self, release: str) -> bytes:
+        if release not in self.recipes:
+            raise FileNotFoundError(release)
+        return self.recipes[release]
+
     def call(self, call_id: str | None) -> Call:
         """Return the record of a call, which may come a moment after its answer."""
         return wait_until(lambda: next((call for call in self.recorder.calls if call.id == call_id), None))
@@ -182,6 +205,7 @@ class Gateway:
             passing=Passing(attempts),
             cache=self.cache,
             purse=self.purse,
+            features=self.features,
             recorder=self.recorder,
             meters=Meters("worker-0"),
         )

@@ -61,7 +61,7 @@ class Purse:
             LimitReached, Runaway, BudgetUnsure: it is refused.
             BadRequest: it says itself what it may cost, and that is no amount.
         """
-        wish = most_of(passage.exchange.request.headers)
+        wish = most_of(passage.exchange.request.headers, passage.most_nusd)
         if self._has_guard:
             self._guard(passage)
         if not self._accounts.has_rules and wish is None:

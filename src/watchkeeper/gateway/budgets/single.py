@@ -21,21 +21,30 @@ LEAST_ANSWER_TOKENS = 16
 """An answer that would have to be shorter is not asked for."""
 
 
-def most_of(headers: Mapping[bytes, bytes]) -> Budget | None:
-    """Return what a client itself allows for its call (`x-wk-max-cost`, in US dollars); None where it says nothing.
+def most_of(headers: Mapping[bytes, bytes], release_nusd: int | None = None) -> Budget | None:
+    """Return what a client itself allows for its call (`x-wk-max-cost`, in US dollars), or its release if that is less.
+
+    None where neither says anything.
 
     Raises:
         BadRequest: it is no amount.
     """
     said = headers.get(b"x-wk-max-cost")
     if said is None:
-        return None
+        return None if release_nusd is None else _most("release", release_nusd)
     if not _DOLLARS.match(said):
         raise BadRequest(
             "`x-wk-max-cost` must be an amount in US dollars, such as 0.05. Nothing was sent upstream.",
             param="x-wk-max-cost",
         )
-    return Budget("x-wk-max-cost", (("request", "*"),), "nusd", nusd(said.decode()), Window("lifetime"))
+    wished = nusd(said.decode())
+    if release_nusd is not None and release_nusd < wished:
+        return _most("release", release_nusd)
+    return _most("x-wk-max-cost", wished)
+
+
+def _most(name: str, limit_nusd: int) -> Budget:
+    return Budget(name, (("request", "*"),), "nusd", limit_nusd, Window("lifetime"))
 
 
 def see_that_it_fits(passage: Passage, budgets: tuple[Budget, ...], worth: Worth, rates: Dearest | None) -> Worth:

@@ -9,6 +9,8 @@ from msgspec import Raw, Struct
 from watchkeeper.gateway.decoding import ABSENT
 from watchkeeper.gateway.refusals import BadRequest
 
+FEATURE_PREFIX = "feature/"
+"""Begins the name of a feature, where others name a model; its release then brings the prompt."""
 MODELS_MAX = 20
 TOKENS_MAX = 1_000_000_000
 """A limit beyond this is none."""
@@ -69,7 +71,7 @@ class StreamOptions(Struct, gc=False):
 class ChatView(_Tiered, gc=False, kw_only=True):
     """A chat request."""
 
-    messages: Raw
+    messages: Raw = ABSENT
     model: str = ""
     models: list[str] | None = None
     stream: bool | None = None
@@ -99,7 +101,6 @@ class ChatView(_Tiered, gc=False, kw_only=True):
 class CompletionsView(ChatView, gc=False):
     """A legacy completions request."""
 
-    messages: Raw = ABSENT
     prompt: Raw = ABSENT
     best_of: Any = None
 
@@ -180,7 +181,7 @@ class MessagesMetadata(Struct, gc=False):
 class MessagesView(_Tiered, gc=False, kw_only=True):
     """A request of the Messages API, or of its counting of tokens."""
 
-    messages: Raw
+    messages: Raw = ABSENT
     model: str = ""
     models: list[str] | None = None
     stream: bool | None = None
@@ -218,7 +219,7 @@ def read_chat(body: bytes) -> ChatView:
         BadRequest: the body is not UTF-8, not JSON, lacks a field or has one of the wrong type.
     """
     view = _read(_chat, body)
-    require_list(view.messages, "messages", "messages")
+    _require_messages(view.messages, view.model)
     return view
 
 
@@ -243,7 +244,7 @@ def read_responses(body: bytes) -> ResponsesView:
 def read_messages(body: bytes) -> MessagesView:
     """Read a request of the Messages API; raises as `read_chat`."""
     view = _read(_messages, body)
-    require_list(view.messages, "messages", "messages")
+    _require_messages(view.messages, view.model)
     return view
 
 
@@ -256,6 +257,13 @@ def _read(decode: Callable[[bytes], Seen], body: bytes) -> Seen:
     if not view.model or view.models is not None:
         _require_model(view)
     return view
+
+
+def _require_messages(messages: Raw, model: str) -> None:
+    if messages:
+        require_list(messages, "messages", "messages")
+    elif not model.startswith(FEATURE_PREFIX):
+        raise BadRequest("`messages` is required.", param="messages")
 
 
 def require_list(value: Raw, name: str, of: str) -> None:
