@@ -65,6 +65,8 @@ class Passage(Struct, eq=False):
     """The API that the body is written in, where that is not the client's."""
     holds_back: bool = False
     """The client gets nothing of a stream before all of it is there."""
+    remade: bytes | None = None
+    """The client's answer, where it had to be written anew because the upstream's did not fit."""
     most_nusd: int | None = None
     """What the release allows for the call."""
 

@@ -20,6 +20,7 @@ from watchkeeper.gateway.failover import Failover
 from watchkeeper.gateway.judge import status_for_client
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.outcome import Answer, Failure
+from watchkeeper.gateway.outputs import Outputs
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage
 from watchkeeper.gateway.passing import PASSTHROUGH, READS, Passing
 from watchkeeper.gateway.patience import is_sdk_retry, patience_s
@@ -27,9 +28,10 @@ from watchkeeper.gateway.plan import Plan, PreparedRoute
 from watchkeeper.gateway.recorder import Recorder
 from watchkeeper.gateway.refusals import BudgetExceeded, Defect, NotReady, NotRecorded, Refusal
 from watchkeeper.gateway.remedies import from_cache, keep, set_answer
-from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, refusal_reply
+from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, made_up_reply, refusal_reply
 from watchkeeper.gateway.serving import Features
 from watchkeeper.gateway.settle import add_up
+from watchkeeper.gateway.shadows import Shadows
 from watchkeeper.gateway.shortening import limit_output
 from watchkeeper.gateway.snapshot import KeyEntry, ProviderEntry
 from watchkeeper.gateway.surfaces.room import Room
@@ -54,6 +56,8 @@ class Parts:
     cache: Cache
     purse: Purse
     features: Features
+    outputs: Outputs
+    shadows: Shadows
     recorder: Recorder
     meters: Meters
 
@@ -107,6 +111,15 @@ class Pipeline:
         reply = await self._record(passage, reply)
         self._parts.meters.count(passage.call)
         reply.send(exchange)
+        if passage.serving is not None and passage.serving.shadow:
+            self._parts.shadows.cast(passage, self._repeat)
+
+    def _repeat(self, exchange: Exchange, original: Passage) -> Coroutine[None, None, None]:
+        """Make a call once more, for nobody."""
+        passage = self._begin(exchange, original.room)
+        passage.call.origin, passage.call.origin_call = "shadow", original.call.id
+        passage.call.rollout = original.call.rollout
+        return self._see_through(passage, self._work)
 
     def _begin(self, exchange: Exchange, room: Room) -> Passage:
         request = exchange.request
@@ -139,6 +152,8 @@ class Pipeline:
         if tab is not None:
             await purse.hold(passage, tab, course.targets + route.further)
         outcome = await self._parts.failover.carry(passage, route, course)
+        if passage.holds_back and isinstance(outcome, Answer):
+            outcome = await self._parts.outputs.hold_against(passage, course, outcome)
         self._finish(passage)
         return self._conclude(passage, route, outcome)
 
@@ -239,6 +254,10 @@ class Pipeline:
             case Answer():
                 call.reported_model = outcome.model
                 call.served_from = "upstream"
+                if passage.remade is not None:
+                    call.http_status = 200
+                    keep(passage, outcome._replace(body=passage.remade), self._parts.cache, self._unix_ns())
+                    return made_up_reply(passage, passage.remade)
                 if relay is not None and relay.is_stream:
                     outcome = outcome._replace(body=relay.rest())
                 if relay is not None and not passage.is_committed:

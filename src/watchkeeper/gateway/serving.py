@@ -157,9 +157,9 @@ class Features:
         if rollout is None:
             return standing.release, ""
         arm = rollout.arm_of(_unit(passage, rollout))
+        call.rollout = rollout.id
         if rollout.kind == "shadow":
             return standing.release, arm
-        call.rollout = rollout.id
         return arm or standing.release, ""
 
     def _nothing_live(self, feature: str, environment: str) -> NothingLive:

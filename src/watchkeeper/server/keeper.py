@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +101,10 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             secrets,
             clock,
             desired=desired,
-            live=live,
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
             statuses={"ingest": drain.status, "ledger": ledger.status},
         )
+        services = replace(services, on_release_change=live.tell, arrival=live.arrival)
         desired.obey = lambda snapshot: _obey(ledger, snapshot)
         await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()

@@ -1,7 +1,6 @@
 """Hands the workers what is live: the file of standings, and a file for each release."""
 
 import asyncio
-import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
@@ -62,10 +61,10 @@ class LiveReleases:
 
     def arrival(self) -> dict[str, int]:
         """Return which version of what is live each running worker serves."""
-        now = time.time()
+        now_s = self._clock.unix_ns() / 1e9
         found: dict[str, int] = {}
         for path in self._folder.serving.iterdir():
-            if now - path.stat().st_mtime < SILENT_S:
+            if now_s - path.stat().st_mtime < SILENT_S:
                 found[path.name] = int(path.read_text() or 0)
         return found
 

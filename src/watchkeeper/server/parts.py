@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.access.keys import KeyHasher
@@ -19,7 +19,6 @@ from watchkeeper.store.control import ControlStore
 if TYPE_CHECKING:
     # Price lists and more come with it, which a command without a keeper does not need.
     from watchkeeper.server.desired import DesiredState
-    from watchkeeper.server.live import LiveReleases
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,6 @@ def build_services(
     *,
     desired: "DesiredState | None",
     gateway_url: str,
-    live: "LiveReleases | None" = None,
     statuses: Mapping[str, Callable[[], dict[str, Any]]] | None = None,
     cost_basis: Callable[[], CostBasis] = CostBasis,
     config: Config | None = None,
@@ -76,7 +74,7 @@ def build_services(
         found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
         return found | {name: status() for name, status in (statuses or {}).items()}
 
-    services = Services(
+    return Services(
         control=stores.control,
         analytics=stores.analytics,
         key_hasher=KeyHasher(secrets.derive("keys")),
@@ -94,4 +92,3 @@ def build_services(
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
         notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
     )
-    return services if live is None else replace(services, on_release_change=live.tell, arrival=live.arrival)

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from pathlib import Path
@@ -35,12 +34,14 @@ from watchkeeper.gateway.faults import Injector
 from watchkeeper.gateway.fitting import Fitter
 from watchkeeper.gateway.health import HealthBook
 from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.outputs import Outputs
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
 from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.recorder import NoRecorder, SpoolRecorder
 from watchkeeper.gateway.serving import Features
+from watchkeeper.gateway.shadows import Shadows
 from watchkeeper.gateway.shelf import Shelf
 from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.gateway.watchdog import Watchdog
@@ -84,6 +85,7 @@ class Worker:
         secrets = NodeSecrets.load(folder.node_key)
         clock = SystemClock()
         self._options = options
+        self._clock = clock
         self._folder = folder
         self._parent = os.getppid()
         self._snapshot_file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
@@ -111,6 +113,7 @@ class Worker:
         attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock), Ratios(clock))
         key = secrets.derive("live")
         self.features = Features(Shelf(lambda release: release_file(folder, key, release).read()))
+        self.shadows = Shadows(loop)
         parts = Parts(
             clock=clock,
             worker=options.name,
@@ -121,6 +124,8 @@ class Worker:
             cache=self.cache,
             purse=self.purse,
             features=self.features,
+            outputs=Outputs(attempts),
+            shadows=self.shadows,
             recorder=self._recorder if options.records else NoRecorder(),
             meters=self.meters,
         )
@@ -155,6 +160,7 @@ class Worker:
         """Finish the calls under way, then leave nothing unwritten."""
         self.server.begin_drain()
         await self.server.drained(DRAIN_S)
+        self.shadows.stop()
         self.watchdog.stop()
         await self.pool.close()
         await self.spool.close()
@@ -203,7 +209,7 @@ class Worker:
 
     def _is_keeper_silent(self) -> bool:
         try:
-            return time.time() - self._folder.heartbeat.stat().st_mtime > KEEPER_SILENT_S
+            return self._clock.unix_ns() / 1e9 - self._folder.heartbeat.stat().st_mtime > KEEPER_SILENT_S
         except FileNotFoundError:
             return True
 
@@ -219,6 +225,7 @@ class Worker:
             "spool_waiting_bytes": self.spool.waiting_bytes,
         }
         self.meters.counters = {f"spool_{name}": float(count) for name, count in self.spool.counters.items()}
+        self.meters.counters["shadows_skipped"] = float(self.shadows.skipped)
 
     def _metrics(self) -> bytes:
         self._read_gauges()

@@ -27,11 +27,13 @@ from watchkeeper.gateway.fitting import Fitter
 from watchkeeper.gateway.health import HealthBook
 from watchkeeper.gateway.live import Live, Standing
 from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.outputs import Outputs
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
 from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.serving import Features
+from watchkeeper.gateway.shadows import Shadows
 from watchkeeper.gateway.shelf import Shelf
 from watchkeeper.gateway.snapshot import (
     BreakerSettings,
@@ -206,6 +208,8 @@ class Gateway:
             cache=self.cache,
             purse=self.purse,
             features=self.features,
+            outputs=Outputs(attempts),
+            shadows=Shadows(loop),
             recorder=self.recorder,
             meters=Meters("worker-0"),
         )
