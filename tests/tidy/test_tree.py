@@ -28,6 +28,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.store.migrations.versions.v0004_prices",
         "watchkeeper.store.migrations.versions.v0005_alerts",
         "watchkeeper.store.migrations.versions.v0006_budget_edits_and_reviews",
+        "watchkeeper.store.migrations.versions.v0007_access",
         "watchkeeper.store.migrations.versions.v0008_releases",
     }
 )

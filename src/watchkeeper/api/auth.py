@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from watchkeeper.access.roles import EVERYTHING, Rights, rights_of
 from watchkeeper.access.tokens import API_TOKEN_PREFIX
 from watchkeeper.api.services import Services
 from watchkeeper.core.errors import CallerError
@@ -33,10 +34,11 @@ class CookieIsNotEnough(CallerError):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Somebody who may see and change everything."""
+    """Somebody who is known, and what they may do."""
 
     name: str
     """As the list of changes names them: a user, `token:NAME`, or `local`."""
+    rights: Rights
     is_by_cookie: bool = False
     """Known by nothing but a browser's session, which a page of another site may make use of."""
 
@@ -59,27 +61,18 @@ def services_of(request: Request) -> Services:
 
 
 async def operator_of(request: Request) -> Operator | None:
-    """Find out who is asking; None when nobody is known."""
-    if request.scope.get(_LOCAL):
-        return Operator(LOCAL_OPERATOR)
-    services = services_of(request)
-    people, hasher = services.control.people, services.token_hasher
-    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credential.strip().startswith(API_TOKEN_PREFIX):
-        name = await people.token_name(hasher.hash(credential.strip()))
-        return Operator(f"token:{name}") if name is not None else None
-    session = request.cookies.get(SESSION_COOKIE)
-    if session:
-        user = await people.session_user(hasher.hash(session))
-        return Operator(user, is_by_cookie=True) if user is not None else None
-    return None
+    """Find out who is asking; None when nobody is known. A request asks the database once."""
+    known: Operator | None = getattr(request.state, "operator", None)
+    if known is None:
+        known = request.state.operator = await _found(request)
+    return known
 
 
 async def require_operator(request: Request) -> Operator:
     """Return who is asking.
 
     Raises:
-        NotSignedIn: nobody who may.
+        NotSignedIn: nobody who is known.
     """
     operator = await operator_of(request)
     if operator is None:
@@ -94,7 +87,7 @@ async def require_api_operator(request: Request) -> Operator:
     """Return who is asking; a session's cookie alone may read but not change, so that no other site can use it.
 
     Raises:
-        NotSignedIn: nobody who may.
+        NotSignedIn: nobody who is known.
         CookieIsNotEnough: a change was asked for with nothing but a cookie.
     """
     operator = await require_operator(request)
@@ -104,6 +97,25 @@ async def require_api_operator(request: Request) -> Operator:
             "Send an API token, or use the console."
         )
     return operator
+
+
+async def _found(request: Request) -> Operator | None:
+    if request.scope.get(_LOCAL):
+        return Operator(LOCAL_OPERATOR, EVERYTHING)
+    services = services_of(request)
+    people, hasher = services.control.people, services.token_hasher
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credential.strip().startswith(API_TOKEN_PREFIX):
+        token = await people.valid_token(hasher.hash(credential.strip()))
+        return Operator(f"token:{token.name}", token.rights) if token is not None else None
+    session = request.cookies.get(SESSION_COOKIE)
+    user = await people.session_user(hasher.hash(session)) if session else None
+    if user is None:
+        return None
+    if user == LOCAL_OPERATOR:
+        return Operator(user, EVERYTHING, is_by_cookie=True)
+    held = [row.grant for row in await services.control.grants.of(user)]
+    return Operator(user, rights_of(held), is_by_cookie=True)
 
 
 By = Annotated[Operator, Depends(require_api_operator)]

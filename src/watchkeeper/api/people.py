@@ -8,11 +8,12 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, Field
 
 from watchkeeper.access.passwords import hash_password, password_fault
+from watchkeeper.access.roles import ALL, Grant, Role
 from watchkeeper.access.tokens import API_TOKEN_PREFIX, make_token
 from watchkeeper.api.auth import LOCAL_OPERATOR, By, Parts
 from watchkeeper.api.signin import make_link
 from watchkeeper.api.strict import Strict
-from watchkeeper.store.people import TokenRow, UserRow
+from watchkeeper.store.people import TokenDraft, TokenRow, UserRow
 
 router = APIRouter(prefix="/api/v1", tags=["people"])
 
@@ -29,6 +30,7 @@ def _good(password: str) -> str:
     return password
 
 
+FeatureName = Annotated[str, Field(min_length=1, max_length=200)]
 Password = Annotated[str, AfterValidator(_good)]
 
 
@@ -37,6 +39,10 @@ class UserWish(Strict):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.@+-]+$"), AfterValidator(_free)]
     password: Password
+    role: Role | None = Field(
+        default=None, description="What they may do at first; without it the first user is an admin, others viewers."
+    )
+    feature: FeatureName = Field(default=ALL, description="For which feature; `*` for every one.")
 
 
 class PasswordWish(Strict):
@@ -104,7 +110,10 @@ async def list_users(parts: Parts) -> UserList:
 async def add_user(wish: UserWish, parts: Parts, by: By) -> UserDocument:
     """Add a user who may sign in to the console."""
     password_hash = await asyncio.to_thread(hash_password, wish.password)
-    return _user(await parts.control.people.add_user(wish.name, password_hash, actor=by.name))
+    people = parts.control.people
+    role = wish.role or ("viewer" if await people.list_users() else "admin")
+    grants = [Grant(role, wish.feature)]
+    return _user(await people.add_user(wish.name, password_hash, actor=by.name, grants=grants))
 
 
 @router.post("/users/{name:path}/password", summary="Change a user's password")
@@ -143,7 +152,8 @@ async def list_tokens(parts: Parts) -> TokenList:
 async def add_token(wish: TokenWish, parts: Parts, by: By) -> NewTokenDocument:
     """Make a token for programs and return it whole; it cannot be shown again."""
     token = make_token(API_TOKEN_PREFIX)
-    row = await parts.control.people.add_token(parts.token_hasher.hash(token), name=wish.name, actor=by.name)
+    draft = TokenDraft(name=wish.name)
+    row = await parts.control.people.add_token(parts.token_hasher.hash(token), draft, actor=by.name)
     return NewTokenDocument(**_token(row).model_dump(), token=token)
 
 

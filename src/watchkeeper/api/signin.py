@@ -81,10 +81,10 @@ class SignIn:
                 "or sign in with a link from `watchkeeper users link`."
             )
         user = await self._people.user(name)
-        stored = user.password_hash if user is not None else self._nobody
+        stored = (user.password_hash if user is not None else "") or self._nobody
         async with self._turns:
             is_right = await asyncio.to_thread(passwords.password_matches, password[: passwords.LENGTH_MAX + 1], stored)
-        if user is None or user.is_disabled or not is_right:
+        if user is None or user.is_disabled or not user.password_hash or not is_right:
             self._guesses.failed(name)
             raise SignInFailed("The name or the password is wrong, or the user is disabled. Nobody was signed in.")
         self._guesses.succeeded(name)

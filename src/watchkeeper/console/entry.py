@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from watchkeeper.access import passwords
+from watchkeeper.access.roles import Grant
 from watchkeeper.api.auth import LOCAL_OPERATOR, SESSION_COOKIE, Operator, operator_of, require_operator, services_of
 from watchkeeper.api.people import UserWish
 from watchkeeper.api.signin import Session, SignIn, SignInFailed
@@ -86,7 +87,8 @@ async def account(
             after = "/account?done=1"
         else:
             wish = _wish(name, password)
-            await people.add_user(wish.name, await _hashed(wish.password), actor=by.name)
+            # Whoever came by a link of the machine may do everything, and so may the user they become.
+            await people.add_user(wish.name, await _hashed(wish.password), actor=by.name, grants=[Grant("admin")])
             after = safe_path(back)
         session = await _sign_in(request).by_password(wish.name, wish.password)
     except CallerError as error:

@@ -1,7 +1,9 @@
 """What was changed in the set-up, when and by whom: the markers on every chart."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -12,6 +14,7 @@ from watchkeeper.store import moments
 from watchkeeper.store.tables import changes
 
 LISTED_MAX = 500
+FEATURE_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +24,12 @@ class Change:
     at: datetime
     actor: str
     kind: str
-    """`config`, `key`, `user`, `token`, `fault`, `cache`, `budget`, `review`, `release`."""
+    """`config`, `key`, `user`, `token`, `access`, `fault`, `cache`, `prices`, `budget`, `review`, `release`."""
     summary: str
     detail: dict[str, Any]
+    """Facts for programs; of what was changed, `before` and `after` as `changed` writes them."""
+    feature: str
+    """To which it belongs; empty where it is about the whole installation."""
 
 
 class Changes:
@@ -33,10 +39,12 @@ class Changes:
         self._engine = engine
         self._clock = clock
 
-    async def note(self, kind: str, summary: str, *, actor: str, detail: dict[str, Any] | None = None) -> None:
+    async def note(
+        self, kind: str, summary: str, *, actor: str, detail: dict[str, Any] | None = None, feature: str = ""
+    ) -> None:
         """Note a change that was made elsewhere."""
         async with self._engine.begin() as connection:
-            await note(connection, self._clock, kind, summary, actor=actor, detail=detail)
+            await note(connection, self._clock, kind, summary, actor=actor, detail=detail, feature=feature)
 
     async def between(self, since: datetime, until: datetime) -> list[Change]:
         """List the changes of a window, oldest first; the newest when there are too many."""
@@ -50,7 +58,12 @@ class Changes:
             rows = (await connection.execute(query)).all()
         return [
             Change(
-                at=moments.read_known(row.at), actor=row.actor, kind=row.kind, summary=row.summary, detail=row.detail
+                at=moments.read_known(row.at),
+                actor=row.actor,
+                kind=row.kind,
+                summary=row.summary,
+                detail=row.detail,
+                feature=row.feature,
             )
             for row in reversed(rows)
         ]
@@ -64,7 +77,22 @@ async def note(
     *,
     actor: str,
     detail: dict[str, Any] | None = None,
+    feature: str = "",
 ) -> None:
     """Note a change in the transaction that makes it."""
     row = {"at": moments.now(clock), "actor": actor, "kind": kind, "summary": summary, "detail": detail or {}}
-    await connection.execute(insert(changes).values(**row))
+    await connection.execute(insert(changes).values(**row, feature=feature[:FEATURE_MAX]))
+
+
+def changed(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the detail of a change: `before` and `after`, times as ISO 8601, null where there was or is nothing."""
+    return {"before": _plain(before), "after": _plain(after)}
+
+
+def _plain(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if fields is None:
+        return None
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, Decimal) else value
+        for name, value in fields.items()
+    }

@@ -19,6 +19,7 @@ from watchkeeper.store.changes import Changes
 from watchkeeper.store.cost_reviews import CostReviews
 from watchkeeper.store.environments import Environments
 from watchkeeper.store.faults import Faults
+from watchkeeper.store.grants import Grants
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.ledger import Ledger
 from watchkeeper.store.outbox import Outbox
@@ -51,6 +52,7 @@ class ControlStore:
         self.cost_reviews = CostReviews(engine, clock)
         self.environments = Environments(engine, clock)
         self.faults = Faults(engine, clock)
+        self.grants = Grants(engine, clock)
         self.keys = Keys(engine, clock)
         self.ledger = Ledger(engine, clock)
         self.outbox = Outbox(engine, clock)

@@ -1,18 +1,21 @@
-"""Local users, their sessions, one-time sign-in links, and API tokens."""
+"""Users, their sessions, one-time sign-in links, and API tokens."""
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from watchkeeper.access.roles import ALL, Grant, Rights, rights_within
 from watchkeeper.access.tokens import LINK_MINUTES, SESSION_HOURS
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
+from watchkeeper.store.grants import Origin, insert_grants
 from watchkeeper.store.tables import api_tokens, links, sessions, users
 
 
@@ -39,12 +42,26 @@ class TokenUnknown(CallerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRow:
-    """A local user."""
+    """Somebody who may sign in."""
 
     name: str
     password_hash: str
     created_at: datetime
     is_disabled: bool
+    origin: Origin
+    """Where they sign in: with a password here, or with the provider that the configuration names."""
+    identity: str | None
+    """Who they are there, for good: its issuer and their number; None for local users."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDraft:
+    """What an API token is to be good for."""
+
+    name: str
+    scopes: tuple[str, ...] = (ALL,)
+    features: tuple[str, ...] = (ALL,)
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +73,16 @@ class TokenRow:
     created_at: datetime
     created_by: str
     revoked_at: datetime | None
+    scopes: tuple[str, ...]
+    """Permissions; `*` for all of them."""
+    features: tuple[str, ...]
+    """For which it has them; `*` for every feature."""
+    expires_at: datetime | None
+
+    @property
+    def rights(self) -> Rights:
+        """What may be done with it while it is valid."""
+        return rights_within(self.scopes, self.features)
 
 
 class People:
@@ -77,21 +104,40 @@ class People:
             rows = (await connection.execute(select(users).order_by(users.c.name))).all()
         return [_user(row) for row in rows]
 
-    async def add_user(self, name: str, password_hash: str, *, actor: str) -> UserRow:
-        """Add a user.
+    async def add_user(
+        self, name: str, password_hash: str, *, actor: str, grants: Iterable[Grant] = (), identity: str | None = None
+    ) -> UserRow:
+        """Add a user, who may do what the grants permit.
+
+        Args:
+            name: As they sign in and are listed.
+            password_hash: Empty for one who signs in elsewhere, which matches no password.
+            actor: Who adds them.
+            grants: Their first roles.
+            identity: Who they are at the provider where they sign in; None for a local user.
 
         Raises:
             UserTaken: one of this name exists.
         """
-        now = moments.now(self._clock)
-        values = {"name": name, "password_hash": password_hash, "created_at": now, "is_disabled": False}
+        row = UserRow(
+            name=name,
+            password_hash=password_hash,
+            created_at=moments.read_known(moments.now(self._clock)),
+            is_disabled=False,
+            origin="local" if identity is None else "oidc",
+            identity=identity,
+        )
+        first = sorted(set(grants))
+        detail = changed(None, {"origin": row.origin, "grants": [str(grant) for grant in first]})
         try:
             async with self._engine.begin() as connection:
+                values = asdict(row) | {"created_at": moments.stored(row.created_at)}
                 await connection.execute(insert(users).values(**values))
-                await note(connection, self._clock, "user", f"added user {name}", actor=actor)
+                await insert_grants(connection, self._clock, name, first, origin=row.origin, actor=actor)
+                await note(connection, self._clock, "user", f"added user {name}", actor=actor, detail=detail)
         except IntegrityError:
             raise UserTaken(f"There is a user {name!r} already. Choose another name.") from None
-        return UserRow(name=name, password_hash=password_hash, created_at=moments.read_known(now), is_disabled=False)
+        return row
 
     async def set_password(self, name: str, password_hash: str, *, actor: str) -> UserRow:
         """Change a user's password and end their sessions.
@@ -173,19 +219,24 @@ class People:
             done = await connection.execute(update(links).where(_is_good(token_hash, now)).values(used_at=now))
         return bool(done.rowcount)
 
-    async def add_token(self, token_hash: str, *, name: str, actor: str) -> TokenRow:
+    async def add_token(self, token_hash: str, draft: TokenDraft, *, actor: str) -> TokenRow:
         """Keep an API token."""
         row = TokenRow(
             id=secrets.token_hex(6),
-            name=name,
+            name=draft.name,
             created_at=moments.read_known(moments.now(self._clock)),
             created_by=actor,
             revoked_at=None,
+            scopes=draft.scopes,
+            features=draft.features,
+            expires_at=draft.expires_at,
         )
-        values = {"id": row.id, "name": name, "created_at": moments.stored(row.created_at), "created_by": actor}
+        values = asdict(row) | {name: moments.stored(getattr(row, name)) for name in ("created_at", "expires_at")}
+        detail = changed(None, asdict(draft))
         async with self._engine.begin() as connection:
             await connection.execute(insert(api_tokens).values(token_hash=token_hash, **values))
-            await note(connection, self._clock, "token", f"made API token {row.id} ({name})", actor=actor)
+            summary = f"made API token {row.id} ({row.name})"
+            await note(connection, self._clock, "token", summary, actor=actor, detail=detail)
         return row
 
     async def list_tokens(self) -> list[TokenRow]:
@@ -194,13 +245,16 @@ class People:
             rows = (await connection.execute(select(api_tokens).order_by(api_tokens.c.created_at.desc()))).all()
         return [_token(row) for row in rows]
 
-    async def token_name(self, token_hash: str) -> str | None:
-        """Return the name of a valid API token."""
-        query = select(api_tokens.c.name).where(
-            api_tokens.c.token_hash == token_hash, api_tokens.c.revoked_at.is_(None)
+    async def valid_token(self, token_hash: str) -> TokenRow | None:
+        """Return an API token; None for one that has ended or never was."""
+        query = select(api_tokens).where(
+            api_tokens.c.token_hash == token_hash,
+            api_tokens.c.revoked_at.is_(None),
+            api_tokens.c.expires_at.is_(None) | (api_tokens.c.expires_at > moments.now(self._clock)),
         )
         async with self._engine.connect() as connection:
-            return (await connection.execute(query)).scalar_one_or_none()
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else _token(row)
 
     async def revoke_token(self, token_id: str, *, actor: str) -> TokenRow:
         """End an API token.
@@ -230,6 +284,8 @@ def _user(row: Row[tuple[object, ...]]) -> UserRow:
         password_hash=row.password_hash,
         created_at=moments.read_known(row.created_at),
         is_disabled=row.is_disabled,
+        origin=row.origin,
+        identity=row.identity,
     )
 
 
@@ -240,4 +296,7 @@ def _token(row: Row[tuple[object, ...]]) -> TokenRow:
         created_at=moments.read_known(row.created_at),
         created_by=row.created_by,
         revoked_at=moments.read(row.revoked_at),
+        scopes=tuple(row.scopes),
+        features=tuple(row.features),
+        expires_at=moments.read(row.expires_at),
     )

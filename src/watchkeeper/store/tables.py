@@ -44,6 +44,20 @@ users = Table(
     Column("password_hash", Text, nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("is_disabled", Boolean, nullable=False),
+    Column("origin", String(10), nullable=False, server_default="local"),
+    Column("identity", Text),
+    Index("users_identity", "identity", unique=True),
+)
+"""`identity` is who a user from elsewhere is there: issuer and subject; null for local users."""
+grants = Table(
+    "grants",
+    metadata,
+    Column("user_name", String(100), primary_key=True),
+    Column("role", String(20), primary_key=True),
+    Column("feature", String(200), primary_key=True),
+    Column("origin", String(10), primary_key=True),
+    Column("granted_at", DateTime, nullable=False),
+    Column("granted_by", String(200), nullable=False),
 )
 sessions = Table(
     "sessions",
@@ -70,6 +84,9 @@ api_tokens = Table(
     Column("created_at", DateTime, nullable=False),
     Column("created_by", String(200), nullable=False),
     Column("revoked_at", DateTime),
+    Column("scopes", JSON, nullable=False, server_default='["*"]'),
+    Column("features", JSON, nullable=False, server_default='["*"]'),
+    Column("expires_at", DateTime),
 )
 changes = Table(
     "changes",
@@ -80,7 +97,9 @@ changes = Table(
     Column("kind", String(50), nullable=False),
     Column("summary", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("feature", String(200), nullable=False, server_default=""),
     Index("changes_at", "at"),
+    Index("changes_kind", "kind", "at"),
 )
 faults = Table(
     "faults",

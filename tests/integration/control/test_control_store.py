@@ -14,7 +14,7 @@ from watchkeeper.access.keys import KeyHasher, public_id_of
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.store.control import ControlStore, ControlUnusable
 from watchkeeper.store.keys import KeyDraft, KeyOver, KeyUnknown, NewKeyRow
-from watchkeeper.store.people import TokenUnknown, UserTaken, UserUnknown
+from watchkeeper.store.people import TokenDraft, TokenUnknown, UserTaken, UserUnknown
 from watchkeeper.store.tables import REVISION, metadata
 from watchkeeper.testing import FakeClock
 
@@ -122,7 +122,7 @@ async def test_every_change_says_who_made_it_and_when(store: ControlStore, clock
     await store.people.disable("cleo", actor="ben")
     await store.people.set_password("cleo", "other", actor="ben")
     await store.people.enable("cleo", actor="ben")
-    token = await store.people.add_token("hash", name="ci", actor="ben")
+    token = await store.people.add_token("hash", TokenDraft(name="ci"), actor="ben")
     await store.people.revoke_token(token.id, actor="ben")
     found = await store.changes.between(*ALL_TIME)
     assert [(change.at, change.actor, change.kind) for change in found[:2]] == [
@@ -182,10 +182,10 @@ async def test_a_link_signs_in_once_and_not_late(store: ControlStore, clock: Fak
 
 
 async def test_a_revoked_token_names_nobody(store: ControlStore) -> None:
-    row = await store.people.add_token("hash", name="ci", actor="ana")
-    assert await store.people.token_name("hash") == "ci"
+    row = await store.people.add_token("hash", TokenDraft(name="ci"), actor="ana")
+    assert await store.people.valid_token("hash") == row
     await store.people.revoke_token(row.id, actor="ana")
-    assert await store.people.token_name("hash") is None
+    assert await store.people.valid_token("hash") is None
     assert [(token.name, token.revoked_at) for token in await store.people.list_tokens()] == [("ci", START)]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from tests.databases import at_revision
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.snapshot import FaultRule, Purge, Snapshot, decode
@@ -26,12 +26,9 @@ from watchkeeper.store.faults import (
     FaultUnknown,
 )
 from watchkeeper.store.purges import ENTRY_LIVES, SERVED_MAX, LivePurge, PurgeDraft
-from watchkeeper.store.tables import metadata
 from watchkeeper.testing import FakeClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-FIRST_TABLES = {"keys", "users", "sessions", "links", "api_tokens", "changes"}
-"""Those of the first step."""
 TEN_MINUTES = timedelta(minutes=10)
 CONFIG = """
 providers:
@@ -55,15 +52,7 @@ async def noted(store: ControlStore) -> list[tuple[str, str, str]]:
 
 
 async def test_a_database_from_before_there_were_drills_keeps_what_it_has(url: str, clock: FakeClock) -> None:
-    store = await ControlStore.open(url, clock)
-    await store.people.add_user("cleo", "hash", actor="ana")
-    await store.close()
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as connection:
-        for name in set(metadata.tables) - FIRST_TABLES:
-            connection.execute(text(f"DROP TABLE {name}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    engine.dispose()
+    at_revision(url, "0001", f"INSERT INTO users VALUES ('cleo', 'hash', '{START:%Y-%m-%d %H:%M:%S}', FALSE)")
     store = await ControlStore.open(url, clock)
     assert [user.name for user in await store.people.list_users()] == ["cleo"]
     made = await start(store)
