@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 Permission = Literal[
     "read", "read_bodies", "write_releases", "approve", "promote", "operate", "money", "audit", "administer"
@@ -12,7 +12,7 @@ Role = Literal["viewer", "author", "approver", "operator", "cost_owner", "audito
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 ROLES: tuple[Role, ...] = get_args(Role)
 
-ALL = "*"
+ALL: Final = "*"
 """In the place of a feature: every feature, and what belongs to none. In the place of a scope: every permission."""
 
 MEANING: Mapping[Permission, str] = {

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.permits import needs
 from watchkeeper.api.strict import Strict
 from watchkeeper.config.problems import did_you_mean
 from watchkeeper.core.alert import AlertKind, Feedback, MessageEvent, Severity
@@ -18,6 +19,10 @@ from watchkeeper.store.alerts import LISTED_MAX, AlertRow
 from watchkeeper.store.outbox import MessageRow, MessageState
 
 NAME_MAX = 100
+
+OF_ALL = "Alerts tell of budgets and prices that several features share."
+READING = [needs("read", because=OF_ALL)]
+ANSWERING = [needs("operate", "money", because=OF_ALL)]
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
@@ -115,27 +120,27 @@ class TestResult(BaseModel):
     message_id: str
 
 
-@router.get("", summary="List alerts")
+@router.get("", summary="List alerts", dependencies=READING)
 async def list_alerts(chosen: Annotated[AlertQuery, Query()], parts: Parts) -> AlertList:
     """Return alerts, the newest first."""
     rows = await parts.control.alerts.list_alerts(only_open=chosen.open, kind=chosen.kind, limit=chosen.limit)
     return AlertList(alerts=[AlertDocument(**_fields(row)) for row in rows])
 
 
-@router.get("/outbox", summary="List messages about alerts")
+@router.get("/outbox", summary="List messages about alerts", dependencies=READING)
 async def list_messages(chosen: Annotated[OutboxQuery, Query()], parts: Parts) -> MessageList:
     """Return what was sent or is on its way, the newest first."""
     rows = await parts.control.outbox.list_messages(only_dead=chosen.dead, limit=chosen.limit)
     return MessageList(messages=[_message(row) for row in rows])
 
 
-@router.post("/outbox/{message_id}/retry", summary="Try a message again that was given up")
+@router.post("/outbox/{message_id}/retry", summary="Try a message again that was given up", dependencies=ANSWERING)
 async def retry_message(message_id: str, parts: Parts, _: By) -> MessageDocument:
     """Put a dead message back into the outbox; it is tried within seconds, under the same id."""
     return _message(await parts.control.outbox.retry(message_id))
 
 
-@router.post("/test", summary="Send a test message")
+@router.post("/test", summary="Send a test message", dependencies=ANSWERING)
 async def test_destination(wish: TestWish, parts: Parts, by: By) -> TestResult:
     """Send one message to one destination now and tell what came back; a good answer also switches it on again."""
     destinations = parts.notifications()
@@ -172,19 +177,19 @@ async def test_destination(wish: TestWish, parts: Parts, by: By) -> TestResult:
     return TestResult(destination=found.name, is_delivered=is_delivered, answer=outcome.answer, message_id=message.id)
 
 
-@router.get("/{alert_id}", summary="Show an alert")
+@router.get("/{alert_id}", summary="Show an alert", dependencies=READING)
 async def show_alert(alert_id: str, parts: Parts) -> WholeAlert:
     """Return one alert, with what was sent of it."""
     return await _whole(await parts.control.alerts.get(alert_id), parts)
 
 
-@router.post("/{alert_id}/resolve", summary="Resolve an alert")
+@router.post("/{alert_id}/resolve", summary="Resolve an alert", dependencies=ANSWERING)
 async def resolve_alert(alert_id: str, parts: Parts, by: By) -> WholeAlert:
     """Say that an alert is over; destinations that ask for it are told."""
     return await _whole(await parts.control.alerts.resolve(alert_id, parts.notifications(), actor=by.name), parts)
 
 
-@router.post("/{alert_id}/feedback", summary="Say what an alert was worth")
+@router.post("/{alert_id}/feedback", summary="Say what an alert was worth", dependencies=ANSWERING)
 async def judge_alert(alert_id: str, verdict: Verdict, parts: Parts, _: By) -> WholeAlert:
     """Note whether an alert was useful, noise, or true and planned."""
     return await _whole(await parts.control.alerts.judge(alert_id, verdict.feedback), parts)

@@ -17,6 +17,7 @@ from watchkeeper.api import (
     prices,
     purges,
     reference,
+    tokens,
     value,
 )
 from watchkeeper.api.auth import require_operator
@@ -30,6 +31,7 @@ DESCRIPTION = (
 )
 _ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorDocument, "description": "Nobody is signed in."},
+    403: {"model": ErrorDocument, "description": "Whoever asks may not do this."},
     422: {"model": ErrorDocument, "description": "What was asked cannot be understood."},
 }
 
@@ -45,7 +47,7 @@ def build_api(services: Services) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.services = services
-    for module in (calls, cost, value, budgets, keys, people, faults, purges, prices, alerts, health):
+    for module in (calls, cost, value, budgets, keys, people, tokens, faults, purges, prices, alerts, health):
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)
     answer_errors(app)

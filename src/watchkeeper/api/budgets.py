@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from watchkeeper.api.auth import By, Parts
+from watchkeeper.access.roles import ALL
+from watchkeeper.api.auth import By, Operator, Parts
+from watchkeeper.api.permits import needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.config.budget_words import Definition, definition_of
@@ -30,6 +32,11 @@ Amount = Annotated[
     str,
     Field(description="In the account's unit: an exact decimal in US dollars, or a whole number.", examples=["1.5"]),
 ]
+
+OF_ALL = "A budget may count calls of any feature, so that budgets cannot be shown for some features only."
+READING = [needs("read", because=OF_ALL)]
+SOME = [needs("read", somewhere=True)]
+BOOKING = [needs("money", "operate", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1/budgets", tags=["budgets"])
 
@@ -180,7 +187,7 @@ class TopUp(Strict):
     reason: str = Field(min_length=1, max_length=REASON_MAX)
 
 
-@router.get("", summary="Budgets and how they stand")
+@router.get("", summary="Budgets and how they stand", dependencies=READING)
 async def list_budgets(query: Annotated[ListQuery, Query()], parts: Parts) -> BudgetList:
     """Return the budgets in force, or those that were when the keeper last ran, and their fullest accounts."""
     ledger = parts.control.ledger
@@ -192,7 +199,7 @@ async def list_budgets(query: Annotated[ListQuery, Query()], parts: Parts) -> Bu
     )
 
 
-@router.get("/definitions", summary="What each budget says, and who says so")
+@router.get("/definitions", summary="What each budget says, and who says so", dependencies=READING)
 async def list_definitions(parts: Parts) -> DefinitionList:
     """Return the budgets of the file with the edits that stand in their place, and those that were added."""
     edits = await parts.control.budget_edits.current()
@@ -202,34 +209,37 @@ async def list_definitions(parts: Parts) -> DefinitionList:
     return DefinitionList(budgets=found)
 
 
-@router.get("/account", summary="How one account stands")
-async def show_account(query: Annotated[KeyQuery, Query()], parts: Parts) -> AccountDetail:
+@router.get("/account", summary="How one account stands", dependencies=SOME)
+async def show_account(query: Annotated[KeyQuery, Query()], parts: Parts, by: By) -> AccountDetail:
     """Return one account with the ledger's own rows about it; also one whose budget is gone."""
     state = await _known(query.key, parts)
+    await require(parts, by, "read", feature=state.scope.get("feature", ALL))
     rows = await parts.control.ledger.rows(only_open=False, account=query.key)
     return AccountDetail(account=_account(state), rows=[_row(row, state.unit) for row in rows])
 
 
-@router.get("/holds", summary="Holds that somebody must resolve")
+@router.get("/holds", summary="Holds that somebody must resolve", dependencies=READING)
 async def list_holds(query: Annotated[HoldQuery, Query()], parts: Parts) -> RowList:
     """Return holds of workers that died before their calls were recorded."""
     rows = await parts.control.ledger.rows(only_open=not query.all)
     return RowList(holds=[_row(row, await _unit(row.account, parts)) for row in rows])
 
 
-@router.post("/holds/{row_id}/resolve", summary="Resolve a hold")
+@router.post("/holds/{row_id}/resolve", summary="Resolve a hold", dependencies=BOOKING)
 async def resolve(row_id: int, wish: Resolution, parts: Parts, by: By) -> RowDocument:
     """Book what the call used, in the window that it was made in; the rest of the hold is available again."""
     rows = {row.id: row for row in await parts.control.ledger.rows()}
     unit = await _unit(rows[row_id].account, parts) if row_id in rows else "nusd"
+    await _see_that_it_may_be_booked(rows[row_id].account if row_id in rows else "", parts, by)
     amount = _read(wish.amount, unit, at_least=0)
     row = await parts.control.ledger.resolve(row_id, amount, actor=by.name, reason=wish.reason)
     return _row(row, unit)
 
 
-@router.post("/top-ups", status_code=201, summary="Allow an account more")
+@router.post("/top-ups", status_code=201, summary="Allow an account more", dependencies=BOOKING)
 async def top_up(wish: TopUp, parts: Parts, by: By) -> AccountDetail:
     """Make room in an account's present window; the next window has its limit again."""
+    await _see_that_it_may_be_booked(wish.key, parts, by)
     unit = await _unit(wish.key, parts)
     amount = _read(wish.amount, unit)
     row = await parts.control.ledger.adjust(wish.key, -amount, actor=by.name, reason=wish.reason)
@@ -237,7 +247,7 @@ async def top_up(wish: TopUp, parts: Parts, by: By) -> AccountDetail:
     return AccountDetail(account=_account(state), rows=[_row(row, unit)])
 
 
-@router.get("/verify", summary="Whether the ledger adds up")
+@router.get("/verify", summary="Whether the ledger adds up", dependencies=READING)
 async def verify(parts: Parts) -> Verification:
     """Compare each account's sum with its charges and rows: one pass over all charges that are stored."""
     charged = await parts.analytics.charge_sums()
@@ -259,6 +269,12 @@ async def _known(key: str, parts: Services) -> AccountState:
             "`watchkeeper budgets list --json` has the keys of those there are."
         )
     return state
+
+
+async def _see_that_it_may_be_booked(key: str, parts: Services, by: Operator) -> None:
+    """Money of an account of one feature is booked by who is in charge of it, any other by who is of everything."""
+    state = await parts.control.ledger.state(key)
+    await require(parts, by, "money", "operate", feature=(state.scope if state is not None else {}).get("feature", ALL))
 
 
 async def _unit(key: str, parts: Services) -> BudgetUnit:

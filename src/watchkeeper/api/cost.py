@@ -5,21 +5,26 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from watchkeeper.api.auth import Parts
+from watchkeeper.api.auth import Operator, Parts, require_operator
 from watchkeeper.api.comparison import ComparisonDocument, comparison
 from watchkeeper.api.economy import UnitsDocument, WasteDocument, units_document, waste_document
 from watchkeeper.api.periods import By, PeriodQuery, PeriodText, ScopeQuery, read_dimensions, read_period
+from watchkeeper.api.permits import needs
+from watchkeeper.api.sight import scope_seen
 from watchkeeper.api.spend import CostDocument, cost_document
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store.cost import GROUPS_MAX
 from watchkeeper.store.cost_rows import Step
 from watchkeeper.store.value import OF_EVENTS
 
+SOME = [needs("read", somewhere=True)]
+
 router = APIRouter(prefix="/api/v1/cost", tags=["cost"])
+Asker = Annotated[Operator, Depends(require_operator)]
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 NOT_COMPARED = frozenset({"tag", *get_args(Step)})
@@ -56,16 +61,16 @@ class ExportQuery(PeriodQuery):
     by: Annotated[By, Field(description="Dimensions between commas; empty for one row a call.")] = ""
 
 
-@router.get("", summary="What calls cost, by any dimensions")
-async def cost(query: Annotated[CostQuery, Query()], parts: Parts) -> CostDocument:
+@router.get("", summary="What calls cost, by any dimensions", dependencies=SOME)
+async def cost(query: Annotated[CostQuery, Query()], parts: Parts, asker: Asker) -> CostDocument:
     """Return the dearest groups of calls, the sum of the others, and the total."""
-    scope = query.scope(parts)
+    scope = await scope_seen(query.scope(parts), parts, asker)
     found = await parts.analytics.cost.by(scope, *read_dimensions(query.by), tz=query.tz, limit=query.limit)
     return cost_document(found, scope, query.tz, parts.cost_basis())
 
 
-@router.get("/compare", summary="Why the cost of two periods differs")
-async def compare(query: Annotated[CompareQuery, Query()], parts: Parts) -> ComparisonDocument:
+@router.get("/compare", summary="Why the cost of two periods differs", dependencies=SOME)
+async def compare(query: Annotated[CompareQuery, Query()], parts: Parts, asker: Asker) -> ComparisonDocument:
     """Return the difference in parts that add up to it: price, volume, mix and efficiency, by group."""
     by = read_dimensions(query.by)
     if not by or NOT_COMPARED.intersection(by):
@@ -74,17 +79,21 @@ async def compare(query: Annotated[CompareQuery, Query()], parts: Parts) -> Comp
             "each call is in one group, such as model or feature, but no tag and no stretch of time."
         )
     now = datetime.fromtimestamp(parts.clock.unix_ns() / 1e9, UTC)
-    scopes = [query.scope_of(read_period(text, query.tz, now), parts) for text in (query.first, query.second)]
+    scopes = [
+        await scope_seen(query.scope_of(read_period(text, query.tz, now), parts), parts, asker)
+        for text in (query.first, query.second)
+    ]
     first, second = await asyncio.gather(
         *(parts.analytics.cost.by(scope, *by, tz=query.tz, limit=GROUPS_MAX) for scope in scopes)
     )
     return comparison((scopes[0], first), (scopes[1], second), tz=query.tz, limit=query.limit)
 
 
-@router.get("/waste", summary="What was paid for nothing, and what was saved")
-async def waste(query: Annotated[PeriodQuery, Query()], parts: Parts) -> WasteDocument:
+@router.get("/waste", summary="What was paid for nothing, and what was saved", dependencies=SOME)
+async def waste(query: Annotated[PeriodQuery, Query()], parts: Parts, asker: Asker) -> WasteDocument:
     """Return retries, failed and abandoned calls and repeats that were paid for; savings of cache and routing."""
-    scope, basis, questions = query.scope(parts), parts.cost_basis(), parts.analytics.waste
+    scope = await scope_seen(query.scope(parts), parts, asker)
+    basis, questions = parts.cost_basis(), parts.analytics.waste
     wasted, cached, routed = await asyncio.gather(
         questions.waste(scope, ttl_s=basis.cache_ttl_s),
         questions.saved_by_cache(scope),
@@ -93,10 +102,10 @@ async def waste(query: Annotated[PeriodQuery, Query()], parts: Parts) -> WasteDo
     return waste_document(scope, wasted, (cached, routed), basis)
 
 
-@router.get("/units", summary="What a unit of value costs, by feature")
-async def units(query: Annotated[PeriodQuery, Query()], parts: Parts) -> UnitsDocument:
+@router.get("/units", summary="What a unit of value costs, by feature", dependencies=SOME)
+async def units(query: Annotated[PeriodQuery, Query()], parts: Parts, asker: Asker) -> UnitsDocument:
     """Return for each feature its units of value and the cost of one."""
-    scope = query.scope(parts)
+    scope = await scope_seen(query.scope(parts), parts, asker)
     if not OF_EVENTS.issuperset(name for name, _ in scope.where):
         raise QuestionUnclear(
             "Units of value are known by feature and tenant only; nothing was counted. Leave out the other conditions."
@@ -111,12 +120,13 @@ async def units(query: Annotated[PeriodQuery, Query()], parts: Parts) -> UnitsDo
 @router.get(
     "/export",
     summary="Costs as a table for other programs",
+    dependencies=SOME,
     response_class=StreamingResponse,
     responses={200: {"content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()}}},
 )
-async def export(query: Annotated[ExportQuery, Query()], parts: Parts) -> StreamingResponse:
+async def export(query: Annotated[ExportQuery, Query()], parts: Parts, asker: Asker) -> StreamingResponse:
     """Return groups, or one row a call, as CSV or Parquet."""
-    scope, exports = query.scope(parts), parts.analytics.exports
+    scope, exports = await scope_seen(query.scope(parts), parts, asker), parts.analytics.exports
     by = read_dimensions(query.by)
     pieces = (
         exports.groups(scope, by, tz=query.tz, form=query.format) if by else exports.calls(scope, form=query.format)

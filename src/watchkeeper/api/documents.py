@@ -130,6 +130,9 @@ class CallDocument(_Call):
     request: Annotated[Any, Field(description=f"The body as received. {_BODY}")]
     sent: Annotated[Any, Field(description="What went upstream at the last attempt; null where it was the same bytes.")]
     response: Annotated[Any, Field(description=f"The body as the upstream sent it; a stream's events as text. {_BODY}")]
+    is_text_withheld: Annotated[
+        bool, Field(description="Whether the bodies and previews are left out: not asked for, or not for who asks.")
+    ]
     http: Http
     reported_model: Annotated[str, Field(description="What the upstream says has answered.")]
     metadata: dict[str, str]
@@ -166,10 +169,10 @@ def call_summary(row: CallRow) -> CallSummary:
     )
 
 
-def call_document(call: CallDetail) -> CallDocument:
-    """A call with everything that is known of it."""
+def call_document(call: CallDetail, *, is_text_shown: bool = True) -> CallDocument:
+    """A call with everything that is known of it, or without what was asked and answered."""
     row = call.row
-    return CallDocument(
+    document = CallDocument(
         **_facts(row),
         error=CallError(error_class=row.error_class, code=row.error_code, message=call.error_message)
         if row.error_class
@@ -190,6 +193,7 @@ def call_document(call: CallDetail) -> CallDocument:
         request=readable(call.request_body),
         sent=None if call.sent_body is None else readable(call.sent_body),
         response=readable(call.response_body),
+        is_text_withheld=not is_text_shown,
         http=_http(call),
         reported_model=call.reported_model,
         metadata=call.metadata,
@@ -199,6 +203,10 @@ def call_document(call: CallDetail) -> CallDocument:
         snapshot=call.snapshot,
         stored_at=call.stored_at,
     )
+    return document if is_text_shown else document.model_copy(update=_NO_TEXT)
+
+
+_NO_TEXT = {"request": None, "sent": None, "response": None, "input_preview": "", "output_preview": ""}
 
 
 def _facts(row: CallRow) -> dict[str, Any]:

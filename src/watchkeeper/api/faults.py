@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.permits import needs
 from watchkeeper.api.services import Routing, Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.config.problems import did_you_mean
@@ -32,6 +33,9 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 """By kind of fault: what more can be said of it."""
 SLOW = frozenset({"slow_first_token", "slow_drip"})
 """Kinds that are nothing without `seconds`."""
+
+OF_ROUTES = "A fault is injected into a route, which calls of any feature may take."
+OPERATING = [needs("operate", because=OF_ROUTES)]
 
 router = APIRouter(prefix="/api/v1/faults", tags=["drills"])
 
@@ -116,13 +120,13 @@ class FaultList(BaseModel):
     faults: list[FaultDocument]
 
 
-@router.get("", summary="List injected faults")
+@router.get("", summary="List injected faults", dependencies=[needs("read", because=OF_ROUTES)])
 async def list_faults(parts: Parts) -> FaultList:
     """Return the faults that are injected now and those that have ended within seven days."""
     return FaultList(faults=[_document(row, parts) for row in await parts.control.faults.recent()])
 
 
-@router.post("", status_code=201, summary="Begin to inject a fault")
+@router.post("", status_code=201, summary="Begin to inject a fault", dependencies=OPERATING)
 async def start_fault(wish: FaultWish, parts: Parts, by: By) -> FaultDocument:
     """Begin a drill on one route; the gateway obeys within a second, and the fault ends by itself."""
     routing = parts.routing()
@@ -150,7 +154,7 @@ async def start_fault(wish: FaultWish, parts: Parts, by: By) -> FaultDocument:
     return _document(row, parts)
 
 
-@router.delete("/{fault_id:path}", summary="Stop a fault")
+@router.delete("/{fault_id:path}", summary="Stop a fault", dependencies=OPERATING)
 async def stop_fault(fault_id: str, parts: Parts, by: By) -> FaultDocument:
     """End a fault early; the gateway obeys within a second."""
     try:

@@ -6,10 +6,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from watchkeeper.api.auth import Parts
-from watchkeeper.api.filters import Moment, read_moment
+from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.filters import Moment, Word, read_moment
+from watchkeeper.api.permits import needs
 from watchkeeper.api.services import Services
+from watchkeeper.api.sight import changes_seen
 from watchkeeper.api.strict import Strict
+from watchkeeper.store.changes import ChangeFilter
+
+SOME = [needs("read", somewhere=True)]
+AUDITING = [needs("read", "audit", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1", tags=["installation"])
 
@@ -29,6 +35,9 @@ class ChangeQuery(Strict):
 
     since: Annotated[Moment, Field(description="ISO 8601 time, or a span back from now.")] = "7d"
     until: Annotated[Moment, Field(description="As `since`; the end is not included.")] = ""
+    kind: Annotated[Word, Field(description="`config`, `key`, `user`, `token`, `access` and others.")] = ""
+    actor: Annotated[Word, Field(description="Who made it: a user, `token:NAME`, or `local`.")] = ""
+    feature: Annotated[Word, Field(description="To which it belongs.")] = ""
 
 
 class ChangeDocument(BaseModel):
@@ -38,7 +47,8 @@ class ChangeDocument(BaseModel):
     actor: str
     kind: str
     summary: str
-    detail: dict[str, Any]
+    feature: Annotated[str, Field(description="Empty for what is about the whole installation.")]
+    detail: Annotated[dict[str, Any], Field(description="Of what was changed: `before` and `after`, null for nothing.")]
 
 
 class ChangeList(BaseModel):
@@ -47,7 +57,7 @@ class ChangeList(BaseModel):
     changes: list[ChangeDocument]
 
 
-@router.get("/health", summary="Whether everything works", responses={503: {"model": Health}})
+@router.get("/health", summary="Whether everything works", responses={503: {"model": Health}}, dependencies=SOME)
 async def health(response: Response, parts: Parts) -> Health:
     """Ask every part, the stores with a real query; 503 when one does not work."""
     found = await examine(parts)
@@ -55,20 +65,22 @@ async def health(response: Response, parts: Parts) -> Health:
     return found
 
 
-@router.get("/changes", summary="What was changed in the set-up")
-async def changes(query: Annotated[ChangeQuery, Query()], parts: Parts) -> ChangeList:
-    """Return the changes of a window, oldest first; without one the last seven days."""
+@router.get("/changes", summary="What was changed in the set-up", dependencies=AUDITING)
+async def changes(query: Annotated[ChangeQuery, Query()], parts: Parts, by: By) -> ChangeList:
+    """Return the changes of a window, oldest first; without one the last seven days.
+
+    Whoever reads some features finds their changes and those of the configuration; who has read which call is told to
+    auditors.
+    """
     now = datetime.fromtimestamp(parts.clock.unix_ns() / 1e9, UTC)
     begin = read_moment(query.since, now) or now - timedelta(days=7)
     # A change of this very moment belongs to a window that ends now.
     end = read_moment(query.until, now) or now + timedelta(seconds=1)
-    found = await parts.control.changes.between(begin, end)
+    chosen = ChangeFilter(kind=query.kind, actor=query.actor, feature=query.feature)
+    found = await parts.control.changes.between(begin, end, changes_seen(chosen, by))
     return ChangeList(
         changes=[
-            ChangeDocument(
-                at=change.at, actor=change.actor, kind=change.kind, summary=change.summary, detail=change.detail
-            )
-            for change in found
+            ChangeDocument(**{name: getattr(change, name) for name in ChangeDocument.model_fields}) for change in found
         ]
     )
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.permits import needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.store.keys import KeyDraft, KeyRow
@@ -14,6 +15,8 @@ from watchkeeper.store.keys import KeyDraft, KeyRow
 NAME_MAX = 200
 EXPIRES_IN_S_MAX = 10 * 366 * 86_400
 OVERLAP_S_MAX = 90 * 86_400
+
+OPERATING = [needs("operate", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
 
@@ -65,15 +68,17 @@ class KeyList(BaseModel):
     keys: list[KeyDocument]
 
 
-@router.get("", summary="List keys")
-async def list_keys(parts: Parts) -> KeyList:
-    """Return all keys without their secrets, those that have ended included."""
-    return KeyList(keys=[KeyDocument(**_facts(key, parts)) for key in await parts.control.keys.all()])
+@router.get("", summary="List keys", dependencies=[needs("read", somewhere=True)])
+async def list_keys(parts: Parts, by: By) -> KeyList:
+    """Return the keys without their secrets, those that have ended included."""
+    found = await parts.control.keys.all(by.rights.features("read"))
+    return KeyList(keys=[KeyDocument(**_facts(key, parts)) for key in found])
 
 
-@router.post("", status_code=201, summary="Make a key")
+@router.post("", status_code=201, summary="Make a key", dependencies=OPERATING)
 async def create_key(wish: KeyWish, parts: Parts, by: By) -> NewKeyDocument:
     """Make a key and return it whole; it cannot be shown again."""
+    await require(parts, by, "operate", feature=wish.feature)
     expires_at = _now(parts) + timedelta(seconds=wish.expires_in_s) if wish.expires_in_s else None
     draft = KeyDraft(
         feature=wish.feature,
@@ -87,17 +92,19 @@ async def create_key(wish: KeyWish, parts: Parts, by: By) -> NewKeyDocument:
     return NewKeyDocument(**_facts(made.row, parts), key=made.key, note=_doubt(wish.feature, parts))
 
 
-@router.post("/{public_id:path}/revoke", summary="Revoke a key")
+@router.post("/{public_id:path}/revoke", summary="Revoke a key", dependencies=OPERATING)
 async def revoke_key(public_id: str, parts: Parts, by: By) -> KeyDocument:
     """End a key; the gateway refuses it within a second."""
+    await require(parts, by, "operate", feature=(await parts.control.keys.get(public_id)).feature)
     row = await parts.control.keys.revoke(public_id, actor=by.name)
     parts.on_control_change()
     return KeyDocument(**_facts(row, parts))
 
 
-@router.post("/{public_id:path}/rotate", status_code=201, summary="Replace a key")
+@router.post("/{public_id:path}/rotate", status_code=201, summary="Replace a key", dependencies=OPERATING)
 async def rotate_key(public_id: str, wish: Rotation, parts: Parts, by: By) -> NewKeyDocument:
     """Make a key like another, which ends after the overlap; return the new one whole."""
+    await require(parts, by, "operate", feature=(await parts.control.keys.get(public_id)).feature)
     overlap = timedelta(seconds=wish.overlap_s)
     made = await parts.control.keys.rotate(parts.key_hasher, public_id, overlap=overlap, actor=by.name)
     parts.on_control_change()

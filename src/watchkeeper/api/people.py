@@ -1,4 +1,4 @@
-"""Users, API tokens and sign-in links."""
+"""Users, their roles, and sign-in links."""
 
 import asyncio
 from datetime import datetime
@@ -8,12 +8,19 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, Field
 
 from watchkeeper.access.passwords import hash_password, password_fault
-from watchkeeper.access.roles import ALL, Grant, Role
-from watchkeeper.access.tokens import API_TOKEN_PREFIX, make_token
+from watchkeeper.access.roles import ALL, Grant, Permission, Role
 from watchkeeper.api.auth import LOCAL_OPERATOR, By, Parts
+from watchkeeper.api.permits import needs, require
+from watchkeeper.api.services import Services
 from watchkeeper.api.signin import make_link
 from watchkeeper.api.strict import Strict
-from watchkeeper.store.people import TokenDraft, TokenRow, UserRow
+from watchkeeper.store.grants import GrantRow, Origin
+from watchkeeper.store.people import UserRow, UserUnknown
+
+OF_ALL = "A user belongs to no feature."
+LOOKING = [needs("administer", "audit", because=OF_ALL)]
+ADMINISTERING = [needs("administer", because=OF_ALL)]
+ADMINISTERING_SOME = [needs("administer", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1", tags=["people"])
 
@@ -51,18 +58,31 @@ class PasswordWish(Strict):
     password: Password
 
 
-class TokenWish(Strict):
-    """An API token to be made."""
+class GrantWish(Strict):
+    """A role to be given or taken away."""
 
-    name: str = Field(min_length=1, max_length=200, description="Which program it is for.")
+    role: Role
+    feature: FeatureName = Field(default=ALL, description="For which feature; `*` for every one.")
+
+
+class GrantDocument(BaseModel):
+    """A role that a user has."""
+
+    role: Role
+    feature: Annotated[str, Field(description="`*` for every one.")]
+    origin: Annotated[Origin, Field(description="`oidc`: the provider says so, at each sign-in.")]
+    granted_at: datetime
+    granted_by: str
 
 
 class UserDocument(BaseModel):
-    """A local user."""
+    """Somebody who may sign in, and what they may do."""
 
     name: str
     created_at: datetime
     is_disabled: bool
+    origin: Annotated[Origin, Field(description="Where they sign in: `local` with a password, or `oidc`.")]
+    grants: list[GrantDocument]
 
 
 class UserList(BaseModel):
@@ -71,26 +91,11 @@ class UserList(BaseModel):
     users: list[UserDocument]
 
 
-class TokenDocument(BaseModel):
-    """An API token without its secret."""
+class Me(BaseModel):
+    """Who is asking, and what they may do."""
 
-    id: str
-    name: str
-    created_at: datetime
-    created_by: str
-    revoked_at: datetime | None
-
-
-class NewTokenDocument(TokenDocument):
-    """An API token with its secret, at the only moment it can be seen."""
-
-    token: Annotated[str, Field(description="Keep it: it is not shown again.")]
-
-
-class TokenList(BaseModel):
-    """API tokens, the newest first."""
-
-    tokens: list[TokenDocument]
+    name: Annotated[str, Field(description="As the list of changes names them.")]
+    may: Annotated[dict[str, list[Permission]], Field(description="By feature; under `*` for every one.")]
 
 
 class LinkDocument(BaseModel):
@@ -100,72 +105,111 @@ class LinkDocument(BaseModel):
     expires_at: datetime
 
 
-@router.get("/users", summary="List users")
+@router.get("/me", summary="Who is asking", dependencies=[needs()])
+async def me(by: By) -> Me:
+    """Return whoever asks, with what they may do."""
+    return Me(name=by.name, may={feature: sorted(held) for feature, held in by.rights.by_feature.items()})
+
+
+@router.get("/users", summary="List users", dependencies=LOOKING)
 async def list_users(parts: Parts) -> UserList:
-    """Return the local users by name."""
-    return UserList(users=[_user(row) for row in await parts.control.people.list_users()])
+    """Return the users by name, with their roles."""
+    held: dict[str, list[GrantRow]] = {}
+    for row in await parts.control.grants.every():
+        held.setdefault(row.user, []).append(row)
+    return UserList(users=[_user(row, held.get(row.name, [])) for row in await parts.control.people.list_users()])
 
 
-@router.post("/users", status_code=201, summary="Add a user")
+@router.get("/users/{name:path}", summary="Show a user", dependencies=LOOKING)
+async def show_user(name: str, parts: Parts) -> UserDocument:
+    """Return one user with their roles."""
+    return await _shown(await known_user(name, parts), parts)
+
+
+@router.post("/users", status_code=201, summary="Add a user", dependencies=ADMINISTERING)
 async def add_user(wish: UserWish, parts: Parts, by: By) -> UserDocument:
     """Add a user who may sign in to the console."""
     password_hash = await asyncio.to_thread(hash_password, wish.password)
     people = parts.control.people
     role = wish.role or ("viewer" if await people.list_users() else "admin")
     grants = [Grant(role, wish.feature)]
-    return _user(await people.add_user(wish.name, password_hash, actor=by.name, grants=grants))
+    return await _shown(await people.add_user(wish.name, password_hash, actor=by.name, grants=grants), parts)
 
 
-@router.post("/users/{name:path}/password", summary="Change a user's password")
+@router.post("/users/{name:path}/grant", summary="Give a user a role", dependencies=ADMINISTERING_SOME)
+async def grant_role(name: str, wish: GrantWish, parts: Parts, by: By) -> UserDocument:
+    """Give a user a role for one feature or for all; it holds from their next request on."""
+    await require(parts, by, "administer", feature=wish.feature)
+    row = await known_user(name, parts)
+    await parts.control.grants.give(row.name, Grant(wish.role, wish.feature), actor=by.name)
+    return await _shown(row, parts)
+
+
+@router.post("/users/{name:path}/withdraw", summary="Take a role from a user", dependencies=ADMINISTERING_SOME)
+async def withdraw_role(name: str, wish: GrantWish, parts: Parts, by: By) -> UserDocument:
+    """Take a role away; from their next request on they do not have it."""
+    await require(parts, by, "administer", feature=wish.feature)
+    row = await known_user(name, parts)
+    await parts.control.grants.take(row.name, Grant(wish.role, wish.feature), actor=by.name)
+    return await _shown(row, parts)
+
+
+@router.post("/users/{name:path}/password", summary="Change a user's password", dependencies=ADMINISTERING)
 async def set_password(name: str, wish: PasswordWish, parts: Parts, by: By) -> UserDocument:
     """Change a user's password; their sessions end."""
     password_hash = await asyncio.to_thread(hash_password, wish.password)
-    return _user(await parts.control.people.set_password(name, password_hash, actor=by.name))
+    return await _shown(await parts.control.people.set_password(name, password_hash, actor=by.name), parts)
 
 
-@router.post("/users/{name:path}/disable", summary="Keep a user out")
+@router.post("/users/{name:path}/disable", summary="Keep a user out", dependencies=ADMINISTERING)
 async def disable_user(name: str, parts: Parts, by: By) -> UserDocument:
     """Keep a user out from now on; their sessions end."""
-    return _user(await parts.control.people.disable(name, actor=by.name))
+    return await _shown(await parts.control.people.disable(name, actor=by.name), parts)
 
 
-@router.post("/users/{name:path}/enable", summary="Let a user in again")
+@router.post("/users/{name:path}/enable", summary="Let a user in again", dependencies=ADMINISTERING)
 async def enable_user(name: str, parts: Parts, by: By) -> UserDocument:
     """Let a user in again."""
-    return _user(await parts.control.people.enable(name, actor=by.name))
+    return await _shown(await parts.control.people.enable(name, actor=by.name), parts)
 
 
-@router.post("/login-links", status_code=201, summary="Make a one-time sign-in link")
+@router.post("/login-links", status_code=201, summary="Make a one-time sign-in link", dependencies=ADMINISTERING)
 async def create_link(parts: Parts, _: By) -> LinkDocument:
     """Make a link that signs somebody in once, within 15 minutes."""
     link = await make_link(parts)
     return LinkDocument(path=link.path, expires_at=link.ends_at)
 
 
-@router.get("/tokens", summary="List API tokens")
-async def list_tokens(parts: Parts) -> TokenList:
-    """Return the API tokens without their secrets."""
-    return TokenList(tokens=[_token(row) for row in await parts.control.people.list_tokens()])
+async def known_user(name: str, parts: Services) -> UserRow:
+    """Return a user.
+
+    Raises:
+        UserUnknown: there is none of this name.
+    """
+    row = await parts.control.people.user(name)
+    if row is None:
+        raise UserUnknown(f"There is no user {name[:100]!r}. `watchkeeper users list` shows them.")
+    return row
 
 
-@router.post("/tokens", status_code=201, summary="Make an API token")
-async def add_token(wish: TokenWish, parts: Parts, by: By) -> NewTokenDocument:
-    """Make a token for programs and return it whole; it cannot be shown again."""
-    token = make_token(API_TOKEN_PREFIX)
-    draft = TokenDraft(name=wish.name)
-    row = await parts.control.people.add_token(parts.token_hasher.hash(token), draft, actor=by.name)
-    return NewTokenDocument(**_token(row).model_dump(), token=token)
+async def _shown(row: UserRow, parts: Services) -> UserDocument:
+    return _user(row, await parts.control.grants.of(row.name))
 
 
-@router.post("/tokens/{token_id:path}/revoke", summary="Revoke an API token")
-async def revoke_token(token_id: str, parts: Parts, by: By) -> TokenDocument:
-    """End an API token at once."""
-    return _token(await parts.control.people.revoke_token(token_id, actor=by.name))
-
-
-def _user(row: UserRow) -> UserDocument:
-    return UserDocument(name=row.name, created_at=row.created_at, is_disabled=row.is_disabled)
-
-
-def _token(row: TokenRow) -> TokenDocument:
-    return TokenDocument(**{name: getattr(row, name) for name in TokenDocument.model_fields})
+def _user(row: UserRow, held: list[GrantRow]) -> UserDocument:
+    return UserDocument(
+        name=row.name,
+        created_at=row.created_at,
+        is_disabled=row.is_disabled,
+        origin=row.origin,
+        grants=[
+            GrantDocument(
+                role=one.grant.role,
+                feature=one.grant.feature,
+                origin=one.origin,
+                granted_at=one.granted_at,
+                granted_by=one.granted_by,
+            )
+            for one in held
+        ],
+    )

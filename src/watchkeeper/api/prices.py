@@ -9,7 +9,9 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 
+from watchkeeper.access.roles import ALL
 from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.permits import needs, require
 from watchkeeper.api.price_documents import (
     DiffDocument,
     PriceDocument,
@@ -40,6 +42,9 @@ NAME_MAX = 200
 MODEL_MAX = 300
 STRETCH_MAX = timedelta(days=31)
 """Priced again by one request."""
+
+OF_ALL = "Prices hold for the calls of every feature."
+READING = [needs("read", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1/prices", tags=["prices"])
 
@@ -119,13 +124,13 @@ class FoundPrices(BaseModel):
     prices: list[PriceDocument]
 
 
-@router.get("/state", summary="Tell how old the price book is")
+@router.get("/state", summary="Tell how old the price book is", dependencies=READING)
 async def state(parts: Parts) -> PriceState:
     """Return where the book's prices come from and when they were written down."""
     return price_state(await parts.control.prices.approvals(), installed=_installed_source())
 
 
-@router.get("", summary="List the price lists")
+@router.get("", summary="List the price lists", dependencies=READING)
 async def list_prices(parts: Parts) -> PriceLists:
     """Return every list with the number of its models."""
     by_list: dict[str, list[PriceRecord]] = {}
@@ -145,7 +150,7 @@ async def list_prices(parts: Parts) -> PriceLists:
     )
 
 
-@router.get("/model", summary="Show what a model costs")
+@router.get("/model", summary="Show what a model costs", dependencies=READING)
 async def show_model(
     parts: Parts,
     model: Annotated[str, Query(min_length=1, max_length=MODEL_MAX, description="As it is sent to the provider.")],
@@ -178,14 +183,14 @@ async def show_model(
     return FoundPrices(model=model, at=moment, as_of=known_at, prices=found)
 
 
-@router.post("/diff", summary="Show what an update would change")
+@router.post("/diff", summary="Show what an update would change", dependencies=READING)
 async def diff_prices(wish: PriceFile, parts: Parts) -> DiffDocument:
     """Compare the book with the edition that is installed, or with an operator's file; nothing is changed."""
     _, _, diff = await _compared(wish, parts)
     return diff_document(diff, applied=None)
 
 
-@router.post("/apply", summary="Approve an update")
+@router.post("/apply", summary="Approve an update", dependencies=[needs("money", because=OF_ALL)])
 async def apply_prices(wish: PriceUpdate, parts: Parts, by: By) -> DiffDocument:
     """Believe an update from now on, which the gateway follows in a second; what was believed before stays known."""
     revision, edition, diff = await _compared(wish, parts)
@@ -205,9 +210,10 @@ async def apply_prices(wish: PriceUpdate, parts: Parts, by: By) -> DiffDocument:
     return diff_document(diff, applied=applied)
 
 
-@router.post("/recompute", summary="Price past calls again")
+@router.post("/recompute", summary="Price past calls again", dependencies=[needs("money", somewhere=True)])
 async def recompute(wish: RecomputeWish, parts: Parts, by: By) -> Recomputation:
     """Price stored calls by what is known of prices now; a correction is written beside each that cost another sum."""
+    await require(parts, by, "money", feature=wish.feature or ALL)
     terms = _terms(parts, "no call was priced again")
     revision = await parts.control.prices.revision()
     stretch = Stretch(since=_zoned(wish.since), until=_zoned(wish.until), feature=wish.feature)
@@ -217,7 +223,7 @@ async def recompute(wish: RecomputeWish, parts: Parts, by: By) -> Recomputation:
     )
     if found.corrected and not wish.dry_run:
         summary = f"priced again: {found.corrected} of {found.calls} calls from {wish.since} until {wish.until}"
-        await parts.control.changes.note("prices", summary, actor=by.name)
+        await parts.control.changes.note("prices", summary, actor=by.name, feature=wish.feature)
     return recomputation(found, is_rehearsal=wish.dry_run)
 
 

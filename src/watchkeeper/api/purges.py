@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from watchkeeper.access.subjects import is_pseudonym
 from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.permits import needs
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.store.purges import PurgeDraft
@@ -15,6 +16,8 @@ from watchkeeper.store.purges import PurgeDraft
 NAME_MAX = 200
 """The gateway keeps so much of a name."""
 GIVEN_MAX = 2_000
+
+OPERATING = [needs("operate", because="The cache is not kept by feature.")]
 
 router = APIRouter(prefix="/api/v1/cache", tags=["cache"])
 
@@ -51,7 +54,7 @@ class PurgeDocument(BaseModel):
     subject: Annotated[str, Field(description="A pseudonym; empty for every person.")]
 
 
-@router.post("/purges", status_code=201, summary="Drop answers from the cache")
+@router.post("/purges", status_code=201, summary="Drop answers from the cache", dependencies=OPERATING)
 async def purge(wish: PurgeWish, parts: Parts, by: By) -> PurgeDocument:
     """Drop what is stored up to now; every worker obeys within a second."""
     draft = PurgeDraft(tenant=wish.tenant, release=wish.release, subject=_subject(wish, parts))

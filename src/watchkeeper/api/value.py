@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from watchkeeper.api.auth import By, Parts
 from watchkeeper.api.calls import CallUnknown
 from watchkeeper.api.filters import CallIdText, Moment, Word, read_moment
+from watchkeeper.api.permits import needs, require
 from watchkeeper.api.strict import Strict
 from watchkeeper.money.units import MILLI, written
 from watchkeeper.store.value import ValueEvent
@@ -70,7 +71,7 @@ class ValueDocument(BaseModel):
     source: Annotated[str, Field(description="Who reported it.")]
 
 
-@router.post("", status_code=201, summary="Report units of value")
+@router.post("", status_code=201, summary="Report units of value", dependencies=[needs("money", somewhere=True)])
 async def report(wish: ValueWish, parts: Parts, by: By, response: Response) -> ValueDocument:
     """Keep a report; 201 for a new one, 200 for one that is there already."""
     now = datetime.fromtimestamp(parts.clock.unix_ns() / 1e9, UTC)
@@ -83,6 +84,7 @@ async def report(wish: ValueWish, parts: Parts, by: By, response: Response) -> V
                 "has ended: report again then, under the same id."
             )
         feature, tenant, at = found.row.feature, found.row.tenant, found.row.started_at
+    await require(parts, by, "money", feature=feature)
     event = ValueEvent(
         id=wish.id,
         feature=feature,

@@ -118,6 +118,7 @@ class CallQuery:
             without=tuple(WITHOUT[name] for name in chosen.get("without", "").split(",") if name in WITHOUT),
             min_cost_nusd=money.nusd(chosen["min_cost"]) if "min_cost" in chosen else None,
             min_duration_ms=float(chosen["min_duration"]) if "min_duration" in chosen else None,
+            features=None,
             **texts,
         )
 

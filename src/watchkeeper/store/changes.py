@@ -1,12 +1,15 @@
 """What was changed in the set-up, when and by whom: the markers on every chart."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from hashlib import sha256
+from typing import Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from watchkeeper.core.clock import Clock
@@ -15,6 +18,21 @@ from watchkeeper.store.tables import changes
 
 LISTED_MAX = 500
 FEATURE_MAX = 200
+ACCESS: Final = "access"
+"""Kind of a change that is none: somebody read what was asked and answered in a call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFilter:
+    """Which changes. An empty field does not restrict; all that are set must hold."""
+
+    kind: str = ""
+    actor: str = ""
+    feature: str = ""
+    features: frozenset[str] | None = None
+    """Only changes of one of these, and of the configuration; None for all."""
+    without: tuple[str, ...] = ()
+    """Kinds that are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +50,9 @@ class Change:
     """To which it belongs; empty where it is about the whole installation."""
 
 
+EVERY = ChangeFilter()
+
+
 class Changes:
     """Notes and lists changes."""
 
@@ -46,11 +67,25 @@ class Changes:
         async with self._engine.begin() as connection:
             await note(connection, self._clock, kind, summary, actor=actor, detail=detail, feature=feature)
 
-    async def between(self, since: datetime, until: datetime) -> list[Change]:
+    async def note_reading(self, call_id: str, *, actor: str, feature: str) -> None:
+        """Note that somebody reads the text of a call, once in each hour of the clock."""
+        hour = moments.now(self._clock).replace(minute=0, second=0, microsecond=0)
+        once = sha256(f"{ACCESS} {hour.isoformat()} {call_id} {actor}".encode()).hexdigest()
+        async with self._engine.connect() as connection:
+            if (await connection.execute(select(changes.c.id).where(changes.c.once == once))).one_or_none():
+                return
+        row = {"at": moments.now(self._clock), "actor": actor, "kind": ACCESS, "feature": feature[:FEATURE_MAX]}
+        values = row | {"summary": f"read call {call_id}", "detail": {"call": call_id}, "once": once}
+        # Of several who read for the same person at once, one notes it.
+        with suppress(IntegrityError):
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(changes).values(**values))
+
+    async def between(self, since: datetime, until: datetime, chosen: ChangeFilter = EVERY) -> list[Change]:
         """List the changes of a window, oldest first; the newest when there are too many."""
         query = (
             select(changes)
-            .where(changes.c.at >= moments.stored(since), changes.c.at < moments.stored(until))
+            .where(changes.c.at >= moments.stored(since), changes.c.at < moments.stored(until), *_conditions(chosen))
             .order_by(changes.c.at.desc(), changes.c.id.desc())
             .limit(LISTED_MAX)
         )
@@ -67,6 +102,16 @@ class Changes:
             )
             for row in reversed(rows)
         ]
+
+
+def _conditions(chosen: ChangeFilter) -> Iterator[ColumnElement[bool]]:
+    for name in ("kind", "actor", "feature"):
+        if value := getattr(chosen, name):
+            yield changes.c[name] == value
+    if chosen.features is not None:
+        yield changes.c.feature.in_(chosen.features - {""}) | (changes.c.kind == "config")
+    if chosen.without:
+        yield changes.c.kind.not_in(chosen.without)
 
 
 async def note(

@@ -116,10 +116,13 @@ class Keys:
             )
         return _read(row)
 
-    async def all(self) -> list[KeyRow]:
-        """List all keys, the newest first."""
+    async def all(self, features: frozenset[str] | None = None) -> list[KeyRow]:
+        """List the keys of some features, without a set of all, the newest first."""
+        query = select(keys).order_by(keys.c.created_at.desc())
+        if features is not None:
+            query = query.where(keys.c.feature.in_(features))
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(select(keys).order_by(keys.c.created_at.desc()))).all()
+            rows = (await connection.execute(query)).all()
         return [_read(row) for row in rows]
 
     async def valid(self) -> list[KeySecret]:

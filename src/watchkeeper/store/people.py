@@ -79,6 +79,10 @@ class TokenRow:
     """For which it has them; `*` for every feature."""
     expires_at: datetime | None
 
+    def is_valid_at(self, moment: datetime) -> bool:
+        """Tell whether it is accepted."""
+        return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)
+
     @property
     def rights(self) -> Rights:
         """What may be done with it while it is valid."""

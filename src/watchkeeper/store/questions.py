@@ -35,6 +35,16 @@ _COST_STATUS = (
     " if(usage_status = 'measured', 'measured', 'estimated'), cost_status)"
 )
 """As the questions about cost count it."""
+_WHERE_SET = {
+    "since": "started_at >= {since:DateTime64(6)}",
+    "until": "started_at < {until:DateTime64(6)}",
+    "features": "feature IN {features:Array(String)}",
+    "cost_status": f"{_COST_STATUS} = {{cost_status:String}}",
+    "is_stream": "is_stream = {is_stream:Bool}",
+    "min_cost_nusd": "cost_nusd >= {min_cost_nusd:Int64}",
+    "min_duration_ms": "duration_ms >= {min_duration_ms:Float64}",
+}
+"""What a field of `CallFilter` asks where it is not None."""
 SEARCH_WORDS_MAX = 16
 ID_SLACK = timedelta(hours=3)
 """A call's start may lie this long before the time in its id: the id is made when the body has arrived."""
@@ -68,12 +78,11 @@ def where(chosen: CallFilter, *, before: str | None = None) -> tuple[str, Parame
         terms.append(term)
         values[name] = value
 
-    if chosen.since is not None:
-        add("started_at >= {since:DateTime64(6)}", "since", _utc(chosen.since))
-    if chosen.until is not None:
-        add("started_at < {until:DateTime64(6)}", "until", _utc(chosen.until))
     if before is not None:
         add("id < {before:String}", "before", before)
+    for field, term in _WHERE_SET.items():
+        if (given := getattr(chosen, field)) is not None:
+            add(term, field, _bound(given))
     for field, column in _EQUAL.items():
         value: str = getattr(chosen, field)
         if value:
@@ -81,15 +90,7 @@ def where(chosen: CallFilter, *, before: str | None = None) -> tuple[str, Parame
     for field, column in _HAS.items():
         if wanted := getattr(chosen, field):
             add(f"has({column}, {{{field}:String}})", field, wanted)
-    if chosen.cost_status is not None:
-        add(f"{_COST_STATUS} = {{cost_status:String}}", "cost_status", chosen.cost_status)
     terms += [f"empty({name})" for name in chosen.without if name in NAMED_COLUMNS]
-    if chosen.is_stream is not None:
-        add("is_stream = {is_stream:Bool}", "is_stream", chosen.is_stream)
-    if chosen.min_cost_nusd is not None:
-        add("cost_nusd >= {min_cost:Int64}", "min_cost", chosen.min_cost_nusd)
-    if chosen.min_duration_ms is not None:
-        add("duration_ms >= {min_duration:Float64}", "min_duration", chosen.min_duration_ms)
     found = search_words(chosen.search)
     if found:
         add("hasAllTokens(words, {search:Array(String)})", "search", found)
@@ -104,5 +105,11 @@ def search_words(text: str) -> list[str]:
     return letters.split()[:SEARCH_WORDS_MAX]
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+def _bound(given: Any) -> Any:
+    match given:
+        case datetime():
+            return given.astimezone(UTC)
+        case frozenset():
+            return sorted(given)
+        case _:
+            return given

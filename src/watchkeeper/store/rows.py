@@ -27,6 +27,8 @@ class CallFilter:
     until: datetime | None = None
     """Exclusive."""
     feature: str = ""
+    features: frozenset[str] | None = None
+    """Only calls of one of these; None for any, and nothing is found where there is none."""
     tenant: str = ""
     subject: str = ""
     session: str = ""

@@ -98,7 +98,9 @@ changes = Table(
     Column("summary", Text, nullable=False),
     Column("detail", JSON, nullable=False),
     Column("feature", String(200), nullable=False, server_default=""),
+    Column("once", String(64)),
     Index("changes_at", "at"),
+    Index("changes_once", "once", unique=True),
     Index("changes_kind", "kind", "at"),
 )
 faults = Table(

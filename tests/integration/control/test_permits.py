@@ -114,10 +114,10 @@ async def test_a_refusal_names_what_is_missing_who_asks_and_who_can_help(app: Fa
     assert await ask(app, "/one/support", **ci) == (
         403,
         (
-            "not_allowed: token:ci may not do this: it needs the permission `promote` for the feature `support`, which the "
-            "roles approver, operator, admin have. Nothing was done. A token keeps its scopes: an admin can make another "
-            "with `watchkeeper tokens create NAME --scope promote --feature support`; admins are ana, ben, dora and "
-            "others, and whoever holds the machine."
+            "not_allowed: token:ci may not do this: it needs the permission `promote` for the feature `support`, which "
+            "the roles approver, operator, admin have. Nothing was done. A token keeps its scopes: an admin can make "
+            "another with `watchkeeper tokens create NAME --scope promote --feature support`; admins are ana, ben, "
+            "dora and others, and whoever holds the machine."
         ),
     )
 

@@ -31,4 +31,6 @@ def upgrade() -> None:
     op.add_column("api_tokens", sa.Column("features", sa.JSON, nullable=False, server_default='["*"]'))
     op.add_column("api_tokens", sa.Column("expires_at", sa.DateTime, nullable=True))
     op.add_column("changes", sa.Column("feature", sa.String(200), nullable=False, server_default=""))
+    op.add_column("changes", sa.Column("once", sa.String(64), nullable=True))
+    op.create_index("changes_once", "changes", ["once"], unique=True)
     op.create_index("changes_kind", "changes", ["kind", "at"])
