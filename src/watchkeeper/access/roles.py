@@ -78,6 +78,7 @@ class Rights:
         return self.by_feature.get(feature, frozenset())
 
 
+NOTHING = Rights()
 EVERYTHING = Rights({ALL: frozenset(PERMISSIONS)})
 
 

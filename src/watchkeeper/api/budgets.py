@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from watchkeeper.access.roles import ALL
 from watchkeeper.api.auth import By, Operator, Parts
-from watchkeeper.api.permits import needs, require
+from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.config.budget_words import Definition, definition_of
@@ -35,7 +35,6 @@ Amount = Annotated[
 
 OF_ALL = "A budget may count calls of any feature, so that budgets cannot be shown for some features only."
 READING = [needs("read", because=OF_ALL)]
-SOME = [needs("read", somewhere=True)]
 BOOKING = [needs("money", "operate", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1/budgets", tags=["budgets"])

@@ -11,7 +11,7 @@ from watchkeeper.api.charges import BookedDocument, booked_document
 from watchkeeper.api.documents import Arrivals, CallDocument, CallList, call_document, call_summary
 from watchkeeper.api.figures import FacetValue, OverviewDocument, facet_values, overview_document
 from watchkeeper.api.filters import CallQuery, FollowQuery, ListQuery, OverviewQuery
-from watchkeeper.api.permits import needs, require
+from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.sight import calls_seen, row_seen
 from watchkeeper.core.errors import CallerError
@@ -21,7 +21,6 @@ from watchkeeper.store.rows import CallDetail
 WINDOW = timedelta(hours=1)
 """What the overview looks at when nothing is said."""
 
-SOME = [needs("read", somewhere=True)]
 TEXT_OF_SOME = [needs("read_bodies", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1", tags=["calls"])

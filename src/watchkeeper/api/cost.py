@@ -13,15 +13,13 @@ from watchkeeper.api.auth import Operator, Parts, require_operator
 from watchkeeper.api.comparison import ComparisonDocument, comparison
 from watchkeeper.api.economy import UnitsDocument, WasteDocument, units_document, waste_document
 from watchkeeper.api.periods import By, PeriodQuery, PeriodText, ScopeQuery, read_dimensions, read_period
-from watchkeeper.api.permits import needs
+from watchkeeper.api.permits import SOME
 from watchkeeper.api.sight import scope_seen
 from watchkeeper.api.spend import CostDocument, cost_document
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store.cost import GROUPS_MAX
 from watchkeeper.store.cost_rows import Step
 from watchkeeper.store.value import OF_EVENTS
-
-SOME = [needs("read", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1/cost", tags=["cost"])
 Asker = Annotated[Operator, Depends(require_operator)]

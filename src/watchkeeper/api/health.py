@@ -8,13 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from watchkeeper.api.auth import By, Parts
 from watchkeeper.api.filters import Moment, Word, read_moment
-from watchkeeper.api.permits import needs
+from watchkeeper.api.permits import SOME, needs
 from watchkeeper.api.services import Services
 from watchkeeper.api.sight import changes_seen
 from watchkeeper.api.strict import Strict
 from watchkeeper.store.changes import ChangeFilter
 
-SOME = [needs("read", somewhere=True)]
 AUDITING = [needs("read", "audit", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1", tags=["installation"])

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Parts
-from watchkeeper.api.permits import needs, require
+from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.store.keys import KeyDraft, KeyRow
@@ -68,7 +68,7 @@ class KeyList(BaseModel):
     keys: list[KeyDocument]
 
 
-@router.get("", summary="List keys", dependencies=[needs("read", somewhere=True)])
+@router.get("", summary="List keys", dependencies=SOME)
 async def list_keys(parts: Parts, by: By) -> KeyList:
     """Return the keys without their secrets, those that have ended included."""
     found = await parts.control.keys.all(by.rights.features("read"))

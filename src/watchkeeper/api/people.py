@@ -14,6 +14,7 @@ from watchkeeper.api.permits import needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.signin import make_link
 from watchkeeper.api.strict import Strict
+from watchkeeper.store.changes import changed
 from watchkeeper.store.grants import GrantRow, Origin
 from watchkeeper.store.people import UserRow, UserUnknown
 
@@ -174,9 +175,11 @@ async def enable_user(name: str, parts: Parts, by: By) -> UserDocument:
 
 
 @router.post("/login-links", status_code=201, summary="Make a one-time sign-in link", dependencies=ADMINISTERING)
-async def create_link(parts: Parts, _: By) -> LinkDocument:
-    """Make a link that signs somebody in once, within 15 minutes."""
+async def create_link(parts: Parts, by: By) -> LinkDocument:
+    """Make a link that signs somebody in once, within 15 minutes, as whoever holds the machine."""
     link = await make_link(parts)
+    summary = "made a sign-in link"
+    await parts.control.changes.note("user", summary, actor=by.name, detail=changed(None, {"ends_at": link.ends_at}))
     return LinkDocument(path=link.path, expires_at=link.ends_at)
 
 

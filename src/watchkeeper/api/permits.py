@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
-from watchkeeper.access.roles import ALL, Permission, roles_with
+from watchkeeper.access.roles import ALL, Permission, Rights, roles_with
 from watchkeeper.api.auth import Operator, Parts, require_operator
 from watchkeeper.api.services import Services
 from watchkeeper.core.errors import CallerError
@@ -42,11 +44,15 @@ class Need:
         Raises:
             NotAllowed: they have not.
         """
-        if not self.any_of:
-            return
-        if self.somewhere and any(by.rights.may_somewhere(permission) for permission in self.any_of):
-            return
-        await require(parts, by, *self.any_of, because=self.because, somewhere=self.somewhere)
+        if not self.is_met_by(by.rights):
+            raise NotAllowed(
+                await _refusal(parts, by, self.any_of, ALL, because=self.because, somewhere=self.somewhere)
+            )
+
+    def is_met_by(self, rights: Rights) -> bool:
+        """Tell whether somebody with these rights may pass."""
+        held = rights.may_somewhere if self.somewhere else rights.may
+        return not self.any_of or any(held(permission) for permission in self.any_of)
 
 
 def needs(*any_of: Permission, somewhere: bool = False, because: str = "") -> Any:
@@ -61,20 +67,34 @@ def needs(*any_of: Permission, somewhere: bool = False, because: str = "") -> An
     return Depends(Need(any_of, somewhere=somewhere, because=because))
 
 
-async def require(
-    parts: Services, by: Operator, *any_of: Permission, feature: str = ALL, because: str = "", somewhere: bool = False
-) -> None:
+SOME = [needs("read", somewhere=True)]
+"""Of a route that shows what belongs to features, and keeps to those that may be read."""
+
+
+async def require(parts: Services, by: Operator, *any_of: Permission, feature: str = ALL) -> None:
     """Go on only where somebody may do one of these for a feature.
 
     Raises:
         NotAllowed: they may not; the message names what is missing, who holds it and who can grant it.
     """
     if not any(by.rights.may(permission, feature) for permission in any_of):
-        raise NotAllowed(await _refusal(parts, by, any_of, feature, because=because, somewhere=somewhere))
+        raise NotAllowed(await _refusal(parts, by, any_of, feature))
+
+
+def need_of(route: BaseRoute) -> Need | None:
+    """Return what a route needs; None for one that anybody may ask."""
+    asked = (depends.dependency for depends in route.dependencies) if isinstance(route, APIRoute) else ()
+    return next((one for one in asked if isinstance(one, Need)), None)
 
 
 async def _refusal(
-    parts: Services, by: Operator, any_of: tuple[Permission, ...], feature: str, *, because: str, somewhere: bool
+    parts: Services,
+    by: Operator,
+    any_of: tuple[Permission, ...],
+    feature: str,
+    *,
+    because: str = "",
+    somewhere: bool = False,
 ) -> str:
     needed = " or ".join(f"`{permission}`" for permission in any_of)
     where = "for a feature" if somewhere else f"for {_named(feature)}"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from watchkeeper.access.roles import ALL
 from watchkeeper.api.auth import By, Parts
-from watchkeeper.api.permits import needs, require
+from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.price_documents import (
     DiffDocument,
     PriceDocument,
@@ -44,7 +44,6 @@ STRETCH_MAX = timedelta(days=31)
 """Priced again by one request."""
 
 OF_ALL = "Prices hold for the calls of every feature."
-READING = [needs("read", somewhere=True)]
 
 router = APIRouter(prefix="/api/v1/prices", tags=["prices"])
 
@@ -124,13 +123,13 @@ class FoundPrices(BaseModel):
     prices: list[PriceDocument]
 
 
-@router.get("/state", summary="Tell how old the price book is", dependencies=READING)
+@router.get("/state", summary="Tell how old the price book is", dependencies=SOME)
 async def state(parts: Parts) -> PriceState:
     """Return where the book's prices come from and when they were written down."""
     return price_state(await parts.control.prices.approvals(), installed=_installed_source())
 
 
-@router.get("", summary="List the price lists", dependencies=READING)
+@router.get("", summary="List the price lists", dependencies=SOME)
 async def list_prices(parts: Parts) -> PriceLists:
     """Return every list with the number of its models."""
     by_list: dict[str, list[PriceRecord]] = {}
@@ -150,7 +149,7 @@ async def list_prices(parts: Parts) -> PriceLists:
     )
 
 
-@router.get("/model", summary="Show what a model costs", dependencies=READING)
+@router.get("/model", summary="Show what a model costs", dependencies=SOME)
 async def show_model(
     parts: Parts,
     model: Annotated[str, Query(min_length=1, max_length=MODEL_MAX, description="As it is sent to the provider.")],
@@ -183,7 +182,7 @@ async def show_model(
     return FoundPrices(model=model, at=moment, as_of=known_at, prices=found)
 
 
-@router.post("/diff", summary="Show what an update would change", dependencies=READING)
+@router.post("/diff", summary="Show what an update would change", dependencies=SOME)
 async def diff_prices(wish: PriceFile, parts: Parts) -> DiffDocument:
     """Compare the book with the edition that is installed, or with an operator's file; nothing is changed."""
     _, _, diff = await _compared(wish, parts)
@@ -223,7 +222,8 @@ async def recompute(wish: RecomputeWish, parts: Parts, by: By) -> Recomputation:
     )
     if found.corrected and not wish.dry_run:
         summary = f"priced again: {found.corrected} of {found.calls} calls from {wish.since} until {wish.until}"
-        await parts.control.changes.note("prices", summary, actor=by.name, feature=wish.feature)
+        detail = {"calls": found.calls, "corrected": found.corrected, "revision": revision}
+        await parts.control.changes.note("prices", summary, actor=by.name, feature=wish.feature, detail=detail)
     return recomputation(found, is_rehearsal=wish.dry_run)
 
 

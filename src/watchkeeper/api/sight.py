@@ -23,7 +23,8 @@ async def calls_seen(chosen: CallFilter, parts: Services, by: Operator) -> CallF
         await require(parts, by, "read", feature=chosen.feature)
     if not chosen.search:
         return replace(chosen, features=by.rights.features("read"))
-    await require(parts, by, "read_bodies", feature=chosen.feature, somewhere=True)
+    if chosen.feature:
+        await require(parts, by, "read_bodies", feature=chosen.feature)
     read, whole = by.rights.features("read"), by.rights.features("read_bodies")
     return replace(chosen, features=whole if read is None else read if whole is None else read & whole)
 
@@ -45,8 +46,9 @@ async def scope_seen(scope: CostScope, parts: Services, by: Operator) -> CostSco
 
 def changes_seen(chosen: ChangeFilter, by: Operator) -> ChangeFilter:
     """Return a filter that finds only changes that somebody may know of; who has read what is for auditors."""
-    without = () if by.rights.may("audit") else (ACCESS,)
-    return replace(chosen, features=None if by.rights.may("audit") else by.rights.features("read"), without=without)
+    read, audited = by.rights.features("read"), by.rights.features("audit")
+    features = None if read is None or audited is None else read | audited
+    return replace(chosen, features=features, without=() if audited is None else (ACCESS,))
 
 
 def row_seen(row: CallRow, by: Operator) -> CallRow:

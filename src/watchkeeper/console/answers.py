@@ -1,13 +1,17 @@
 """Pages about the whole: the overview and its charts, the first call, health, and every component on one page."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 
-from watchkeeper.api.auth import require_operator, services_of
+from watchkeeper.api.auth import Operator, require_operator, services_of
 from watchkeeper.api.health import examine
+from watchkeeper.api.permits import SOME, needs
+from watchkeeper.api.services import Services
+from watchkeeper.api.sight import calls_seen, changes_seen, row_seen
 from watchkeeper.console.charts.series import Marker
 from watchkeeper.console.pages.chart import chart_page
 from watchkeeper.console.pages.health import health_page
@@ -20,7 +24,8 @@ from watchkeeper.console.query import CallQuery
 from watchkeeper.console.records import filter_of, query_of
 from watchkeeper.console.render import pages_of
 from watchkeeper.core.errors import CallerError
-from watchkeeper.store.rows import CallFilter, Overview
+from watchkeeper.store.changes import ACCESS, Change, ChangeFilter
+from watchkeeper.store.rows import CallFilter, CallRow, Overview
 
 CHANGES_SHOWN = timedelta(days=7)
 
@@ -34,7 +39,7 @@ class ChartMissing(CallerError):
     http_status = 404
 
 
-@router.get("/")
+@router.get("/", dependencies=SOME)
 async def overview(request: Request) -> Response:
     """Is it healthy, what changed, what does it cost; where no call was ever made, how to make one."""
     pages, query = pages_of(request), query_of(request)
@@ -46,7 +51,7 @@ async def overview(request: Request) -> Response:
     return pages.answer("overview.html", page, shell)
 
 
-@router.get("/charts/{name}")
+@router.get("/charts/{name}", dependencies=SOME)
 async def chart(request: Request, name: str) -> Response:
     """One chart, large, with its figures."""
     question = QUESTIONS.get(name)
@@ -65,14 +70,15 @@ async def chart(request: Request, name: str) -> Response:
     return pages.answer("chart.html", page, shell)
 
 
-@router.get("/start")
+@router.get("/start", dependencies=SOME)
 async def start(request: Request) -> Response:
     """How to make the first call, and whether it has arrived."""
     services, pages = services_of(request), pages_of(request)
-    newest, keys = await asyncio.gather(services.analytics.calls(CallFilter(), limit=1), services.control.keys.all())
+    by = await require_operator(request)
+    newest, keys = await asyncio.gather(_newest(services, by), services.control.keys.all(by.rights.features("read")))
     now = _now(request)
     page = start_page(
-        newest.rows,
+        newest,
         [key for key in keys if key.is_valid_at(now)],
         gateway_url=services.gateway_url,
         model=services.first_model(),
@@ -80,28 +86,28 @@ async def start(request: Request) -> Response:
     return pages.answer("start.html", page, await pages.shell(request, title="First call", here="start"))
 
 
-@router.get("/start/arrival")
+@router.get("/start/arrival", dependencies=SOME)
 async def arrived(request: Request) -> Response:
     """Whether a call has arrived, as the part of the page that waits for it."""
-    newest = await services_of(request).analytics.calls(CallFilter(), limit=1)
-    return HTMLResponse(pages_of(request).html("arrival.html", arrival(newest.rows)))
+    newest = await _newest(services_of(request), await require_operator(request))
+    return HTMLResponse(pages_of(request).html("arrival.html", arrival(newest)))
 
 
-@router.get("/health")
+@router.get("/health", dependencies=SOME)
 async def health(request: Request) -> Response:
     """How every part is doing."""
     services, pages = services_of(request), pages_of(request)
     now = _now(request)
     found, changes, faults = await asyncio.gather(
         examine(services),
-        services.control.changes.between(now - CHANGES_SHOWN, now + timedelta(seconds=1)),
+        _changes(request, now - CHANGES_SHOWN, now + timedelta(seconds=1)),
         services.control.faults.active(),
     )
     page = health_page(found.model_dump(), changes, faults=faults)
     return pages.answer("health.html", page, await pages.shell(request, title="Health", here="health"))
 
 
-@router.get("/patterns")
+@router.get("/patterns", dependencies=[needs()])
 async def patterns(request: Request) -> Response:
     """Every component: with ordinary data, with none, with too much, with hostile data, in trouble."""
     pages = pages_of(request)
@@ -109,7 +115,7 @@ async def patterns(request: Request) -> Response:
     return pages.answer("patterns.html", patterns_page(), shell)
 
 
-@router.get("/patterns/money")
+@router.get("/patterns/money", dependencies=[needs()])
 async def patterns_of_money(request: Request) -> Response:
     """Every component of the pages about money."""
     pages = pages_of(request)
@@ -122,10 +128,21 @@ async def _asked(request: Request, query: CallQuery) -> tuple[Overview, list[Mar
     services = services_of(request)
     since, until, steps = query.window.steps(_now(request))
     found, changes = await asyncio.gather(
-        services.analytics.overview(since, until, steps=steps, where=filter_of(request, query)),
-        services.control.changes.between(since, until),
+        services.analytics.overview(since, until, steps=steps, where=await filter_of(request, query)),
+        _changes(request, since, until),
     )
     return found, [Marker(change.at, change.summary) for change in changes]
+
+
+async def _changes(request: Request, since: datetime, until: datetime) -> list[Change]:
+    """Return what was changed, as far as who asks may know; readings of calls change nothing."""
+    seen = changes_seen(ChangeFilter(), await require_operator(request))
+    return await services_of(request).control.changes.between(since, until, replace(seen, without=(ACCESS,)))
+
+
+async def _newest(services: Services, by: Operator) -> tuple[CallRow, ...]:
+    found = await services.analytics.calls(await calls_seen(CallFilter(), services, by), limit=1)
+    return tuple(row_seen(row, by) for row in found.rows)
 
 
 async def _has_calls(request: Request) -> bool:

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from watchkeeper.api.auth import NotSignedIn
+from watchkeeper.api.permits import Need, need_of
 from watchkeeper.api.services import Services
 from watchkeeper.console import answers, budgeting, commands, entry, records, reviewing, spending
 from watchkeeper.console.pages.errors import error_page
@@ -26,20 +28,33 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 
+MODULES = (entry, answers, records, commands, spending, budgeting, reviewing)
+"""Whose routes are pages."""
+
 _log = logging.getLogger(__name__)
 
 
 def mount(app: FastAPI, services: Services) -> None:
     """Add the pages, their files, and what a person sees when something fails."""
     page_files = PageFiles()
-    app.state.pages = Pages(services, page_files)
+    app.state.pages = Pages(services, page_files, _needs_of_pages())
     app.state.reveals = Reveals(services.clock)
-    for module in (entry, answers, records, commands, spending, budgeting, reviewing):
+    for module in MODULES:
         app.include_router(module.router, include_in_schema=False)
     app.mount(PREFIX, page_files, name="static")
     app.middleware("http")(_guard)
     for kind in (WatchkeeperError, HTTPException, RequestValidationError, Exception):
         _show_errors(app, kind)
+
+
+def _needs_of_pages() -> dict[str, Need]:
+    asked = {
+        route.path: need_of(route)
+        for module in MODULES
+        for route in module.router.routes
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ())
+    }
+    return {path: need for path, need in asked.items() if need is not None}
 
 
 def _show_errors(app: FastAPI, kind: type[Exception]) -> None:

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from watchkeeper.api.auth import Operator, require_operator, services_of
-from watchkeeper.api.budgets import Resolution, TopUp
+from watchkeeper.api.budgets import BOOKING, OF_ALL, READING, Resolution, TopUp
 from watchkeeper.api.budgets import resolve as resolve_hold
 from watchkeeper.api.budgets import top_up as allow_more
+from watchkeeper.api.permits import needs
 from watchkeeper.api.services import Services
 from watchkeeper.config.budget_words import BudgetWrong, Definition, definition_of, read_definition
 from watchkeeper.console.commands import require_form
@@ -25,6 +26,8 @@ from watchkeeper.money.ledger_state import AccountState
 STYLES = ("money.css",)
 REASON_MAX = 500
 TEXT_MAX = 400
+
+DEFINING = [needs("money", because=OF_ALL)]
 
 router = APIRouter(dependencies=[Depends(require_operator)])
 By = Annotated[Operator, Depends(require_operator)]
@@ -44,7 +47,7 @@ class ReasonMissing(CallerError):
     code = "reason_missing"
 
 
-@router.get("/budgets")
+@router.get("/budgets", dependencies=READING)
 async def budgets(request: Request) -> Response:
     """How budgets stand, and what they would refuse."""
     services, pages = services_of(request), pages_of(request)
@@ -75,21 +78,21 @@ async def budgets(request: Request) -> Response:
     )
 
 
-@router.get("/budgets/new")
+@router.get("/budgets/new", dependencies=DEFINING)
 async def new(request: Request) -> Response:
     """The form for a budget of one's own."""
     typed = {"window": "calendar-month", "mode": "hard", "alerts": "50%, 80%, 100%", "tz": "UTC"}
     return await _form(request, typed | {"scope": request.query_params.get("scope", "")[:TEXT_MAX]})
 
 
-@router.get("/budgets/edit")
+@router.get("/budgets/edit", dependencies=READING)
 async def edit(request: Request, name: str = "") -> Response:
     """The form for a budget that there is."""
     base, _ = await _base(services_of(request), name)
     return await _form(request, typed_of(base), name=name)
 
 
-@router.post("/budgets/new")
+@router.post("/budgets/new", dependencies=DEFINING)
 async def add(request: Request, by: By) -> Response:
     """Add a budget, if it is right and there is none like it."""
     await require_form(request)
@@ -110,7 +113,7 @@ async def add(request: Request, by: By) -> Response:
     return RedirectResponse("/budgets#definitions", 303)
 
 
-@router.post("/budgets/edit")
+@router.post("/budgets/edit", dependencies=DEFINING)
 async def change(request: Request, by: By) -> Response:
     """Change what a budget allows, how, and when it alerts."""
     await require_form(request)
@@ -126,23 +129,24 @@ async def change(request: Request, by: By) -> Response:
     if not typed["reason"]:
         return await _form(request, typed, name=name, reason_problem="is missing and required")
     await services.control.budget_edits.put(
-        name, definition_of(found), is_added=is_added, actor=by.name, reason=typed["reason"]
+        name, definition_of(found), is_added=is_added, actor=by.name, reason=typed["reason"], before=base
     )
     services.on_control_change()
     return RedirectResponse("/budgets#definitions", 303)
 
 
-@router.post("/budgets/take-back")
+@router.post("/budgets/take-back", dependencies=DEFINING)
 async def take_back(request: Request, by: By, identity: Text, reason: Text = "") -> Response:
     """Have a budget be as the file says; one that was added here is gone."""
     await require_form(request)
     services = services_of(request)
-    await services.control.budget_edits.take_back(identity, actor=by.name, reason=reason[:REASON_MAX])
+    said = declared(services).get(identity)
+    await services.control.budget_edits.take_back(identity, actor=by.name, reason=reason[:REASON_MAX], after=said)
     services.on_control_change()
     return RedirectResponse("/budgets#definitions", 303)
 
 
-@router.post("/budgets/holds/{row_id}/resolve")
+@router.post("/budgets/holds/{row_id}/resolve", dependencies=BOOKING)
 async def resolve(request: Request, row_id: int, by: By, amount: Text = "0", reason: Text = "") -> Response:
     """Book what a call used that was never recorded; 0 releases the hold."""
     await require_form(request)
@@ -151,7 +155,7 @@ async def resolve(request: Request, row_id: int, by: By, amount: Text = "0", rea
     return RedirectResponse("/budgets#holds", 303)
 
 
-@router.post("/budgets/top-up")
+@router.post("/budgets/top-up", dependencies=BOOKING)
 async def top_up(request: Request, by: By, key: Text, amount: Text, reason: Text = "") -> Response:
     """Let an account use more in its present window."""
     await require_form(request)

@@ -9,7 +9,10 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from watchkeeper.api.auth import SESSION_COOKIE, Operator, require_operator, services_of
+from watchkeeper.api.faults import OF_ROUTES
+from watchkeeper.api.keys import OPERATING as OPERATING_SOME
 from watchkeeper.api.keys import KeyWish
+from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.console.pages.drills import PLACE
 from watchkeeper.console.pages.keys import MadeKey, keys_page
 from watchkeeper.console.render import pages_of
@@ -61,14 +64,16 @@ async def require_form(request: Request) -> None:
         )
 
 
-@router.get("/keys")
-async def keys(request: Request, made: str = "") -> Response:
+@router.get("/keys", dependencies=SOME)
+async def keys(request: Request, by: By, made: str = "") -> Response:
     """List the keys, and show one that has just been made, once."""
     services, pages = services_of(request), pages_of(request)
-    rows = await services.control.keys.all()
+    readable = by.rights.features("read")
+    rows = await services.control.keys.all(readable)
+    declared = services.declared_features() if readable is None else readable
     page = keys_page(
         rows,
-        services.declared_features() | {row.feature for row in rows},
+        declared | {row.feature for row in rows},
         now=datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC),
         gateway_url=services.gateway_url,
         made=_reveals(request).take(made, session=_session(request)) if made else None,
@@ -76,7 +81,7 @@ async def keys(request: Request, made: str = "") -> Response:
     return pages.answer("keys.html", page, await pages.shell(request, title="Keys", here="keys"))
 
 
-@router.post("/keys")
+@router.post("/keys", dependencies=OPERATING_SOME)
 async def create(request: Request, by: By, feature: Word = "", tenant: Word = "", name: Word = "") -> Response:
     """Make a key."""
     await require_form(request)
@@ -91,33 +96,36 @@ async def create(request: Request, by: By, feature: Word = "", tenant: Word = ""
             f"The {field} cannot be taken: a feature has no spaces and no slash in its name, and none of the three is "
             "longer than 200 characters. No key was made; go back and change it."
         ) from None
+    await require(services, by, "operate", feature=wish.feature)
     draft = KeyDraft(feature=wish.feature, tenant=wish.tenant, name=wish.name)
     made = await services.control.keys.create(services.key_hasher, draft, actor=by.name)
     services.on_control_change()
     return _revealed(request, made)
 
 
-@router.post("/keys/{public_id}/revoke")
+@router.post("/keys/{public_id}/revoke", dependencies=OPERATING_SOME)
 async def revoke(request: Request, public_id: str, by: By) -> Response:
     """End a key."""
     await require_form(request)
     services = services_of(request)
+    await require(services, by, "operate", feature=(await services.control.keys.get(public_id)).feature)
     await services.control.keys.revoke(public_id, actor=by.name)
     services.on_control_change()
     return RedirectResponse("/keys", 303)
 
 
-@router.post("/keys/{public_id}/rotate")
+@router.post("/keys/{public_id}/rotate", dependencies=OPERATING_SOME)
 async def rotate(request: Request, public_id: str, by: By) -> Response:
     """Replace a key; the old one is accepted for one more hour."""
     await require_form(request)
     services = services_of(request)
+    await require(services, by, "operate", feature=(await services.control.keys.get(public_id)).feature)
     made = await services.control.keys.rotate(services.key_hasher, public_id, overlap=OVERLAP, actor=by.name)
     services.on_control_change()
     return _revealed(request, made, replaces=public_id)
 
 
-@router.post("/faults/{fault_id}/stop")
+@router.post("/faults/{fault_id}/stop", dependencies=[needs("operate", because=OF_ROUTES)])
 async def stop_fault(request: Request, fault_id: str, by: By) -> Response:
     """End a fault early; one that has ended by itself meanwhile is what was wanted."""
     await require_form(request)

@@ -12,6 +12,7 @@ from watchkeeper.access import passwords
 from watchkeeper.access.roles import Grant
 from watchkeeper.api.auth import LOCAL_OPERATOR, SESSION_COOKIE, Operator, operator_of, require_operator, services_of
 from watchkeeper.api.people import UserWish
+from watchkeeper.api.permits import needs
 from watchkeeper.api.signin import Session, SignIn, SignInFailed
 from watchkeeper.console.commands import require_form
 from watchkeeper.console.pages.signin import AccountPage, SignInPage, Way
@@ -66,13 +67,13 @@ async def login(request: Request, name: Text = "", password: Text = "", token: T
     return answer
 
 
-@router.get("/account")
+@router.get("/account", dependencies=[needs()])
 async def account_page(request: Request, by: By, back: str = "/", done: str = "") -> Response:
     """Offer a name and a password to whoever came by a link, a new password to a user."""
     return await _account(request, by, back=back, notice="The new password is in force." if done else "")
 
 
-@router.post("/account")
+@router.post("/account", dependencies=[needs()])
 async def account(
     request: Request, by: By, name: Text = "", password: Text = "", current: Text = "", back: Text = "/"
 ) -> Response:

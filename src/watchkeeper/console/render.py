@@ -1,5 +1,6 @@
 """Page models become HTML: one environment, one shell around every page."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +10,13 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from watchkeeper import __version__
+from watchkeeper.access.roles import NOTHING, Rights
 from watchkeeper.api.auth import SESSION_COOKIE, operator_of
+from watchkeeper.api.permits import Need
 from watchkeeper.api.services import Services
 from watchkeeper.console import figures
 from watchkeeper.console.pages.drills import drill_banners
-from watchkeeper.console.shell import Banner, Shell, Theme
+from watchkeeper.console.shell import PLACES, Banner, Place, Shell, Theme
 from watchkeeper.console.static_files import PageFiles
 
 THEME_COOKIE = "wk_theme"
@@ -22,10 +25,17 @@ LAG_BYTES = 64 * 1024 * 1024
 
 
 class Pages:
-    """Renders page models. A template sees two names: `page`, its model, and `shell`, what surrounds it."""
+    """Renders page models. A template sees two names: `page`, its model, and `shell`, what surrounds it.
 
-    def __init__(self, services: Services, files: PageFiles) -> None:
+    Args:
+        services: Which the shell asks, too.
+        files: Style sheets and scripts.
+        needs: By path, what the pages of the navigation need.
+    """
+
+    def __init__(self, services: Services, files: PageFiles, needs: Mapping[str, Need]) -> None:
         self._services = services
+        self._needs = needs
         self._environment = environment(files)
 
     async def shell(
@@ -55,8 +65,13 @@ class Pages:
             styles=styles,
             user=operator.name if operator is not None else "",
             token=self._services.token_hasher.csrf(session) if session else "",
+            places=self._places(operator.rights) if operator is not None else (),
+            rights=operator.rights if operator is not None else NOTHING,
             banners=await self._banners() if operator is not None else (),
         )
+
+    def _places(self, rights: Rights) -> tuple[Place, ...]:
+        return tuple(place for place in PLACES if self._needs[place.href].is_met_by(rights))
 
     async def _banners(self) -> tuple[Banner, ...]:
         now = datetime.fromtimestamp(self._services.clock.unix_ns() / 1e9, UTC)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from watchkeeper.api.auth import Operator, require_operator, services_of
+from watchkeeper.api.permits import needs
 from watchkeeper.api.services import Services
 from watchkeeper.console.commands import require_form
 from watchkeeper.console.pages.review import NO_OWNER, PATH, ReviewPage, owner_lines, review_page
@@ -21,6 +22,7 @@ from watchkeeper.store.cost import GROUPS_MAX
 from watchkeeper.store.cost_rows import CostAnswer, CostScope, Named
 
 STYLES = ("money.css",)
+OF_ALL = "A review sums up all features of a cost owner."
 NOTE_MAX = 1_000
 
 router = APIRouter(dependencies=[Depends(require_operator)])
@@ -35,13 +37,13 @@ class WeekNotOver(CallerError):
     http_status = 409
 
 
-@router.get("/review")
+@router.get("/review", dependencies=[needs("read", because=OF_ALL)])
 async def review(request: Request, week: str = "", owner: str | None = None) -> Response:
     """The owners of a week, or the sheet of one."""
     return await _answer(request, week, owner, [])
 
 
-@router.post("/review")
+@router.post("/review", dependencies=[needs("money", because=OF_ALL)])
 async def sign(request: Request, by: By, week: Text, owner: Text, seen: Text = "", note: Text = "") -> Response:
     """Sign what was seen; figures that have changed since the page was made are shown again instead."""
     await require_form(request)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from watchkeeper.access.roles import ALL, NOTHING, Permission, Rights
+
 Theme = Literal["auto", "light", "dark"]
 Severity = Literal["info", "warning", "critical"]
 _NEXT_THEME: dict[Theme, Theme] = {"auto": "light", "light": "dark", "dark": "auto"}
@@ -58,16 +60,18 @@ class Shell:
     url: str
     """Path and query of this page, to come back to."""
     version: str
+    places: tuple[Place, ...] = ()
+    """The navigation: pages that who is signed in may see."""
+    rights: Rights = NOTHING
     banners: tuple[Banner, ...] = ()
     scripts: tuple[str, ...] = ()
     """Scripts of this page beyond the common one, by file name under `static`."""
     styles: tuple[str, ...] = ()
     """Style sheets of this page beyond the common ones, by file name under `static`."""
 
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """The navigation."""
-        return PLACES
+    def token_for(self, *any_of: Permission, feature: str = ALL) -> str:
+        """Return the token for a form that needs one of these; empty where it would be refused: none is shown then."""
+        return self.token if any(self.rights.may(one, feature) for one in any_of) else ""
 
     @property
     def next_theme(self) -> Theme:

@@ -3,13 +3,16 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from watchkeeper.access.subjects import is_pseudonym
-from watchkeeper.api.auth import require_operator, services_of
+from watchkeeper.api.auth import Operator, require_operator, services_of
+from watchkeeper.api.permits import SOME
 from watchkeeper.api.services import Services
+from watchkeeper.api.sight import scope_seen
 from watchkeeper.console.costing import CostView, read_view, today
 from watchkeeper.console.pages.burn import BurnLine, burn_line
 from watchkeeper.console.pages.cost import CostFound, CostTables, cost_page
@@ -29,14 +32,16 @@ BURN_SHOWN = 8
 STYLES = ("money.css",)
 
 router = APIRouter(dependencies=[Depends(require_operator)])
+By = Annotated[Operator, Depends(require_operator)]
 
 
-@router.get("/cost")
-async def cost(request: Request) -> Response:
+@router.get("/cost", dependencies=SOME)
+async def cost(request: Request, by: By) -> Response:
     """What is being spent, by whom, why it moved, and whether the budgets last."""
     services, pages = services_of(request), pages_of(request)
     now = datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
     view = _with_pseudonym(read_view(dict(request.query_params), now=now), services)
+    view = replace(view, where=(await scope_seen(view.scope, services, by)).where)
     found = await _found(services, view, now)
     basis, questions = services.cost_basis(), services.analytics.waste
     by_feature = found.now if view.by == "feature" else None
@@ -45,7 +50,7 @@ async def cost(request: Request) -> Response:
         questions.saved_by_cache(view.scope),
         questions.routed(view.scope, routes=list(basis.targets)),
         _units(services, view, by_feature),
-        _burn(services, now),
+        _burn(services, now, by),
     )
     waste, saved = waste_rows(wasted, (cached, routed), basis, view, found.now.total.cost_nusd)
     tables = CostTables(
@@ -87,7 +92,9 @@ async def _units(services: Services, view: CostView, by_feature: CostAnswer | No
     return unit_lines(spends, units, services.cost_basis(), view)
 
 
-async def _burn(services: Services, now: datetime) -> tuple[BurnLine, ...]:
+async def _burn(services: Services, now: datetime, by: Operator) -> tuple[BurnLine, ...]:
+    if not by.rights.may("read"):  # a budget may count calls of any feature
+        return ()
     ledger = services.control.ledger
     budgets = {budget.id: budget for budget in await ledger.budgets() if budget.unit == "nusd"}
     states = await ledger.fullest(most=BURN_SHOWN, only=list(budgets)) if budgets else []

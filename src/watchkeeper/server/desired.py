@@ -19,6 +19,7 @@ from watchkeeper.server.cost_basis import cost_basis
 from watchkeeper.server.prices import terms_of
 from watchkeeper.server.routes import routing_of
 from watchkeeper.server.sealed import SealedFile
+from watchkeeper.store.changes import changed
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.faults import FaultRow
 from watchkeeper.store.keys import KeySecret
@@ -141,9 +142,11 @@ class DesiredState:
         self.refused = ""
         self._stamps = _stamps(loaded.files)
         if loaded.version != self._loaded.version:
+            detail = changed({"version": self._loaded.version}, {"version": loaded.version})
             self._loaded = loaded
             self._must_compile = True
-            await self._control.changes.note("config", f"configuration {loaded.version}", actor="file")
+            summary = f"configuration {loaded.version}"
+            await self._control.changes.note("config", summary, actor="file", detail=detail)
 
 
 def _entry(key: KeySecret) -> KeyEntry:

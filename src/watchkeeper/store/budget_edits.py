@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from watchkeeper.access.roles import ALL
 from watchkeeper.core.clock import Clock
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.tables import budget_edits
 
 LISTED_MAX = 100
@@ -56,9 +57,16 @@ class BudgetEdits:
             return [_read(row) for row in rows]
 
     async def put(
-        self, name: str, definition: Mapping[str, Any], *, is_added: bool, actor: str, reason: str
+        self,
+        name: str,
+        definition: Mapping[str, Any],
+        *,
+        is_added: bool,
+        actor: str,
+        reason: str,
+        before: Mapping[str, Any] | None = None,
     ) -> BudgetEditRow:
-        """Have a budget be as defined from now on."""
+        """Have a budget be as defined from now on; what it was before is only noted."""
         row = BudgetEditRow(
             name=name,
             definition=dict(definition),
@@ -68,11 +76,15 @@ class BudgetEdits:
             by=actor,
             reason=reason,
         )
-        await self._keep(row, f"{'added' if is_added else 'changed'} the budget {name}")
+        summary = f"{'added' if is_added else 'changed'} the budget {name}"
+        await self._keep(row, summary, _definition(before), _definition(definition))
         return row
 
-    async def take_back(self, name: str, *, actor: str, reason: str) -> bool:
-        """Have a budget be as the file says, or be gone where it says nothing; tell whether anything was edited."""
+    async def take_back(self, name: str, *, actor: str, reason: str, after: Mapping[str, Any] | None = None) -> bool:
+        """Have a budget be as the file says, or be gone where it says nothing; tell whether anything was edited.
+
+        What the file says is only noted.
+        """
         held = (await self.current()).get(name)
         if held is None:
             return False
@@ -85,15 +97,24 @@ class BudgetEdits:
             by=actor,
             reason=reason,
         )
-        await self._keep(row, f"removed the budget {name}" if held.is_added else f"took back the edit of {name}")
+        summary = f"removed the budget {name}" if held.is_added else f"took back the edit of {name}"
+        await self._keep(row, summary, _definition(held.definition), _definition(after))
         return True
 
-    async def _keep(self, row: BudgetEditRow, summary: str) -> None:
+    async def _keep(
+        self, row: BudgetEditRow, summary: str, before: dict[str, Any] | None, after: dict[str, Any] | None
+    ) -> None:
         values = {name: getattr(row, name) for name in row.__slots__} | {"at": moments.stored(row.at)}
-        detail = {"name": row.name, "definition": row.definition, "reason": row.reason}
+        detail = {"name": row.name, "reason": row.reason} | changed(before, after)
+        feature = str((row.definition.get("scope") or {}).get("feature", ALL))
         async with self._engine.begin() as connection:
             await connection.execute(insert(budget_edits).values(**values))
-            await note(connection, self._clock, "budget", summary, actor=row.by, detail=detail)
+            about = "" if feature == ALL else feature
+            await note(connection, self._clock, "budget", summary, actor=row.by, detail=detail, feature=about)
+
+
+def _definition(said: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if said is None else dict(said)
 
 
 def _read(row: Row[Any]) -> BudgetEditRow:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.tables import cost_reviews
 
 
@@ -51,7 +51,8 @@ class CostReviews:
         async with self._engine.begin() as connection:
             await connection.execute(insert(cost_reviews).values(**values))
             summary = f"signed the cost review of {week} for {owner or 'features without a cost owner'}"
-            await note(connection, self._clock, "review", summary, actor=actor, detail={"week": week, "owner": owner})
+            detail = {"week": week, "owner": owner} | changed(None, {"note": remark, "figures": figures})
+            await note(connection, self._clock, "review", summary, actor=actor, detail=detail)
         return CostReviewRow(
             week=week, owner=owner, signed_by=actor, at=moments.read_known(now), note=remark, figures=figures
         )

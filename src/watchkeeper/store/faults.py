@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, func, insert, select, update
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.tables import faults
 
 LONGEST = timedelta(hours=24)
@@ -117,7 +117,7 @@ class Faults:
             await self._see_that_there_is_room(connection)
             await connection.execute(insert(faults).values(**_stored(row)))
             summary = f"drill: started {row.id}, {_words(row)}, until {row.ends_at:%Y-%m-%d %H:%M} UTC"
-            await note(connection, self._clock, "fault", summary, actor=actor, detail={"id": row.id, **fields})
+            await note(connection, self._clock, "fault", summary, actor=actor, detail=_noted(None, row))
         return row
 
     async def stop(self, fault_id: str, *, actor: str) -> FaultRow:
@@ -135,8 +135,9 @@ class Faults:
             if not done.rowcount:
                 raise FaultOver(f"The fault {fault_id} has ended already. It stays so; nothing was changed.")
             summary = f"drill: stopped {fault_id}, {_words(found)}"
-            await note(connection, self._clock, "fault", summary, actor=actor, detail={"id": fault_id})
-        return await self.get(fault_id)
+            stopped = replace(found, ends_at=moments.read_known(now), stopped_by=actor)
+            await note(connection, self._clock, "fault", summary, actor=actor, detail=_noted(found, stopped))
+        return stopped
 
     async def get(self, fault_id: str) -> FaultRow:
         """Return one fault.
@@ -180,6 +181,10 @@ def _words(row: FaultRow) -> str:
     bounds = (("target", row.target), ("key", row.key_id), ("tenant", row.tenant))
     only = "".join(f", {name} {value}" for name, value in bounds if value)
     return f"{row.kind} in {100 * row.share:g}% of the calls to {row.route}{only}"
+
+
+def _noted(before: FaultRow | None, after: FaultRow) -> dict[str, object]:
+    return {"id": after.id} | changed(None if before is None else asdict(before), asdict(after))
 
 
 def _stored(row: FaultRow) -> dict[str, object]:

@@ -10,7 +10,7 @@ from watchkeeper.access.keys import KeyHasher, make_key
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.tables import keys
 
 
@@ -99,7 +99,8 @@ class Keys:
         )
         async with self._engine.begin() as connection:
             await connection.execute(insert(keys).values(**_stored(row), secret_hash=hasher.hash(made.key)))
-            await note(connection, self._clock, "key", f"made key {row.public_id} for {row.feature}", actor=actor)
+            summary = f"made key {row.public_id} for {row.feature}"
+            await self._note(connection, summary, row.public_id, None, _facts(row), row.feature, actor)
         return NewKeyRow(row=row, key=made.key)
 
     async def get(self, public_id: str) -> KeyRow:
@@ -139,12 +140,15 @@ class Keys:
             KeyOver: it has been revoked before.
         """
         found = await self.get(public_id)
+        now = moments.now(self._clock)
         is_open = (keys.c.public_id == public_id) & keys.c.revoked_at.is_(None)
         async with self._engine.begin() as connection:
-            done = await connection.execute(update(keys).where(is_open).values(revoked_at=moments.now(self._clock)))
+            done = await connection.execute(update(keys).where(is_open).values(revoked_at=now))
             if not done.rowcount:
                 raise KeyOver(f"The key {public_id} was revoked already. It stays so; nothing was changed.")
-            await note(connection, self._clock, "key", f"revoked key {public_id} of {found.feature}", actor=actor)
+            after = _facts(replace(found, revoked_at=moments.read(now)))
+            summary = f"revoked key {public_id} of {found.feature}"
+            await self._note(connection, summary, public_id, _facts(found), after, found.feature, actor)
         return await self.get(public_id)
 
     async def rotate(self, hasher: KeyHasher, public_id: str, *, overlap: timedelta, actor: str) -> NewKeyRow:
@@ -163,9 +167,23 @@ class Keys:
         async with self._engine.begin() as connection:
             await self._end_replaced(connection, public_id, by=made.public_id, now=now, overlap=overlap)
             await connection.execute(insert(keys).values(**_stored(row), secret_hash=hasher.hash(made.key)))
+            old = _read((await connection.execute(select(keys).where(keys.c.public_id == public_id))).one())
             summary = f"replaced key {public_id} of {found.feature} by {made.public_id}"
-            await note(connection, self._clock, "key", summary, actor=actor)
+            await self._note(connection, summary, public_id, _facts(found), _facts(old), found.feature, actor)
         return NewKeyRow(row=row, key=made.key)
+
+    async def _note(
+        self,
+        connection: AsyncConnection,
+        summary: str,
+        public_id: str,
+        before: dict[str, object] | None,
+        after: dict[str, object],
+        feature: str,
+        actor: str,
+    ) -> None:
+        detail = {"key": public_id} | changed(before, after)
+        await note(connection, self._clock, "key", summary, actor=actor, detail=detail, feature=feature)
 
     async def _end_replaced(
         self, connection: AsyncConnection, public_id: str, *, by: str, now: datetime, overlap: timedelta
@@ -190,6 +208,12 @@ class Keys:
 def _stored(row: KeyRow) -> dict[str, object]:
     moment_names = ("created_at", "expires_at", "revoked_at")
     return asdict(row) | {name: moments.stored(getattr(row, name)) for name in moment_names}
+
+
+def _facts(row: KeyRow) -> dict[str, object]:
+    """What a key is bound to, and until when."""
+    names = ("name", "feature", "tenant", "environment", "expires_at", "revoked_at", "replaced_by")
+    return {name: getattr(row, name) for name in names}
 
 
 def _read(row: Row[tuple[object, ...]]) -> KeyRow:

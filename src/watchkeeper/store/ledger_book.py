@@ -11,7 +11,7 @@ from watchkeeper.money.ledger_state import AccountState
 from watchkeeper.store import ledger_accounts as accounts
 from watchkeeper.store import ledger_reading as reading
 from watchkeeper.store import ledger_rows, moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.ledger_accounts import Opened, stored
 from watchkeeper.store.ledger_rows import AccountUnknown, LedgerRow, RowClosed, RowState
 
@@ -44,7 +44,10 @@ class LedgerBook:
             state: RowState = "settled" if amount else "released"
             now = moments.now(self._clock)
             closed = await ledger_rows.close(connection, row, amount, state=state, actor=actor, reason=reason, now=now)
-            detail = {"account": row.account, "call": row.call_id, "held": row.amount, "settled": amount}
+            detail = {"account": row.account, "call": row.call_id, "reason": reason} | changed(
+                {"state": row.state, "held": row.amount, "settled": None},
+                {"state": state, "held": 0, "settled": amount},
+            )
             await note(connection, self._clock, "budget", f"resolved hold {row_id}", actor=actor, detail=detail)
         return closed
 
@@ -63,10 +66,14 @@ class LedgerBook:
                     "`watchkeeper budgets --json` lists the keys of those there are."
                 )
             await accounts.lock(connection, {stored(key): Opened(budget.id, budget.unit)}, known=set())
+            before = await reading.state(connection, key, rules, self._now_s())
             await accounts.add_to_sums(connection, {(stored(key), bucket_s(budget, self._now_s())): amount})
             now = moments.now(self._clock)
             row = await ledger_rows.adjust(connection, stored(key), amount, actor=actor, reason=reason, now=now)
-            detail = {"account": key, "amount": amount, "reason": reason}
+            settled = before.settled if before is not None else 0
+            detail = {"account": key, "amount": amount, "reason": reason} | changed(
+                {"settled": settled}, {"settled": settled + amount}
+            )
             await note(connection, self._clock, "budget", f"adjusted {key}", actor=actor, detail=detail)
         return row
 

@@ -94,6 +94,7 @@ class People:
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
+        self._changing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
         self._clock = clock
 
     async def user(self, name: str) -> UserRow | None:
@@ -132,7 +133,7 @@ class People:
             identity=identity,
         )
         first = sorted(set(grants))
-        detail = changed(None, {"origin": row.origin, "grants": [str(grant) for grant in first]})
+        detail = {"user": name} | changed(None, _facts(row) | {"grants": [str(grant) for grant in first]})
         try:
             async with self._engine.begin() as connection:
                 values = asdict(row) | {"created_at": moments.stored(row.created_at)}
@@ -168,14 +169,17 @@ class People:
         return await self._change_user(name, {"is_disabled": False}, f"enabled user {name}", actor)
 
     async def _change_user(self, name: str, values: dict[str, object], summary: str, actor: str) -> UserRow:
-        async with self._engine.begin() as connection:
-            changing = update(users).where(users.c.name == name).values(**values).returning(users)
-            row = (await connection.execute(changing)).one_or_none()
-            if row is None:
+        this = users.c.name == name
+        async with self._changing.begin() as connection:
+            found = (await connection.execute(select(users).where(this).with_for_update())).one_or_none()
+            if found is None:
                 raise UserUnknown(f"There is no user {name[:100]!r}. `watchkeeper users list` shows them.")
+            before = _user(found)
+            after = _user((await connection.execute(update(users).where(this).values(**values).returning(users))).one())
             await connection.execute(delete(sessions).where(sessions.c.user_name == name))
-            await note(connection, self._clock, "user", summary, actor=actor)
-        return _user(row)
+            detail = {"user": name} | changed(_facts(before), _facts(after))
+            await note(connection, self._clock, "user", summary, actor=actor, detail=detail)
+        return after
 
     async def begin_session(self, token_hash: str, user_name: str) -> datetime:
         """Keep a session and return when it ends; sessions that have ended are forgotten."""
@@ -236,7 +240,7 @@ class People:
             expires_at=draft.expires_at,
         )
         values = asdict(row) | {name: moments.stored(getattr(row, name)) for name in ("created_at", "expires_at")}
-        detail = changed(None, asdict(draft))
+        detail = {"token": row.id} | changed(None, asdict(draft))
         async with self._engine.begin() as connection:
             await connection.execute(insert(api_tokens).values(token_hash=token_hash, **values))
             summary = f"made API token {row.id} ({row.name})"
@@ -274,12 +278,18 @@ class People:
                 raise TokenUnknown(
                     f"There is no valid API token {token_id[:50]!r}. `watchkeeper tokens list` shows them."
                 )
-            await note(connection, self._clock, "token", f"revoked API token {token_id}", actor=actor)
+            detail = {"token": token_id} | changed({"revoked_at": None}, {"revoked_at": moments.read(row.revoked_at)})
+            await note(connection, self._clock, "token", f"revoked API token {token_id}", actor=actor, detail=detail)
         return _token(row)
 
 
 def _is_good(token_hash: str, now: datetime) -> ColumnElement[bool]:
     return (links.c.token_hash == token_hash) & links.c.used_at.is_(None) & (links.c.expires_at > now)
+
+
+def _facts(row: UserRow) -> dict[str, object]:
+    """What may be told of a user; of the password, only whether there is one."""
+    return {"origin": row.origin, "is_disabled": row.is_disabled, "has_password": bool(row.password_hash)}
 
 
 def _user(row: Row[tuple[object, ...]]) -> UserRow:

@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.money.book import PriceBook
-from watchkeeper.money.diff import BookDiff
+from watchkeeper.money.diff import BookDiff, PriceChange
 from watchkeeper.money.edition import Edition, Entry, ListFacts, Origin, Row
 from watchkeeper.money.moments import moment_of
 from watchkeeper.money.prices import Match
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.tables import price_approvals, prices
 
 ROWS_A_STATEMENT = 500
@@ -261,6 +261,11 @@ def _record(row: Any) -> PriceRecord:
     )
 
 
-def _noted(change: Any) -> dict[str, Any]:
+def _noted(change: PriceChange) -> dict[str, Any]:
     entry = change.entry
-    return {"kind": change.kind, "list": entry.list, "model": entry.model, "words": list(change.words)}
+    said = {"kind": change.kind, "list": entry.list, "model": entry.model, "words": list(change.words)}
+    return said | changed(_rows(change.old), _rows(change.new))
+
+
+def _rows(entry: Entry | None) -> dict[str, Any] | None:
+    return None if entry is None else {"source": entry.source, "rows": msgspec.to_builtins(entry.rows)}

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.tables import cache_purges
 
 ENTRY_LIVES = timedelta(days=31)
@@ -76,7 +76,9 @@ class Purges:
         async with self._engine.begin() as connection:
             values = {"at": moments.stored(row.at), "actor": actor, "before_ns": now_ns, **meant}
             await connection.execute(insert(cache_purges).values(**values))
-            await note(connection, self._clock, "cache", f"purged the cache: {said}", actor=actor, detail=meant)
+            await note(
+                connection, self._clock, "cache", f"purged the cache: {said}", actor=actor, detail=changed(None, meant)
+            )
         return row
 
     async def live(self) -> list[LivePurge]:

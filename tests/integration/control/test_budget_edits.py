@@ -42,14 +42,19 @@ async def test_what_is_taken_back_holds_no_more_and_taking_back_nothing_is_no_ch
 
 
 async def test_every_edit_is_noted_as_a_change_with_its_definition(store: ControlStore, clock: FakeClock) -> None:
-    now = (await store.budget_edits.put("b", DEFINITION, is_added=False, actor="ana", reason="why")).at
-    await store.budget_edits.take_back("b", actor="ben", reason="")
+    file = DEFINITION | {"limit": "1 USD"}
+    edits = store.budget_edits
+    now = (await edits.put("b", DEFINITION, is_added=False, actor="ana", reason="why", before=file)).at
+    await edits.take_back("b", actor="ben", reason="", after=file)
     noted = await store.changes.between(now - timedelta(1), now + timedelta(1))
     assert [(one.kind, one.actor, one.summary) for one in noted] == [
         ("budget", "ana", "changed the budget b"),
         ("budget", "ben", "took back the edit of b"),
     ]
-    assert noted[0].detail == {"name": "b", "definition": DEFINITION, "reason": "why"}
+    assert [one.detail for one in noted] == [
+        {"name": "b", "reason": "why", "before": file, "after": DEFINITION},
+        {"name": "b", "reason": "", "before": DEFINITION, "after": file},
+    ]
 
 
 async def test_a_signed_review_is_kept_as_it_was_and_a_second_one_stands_before_it(store: ControlStore) -> None:

@@ -27,6 +27,8 @@ from watchkeeper.store.rows import CallDetail, CallRow
 View = Literal["conversation", "timing", "raw", "replay"]
 VIEWS: tuple[View, ...] = get_args(View)
 DEFAULT_VIEW: View = "conversation"
+WITHOUT_TEXT: tuple[View, ...] = ("timing",)
+"""Views that show nothing of what was asked and answered."""
 LATER_SHOWN = 3
 EARLIER_SHOWN = 5
 
@@ -104,6 +106,8 @@ class CallPageModel:
     timing: TimingView | None = None
     raw: RawView | None = None
     replay: ReplayView | None = None
+    withheld: str = ""
+    """Why what was asked and answered is not shown; empty where it may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,14 @@ class Neighbours:
     later: tuple[CallRow, ...]
 
 
-def call_page(detail: CallDetail, view: View, neighbours: Neighbours | None, *, gateway_url: str) -> CallPageModel:
+def call_page(
+    detail: CallDetail,
+    view: View,
+    neighbours: Neighbours | None,
+    *,
+    gateway_url: str,
+    offered: tuple[View, ...] = VIEWS,
+) -> CallPageModel:
     """Build the page in one of its views; the parts of the other views are None.
 
     Args:
@@ -122,6 +133,7 @@ def call_page(detail: CallDetail, view: View, neighbours: Neighbours | None, *, 
         view: Which view.
         neighbours: None when the call belongs to no session.
         gateway_url: Address for the replay command, without a trailing slash.
+        offered: The views there are; without those that show its text, the page says why.
     """
     row = detail.row
     longest = max([row.duration_ms, *(attempt.ended_ms for attempt in detail.attempts)])
@@ -138,15 +150,17 @@ def call_page(detail: CallDetail, view: View, neighbours: Neighbours | None, *, 
         lane_axis=draw_lane_axis(longest_ms=longest),
         routing=routing_view(detail),
         cost=_cost(detail),
-        tabs=tuple(Tab(name, _LABELS[name], _view_href(row.id, name), name == view) for name in VIEWS),
+        tabs=tuple(Tab(name, _LABELS[name], _view_href(row.id, name), name == view) for name in offered),
         session=_session(row, neighbours),
         conversation=conversation_view(detail) if view == "conversation" else None,
         timing=timing_view(detail) if view == "timing" else None,
         raw=raw_view(detail) if view == "raw" else None,
         replay=replay_view(detail, gateway_url) if view == "replay" else None,
+        withheld="" if DEFAULT_VIEW in offered else f"{_WITHHELD} {row.feature or 'calls without a feature'}.",
     )
 
 
+_WITHHELD = "You may not read what was asked and answered: that needs the permission read_bodies for"
 _LABELS: dict[View, str] = {"conversation": "Conversation", "timing": "Timing", "raw": "Raw bytes", "replay": "Replay"}
 
 
