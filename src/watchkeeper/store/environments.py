@@ -180,7 +180,7 @@ async def _note(connection: AsyncConnection, clock: Clock, draft: StandingDraft,
         "reason": draft.reason,
     }
     what = f"{draft.kind} {draft.feature} {draft.release[:12] or 'nothing'} in {draft.environment}"
-    await note(connection, clock, "release", what, actor=draft.by, detail=detail)
+    await note(connection, clock, "release", what, actor=draft.by, detail=detail, feature=draft.feature)
 
 
 def _overtaken(draft: StandingDraft) -> Overtaken:

@@ -99,7 +99,7 @@ class Releases:
                 await connection.execute(insert_into(connection, blocks).values(**kept).on_conflict_do_nothing())
             detail = {"feature": feature, "before": parent or None, "after": pushed, "message": message}
             summary = f"pushed release {pushed[:12]} of {feature}"
-            await note(connection, self._clock, "release", summary, actor=author, detail=detail)
+            await note(connection, self._clock, "release", summary, actor=author, detail=detail, feature=feature)
             return await _row(connection, pushed), bool(added.rowcount)
 
     async def head(self, feature: str) -> str:
