@@ -20,6 +20,7 @@ PARTS = {
     "money": "bench.money",
     "trace": "bench.trace",
     "routing": "bench.routing",
+    "features": "bench.features",
     "latency": "bench.latency",
     "outage": "bench.outage",
     "streams": "bench.streams",

@@ -15,11 +15,14 @@ import msgspec
 from bench import calls, machine
 from watchkeeper.access.keys import KeyHasher, NewKey, make_key
 from watchkeeper.access.node import NodeSecrets
+from watchkeeper.gateway import live
+from watchkeeper.gateway.live import Standing
 from watchkeeper.gateway.snapshot import CacheSettings, KeyEntry, ProviderEntry, RouteEntry, Snapshot, Target, encode
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.genai import installed
+from watchkeeper.releases.recipe import Recipe, canonical, release_id
 from watchkeeper.server.folder import DataFolder
-from watchkeeper.server.sealed import SealedFile
+from watchkeeper.server.sealed import SealedFile, release_file
 from watchkeeper.server.worker import WorkerOptions
 from watchkeeper.testing.harness import free_port
 
@@ -60,11 +63,16 @@ def gateway(
     core: int | None,
     providers: Sequence[Provider] = (),
     routes: Sequence[RouteEntry] = (),
+    releases: Sequence[Recipe] = (),
 ) -> Iterator[Gateway]:
-    """Run one worker before an upstream on loopback, or before those given; the data folder is deleted afterwards."""
+    """Run one worker before an upstream on loopback, or before those given; the data folder is deleted afterwards.
+
+    Of several releases of a feature, the last one is live.
+    """
     data = DataFolder(folder)
     data.create()
     key = _prepare(data, providers or [Provider("upstream", upstream_port)], routes or _ROUTES)
+    _publish(data, releases)
     port = free_port()
     options = WorkerOptions(data=str(folder), name=WORKER, host="127.0.0.1", port=port, records=records)
     affinity = machine.pinned(core) if core is not None else []
@@ -117,6 +125,17 @@ _ROUTES = (
     ),
     RouteEntry(CACHED, (_TARGET,), cache=_CACHE),
 )
+
+
+def _publish(data: DataFolder, releases: Sequence[Recipe]) -> None:
+    """Write what is live, and the releases."""
+    key = NodeSecrets.load(data.node_key).derive("live")
+    standings: dict[str, tuple[Standing, ...]] = {}
+    for recipe in releases:
+        release = release_id(recipe)
+        release_file(data, key, release).write(canonical(recipe))
+        standings[f"{recipe.feature}@production"] = (Standing(0, release),)
+    SealedFile(data.live, key).write(live.encode(live.Live(1, standings)))
 
 
 def _prepare(data: DataFolder, providers: Sequence[Provider], routes: Sequence[RouteEntry]) -> NewKey:

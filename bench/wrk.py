@@ -43,12 +43,18 @@ def run_wrk(
     seconds: int,
     model: str = calls.MODEL,
     varies: bool = False,
+    body: bytes = b"",
 ) -> Load:
-    """Send chat calls over so many connections for a time; with `varies`, no two of them the same."""
+    """Send chat calls over so many connections for a time; with `varies`, no two of them the same.
+
+    The body is one for the model, unless another is given.
+    """
     script = folder / "call.lua"
     lines = [f'wrk.headers["{name}"] = "{value}"' for name, value in calls.headers(key).items()]
-    body = calls.request_body(model=model).decode()
-    script.write_text("\n".join(['wrk.method = "POST"', *lines, f"wrk.body = [[{body}]]", _VARIED if varies else ""]))
+    text = (body or calls.request_body(model=model)).decode()
+    script.write_text(
+        "\n".join(['wrk.method = "POST"', *lines, f"wrk.body = [==[{text}]==]", _VARIED if varies else ""])
+    )
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     shape = ["-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script)]
     with machine.watch_cores() as use:
