@@ -108,6 +108,10 @@ def test_no_template_runs_for_long_or_grows_without_end(source: str) -> None:
     assert time.process_time() - started < 20 * SECONDS_MAX  # a bomb would take minutes, or all memory
 
 
+def test_a_long_stretch_of_nothing_is_not_the_end() -> None:
+    assert render("{{ a }}" * 500 + "end", a="") == "end"
+
+
 def test_what_a_caller_gives_is_never_a_template() -> None:
     bomb = "{{ s }}{% for x in l %}{% include 'tone' %}{% endfor %}"
     assert render("{{ a }}", a=bomb) == bomb
