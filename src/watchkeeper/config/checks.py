@@ -7,6 +7,8 @@ from watchkeeper.config.problems import Place, did_you_mean
 from watchkeeper.config.routes import Route
 from watchkeeper.config.schema import Config
 
+FEATURE = "feature"
+"""Begins what a client sends that asks for a feature and not for a model."""
 _OWNED_STAGES = frozenset({"beta", "production", "regulated"})
 
 
@@ -17,7 +19,11 @@ def contradictions(data: Any) -> Iterator[tuple[Place, str]]:
     """
     providers, routes = _mapping(data, "providers"), _mapping(data, "routes")
     yield from _unknown_sellers(_mapping(data, "prices"), list(providers))
+    if FEATURE in providers:
+        yield ("providers", FEATURE), "`feature/NAME` asks for a feature; give the provider another name"
     for name in routes:
+        if str(name).startswith(f"{FEATURE}/"):
+            yield ("routes", name), "`feature/NAME` asks for a feature; give the route another name"
         route = _mapping(routes, name)
         tiers = _mapping(route, "tiers")
         for place, target in _named_targets(route):

@@ -114,14 +114,15 @@ class App:
 
     def _models(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
         plan = self._pipeline.plan
-        names = sorted(plan.routes) if plan else []
+        names: list[str] = []
         if plan is not None:
-            self._admission.identify(plan, exchange.request.headers)
+            entry = self._admission.identify(plan, exchange.request.headers)
+            names = sorted(plan.routes) + self._pipeline.feature_names(entry)
         name = _model_named(exchange.request.path)
         created_s = self._clock.unix_ns() // 1_000_000_000
         if not name:
             return HTTPStatus.OK, _JSON, models_body(_family(exchange), names, created_s=created_s)
-        if plan is not None:
+        if plan is not None and name not in names:
             plan.resolve(name)
         return HTTPStatus.OK, _JSON, model_body(_family(exchange), name, created_s=created_s)
 

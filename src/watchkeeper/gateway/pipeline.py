@@ -72,6 +72,10 @@ class Pipeline:
         self._unix_ns = parts.clock.unix_ns
         self._next_id = CallIds(parts.clock).next
 
+    def feature_names(self, entry: KeyEntry) -> list[str]:
+        """List the features that a key can ask for, as `feature/NAME`."""
+        return self._parts.features.names(entry.environment, self._unix_ns())
+
     def serve(self, exchange: Exchange, room: Room) -> Coroutine[None, None, None]:
         """Answer one call and record it once, whatever happens."""
         return self._see_through(self._begin(exchange, room), self._work)

@@ -118,6 +118,13 @@ class Features:
         passage.most_nusd = recipe.limits.max_cost_nusd if recipe.limits is not None else None
         return recipe.model
 
+    def names(self, environment: str, at_ns: int) -> list[str]:
+        """List what can be asked for in an environment, as `feature/NAME`."""
+        standings = {name: self.live.standing(name, at_ns) for name in self.live.standings}
+        found = [name.rpartition("@")[0] for name, held in standings.items()
+                 if name.endswith(f"@{environment}") and held is not None and held.release]  # fmt: skip
+        return [FEATURE_PREFIX + name for name in sorted(found)]
+
     async def render(self, passage: Passage, serving: Serving) -> None:
         """Look up documents where the release does, and put the request that it makes in the place of the client's.
 

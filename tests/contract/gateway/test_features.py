@@ -193,6 +193,11 @@ def test_what_is_not_there_is_a_404_that_says_what_is(
     assert told in reply.json()["error"]["message"]
 
 
+def test_what_is_live_is_listed_among_the_models(client: OpenAI, release: str) -> None:
+    assert "feature/support" in [model.id for model in client.models.list()]
+    assert client.models.retrieve("feature/support").id == "feature/support"
+
+
 def test_embeddings_are_no_feature(http: httpx.Client, release: str) -> None:
     reply = http.post("/embeddings", json={"model": "feature/support", "input": "x"})
     assert reply.status_code == 400
