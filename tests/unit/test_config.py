@@ -64,6 +64,8 @@ def test_what_is_absent_has_its_default(file: Path) -> None:
             "providers:\n  p: {base_url: 'https://h.example', price_list: opnai}",
             "watchkeeper.yaml:2: providers.p.price_list: no price list has the name `opnai`; did you mean `openai`?",
         ),
+        ("providers: {feature: {base_url: 'http://h'}}", "providers.feature: `feature/NAME` asks for a feature"),
+        (LOCAL + "routes: {feature/a: {targets: [local/x]}}", "routes.feature/a: `feature/NAME` asks for a feature"),
         ("features:\n  a:\n  a:\n", "watchkeeper.yaml:3: features.a: the key occurs twice; first on line 2"),
         ("features: {a: {owner: 5}}", "must be text, not the number 5 (quote it to make it text)"),
         ("features: {a: {owner: yes}}", "must be text, not `true` (quote it to make it text)"),
