@@ -12,7 +12,7 @@ from watchkeeper.core.errors import OperatorError
 
 SECRET_BYTES = 32
 
-Purpose = Literal["keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live"]
+Purpose = Literal["keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live", "indexes"]
 
 
 class NodeKeyError(OperatorError):

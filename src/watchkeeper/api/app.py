@@ -11,7 +11,9 @@ from watchkeeper.api import (
     calls,
     cost,
     faults,
+    feedback,
     health,
+    indexes,
     keys,
     people,
     prices,
@@ -47,7 +49,9 @@ def build_api(services: Services) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.services = services
-    for module in (calls, cost, value, budgets, keys, people, tokens, faults, purges, prices, alerts, health):
+    for module in (
+        calls, cost, value, budgets, keys, people, tokens, faults, purges, prices, alerts, health, indexes, feedback,
+    ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)
     answer_errors(app)

@@ -12,6 +12,7 @@ from watchkeeper.config.budgets import Budget
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.usage import Usage
+from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.ingest.pricing import Terms
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
@@ -63,6 +64,7 @@ class Services:
     key_hasher: KeyHasher
     token_hasher: TokenHasher
     pseudonyms: Pseudonyms
+    indexing: Indexing
     clock: Clock
     on_control_change: Callable[[], None]
     """Called after keys, faults or purges have changed: the snapshot must follow."""
@@ -88,5 +90,7 @@ class Services:
     """Called after what is live has changed: the workers must know before the moment from which it holds."""
     arrival: Callable[[], Mapping[str, int]] = dict[str, int]
     """Which version of what is live each running worker serves; empty when no keeper runs."""
+    on_index_change: Callable[[], Awaitable[None]] = _nothing_to_tell
+    """Called after a version of an index was made or removed: this host's files must follow."""
     notifications: Callable[[], Notifications] = Notifications
     """Who is told of alerts."""

@@ -20,6 +20,8 @@ NOUNS = {
     "route": "How calls find their target.",
     "config": "The configuration.",
     "value": "Units of value.",
+    "index": "Documents that releases look up.",
+    "feedback": "What people thought of answers.",
 }
 GROUPS = {
     "watchkeeper.cli.cost:group": "What calls cost: by any dimensions; compared, wasted, saved; by unit of value.",
@@ -71,6 +73,13 @@ VERBS = {
     "watchkeeper.cli.cost_units:units": "Say what a unit of value of each feature costs.",
     "watchkeeper.cli.cost_export:export": "Write costs into a CSV or Parquet file.",
     "watchkeeper.cli.value:add": "Report units of value of a call or a feature.",
+    "watchkeeper.cli.index:build": "Make a version of an index of a folder's documents.",
+    "watchkeeper.cli.index:list_": "List the indexes with their newest versions.",
+    "watchkeeper.cli.index:show_": "Show the versions of an index.",
+    "watchkeeper.cli.index:search": "Search an index as a release does.",
+    "watchkeeper.cli.index:remove": "Remove a version of an index.",
+    "watchkeeper.cli.feedback:add": "Report feedback on a call or a session.",
+    "watchkeeper.cli.feedback:list_": "List feedback, the newest first.",
     "watchkeeper.cli.config:schema": "Print its JSON schema.",
     "watchkeeper.cli.config:explain": "Show every value in force and where it comes from.",
 }

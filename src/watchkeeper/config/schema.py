@@ -17,6 +17,7 @@ from watchkeeper.config.notifications import Notifications
 from watchkeeper.config.price_lists import PRICE_LISTS
 from watchkeeper.config.prices import Prices
 from watchkeeper.config.problems import did_you_mean
+from watchkeeper.config.retrievers import Retriever
 from watchkeeper.config.routes import Name, Route
 
 __all__ = ["SECRET_KEYS", "Config", "Feature", "Metrics", "Provider", "Stores", "json_schema"]
@@ -210,6 +211,9 @@ class Config(_Section):
     ] = {}
     routes: Annotated[
         dict[RouteName, Route], Field(description="What the model names that clients send resolve to.")
+    ] = {}
+    retrievers: Annotated[
+        dict[Name, Retriever], Field(description="Endpoints at which releases look documents up, by name.")
     ] = {}
     budgets: Annotated[
         list[Budget], Field(max_length=20_000, description="What may be spent, by whom, in which time.")

@@ -9,6 +9,7 @@ import msgspec
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.admit import Admission
+from watchkeeper.gateway.feedback import PATHS, FeedbackDoor
 from watchkeeper.gateway.pipeline import Pipeline
 from watchkeeper.gateway.refusals import MethodUnknown, MetricsClosed, PathUnknown, Refusal
 from watchkeeper.gateway.surfaces import ROOMS
@@ -35,12 +36,14 @@ class App:
         *,
         metrics: Callable[[], bytes],
         why_not_ready: Callable[[], str],
+        feedback: FeedbackDoor,
     ) -> None:
         self._pipeline = pipeline
         self._admission = admission
         self._clock = clock
         self._metrics = metrics
         self._why_not_ready = why_not_ready
+        self._feedback = feedback
         self._calls = {
             mount + version + room.path: room
             for room in ROOMS.values()
@@ -54,6 +57,8 @@ class App:
         room = self._calls.get(request.path)
         if room is not None and request.method == "POST":
             return self._pipeline.serve(exchange, room)
+        if request.path in PATHS and request.method == "POST":
+            return self._take_feedback(exchange)
         if room is None and self._pipeline.plan is not None and request.path not in _OWN_PATHS:
             name, _, rest = request.path[1:].partition("/")
             provider = self._pipeline.plan.snapshot.providers.get(name)
@@ -63,23 +68,27 @@ class App:
 
     async def _reply(self, exchange: Exchange) -> None:
         try:
-            status, headers, body = self._answer(exchange)
+            answer = self._answer(exchange)
         except Refusal as refusal:
-            status, headers = refusal.http_status, _JSON
-            body = error_body(
-                _family(exchange), str(refusal), status=status, code=refusal.code, error_type=refusal.error_type
-            )
-        exchange.reply(status, headers, body)
+            answer = _refused(exchange, refusal)
+        exchange.reply(*answer)
+
+    async def _take_feedback(self, exchange: Exchange) -> None:
+        try:
+            answer = await self._feedback.take(exchange, self._pipeline.plan)
+        except Refusal as refusal:
+            answer = _refused(exchange, refusal)
+        exchange.reply(*answer)
 
     def _answer(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
         path, method = exchange.request.path, exchange.request.method
-        if path in self._calls:
+        if path in self._calls or path in PATHS:
             raise MethodUnknown(f"{path} takes POST, not {method}.")
         if path not in _OWN_PATHS and _model_named(path) is None:
             raise PathUnknown(
                 f"The gateway has no {path[:100]}. It serves /v1/chat/completions, /v1/completions, /v1/embeddings, "
-                "/v1/responses, /v1/messages, /v1/messages/count_tokens, /v1/models, whatever a provider has below "
-                "/PROVIDER/, and /healthz, /readyz, /metrics; the console is on its own port."
+                "/v1/responses, /v1/messages, /v1/messages/count_tokens, /v1/models, /v1/feedback, whatever a provider "
+                "has below /PROVIDER/, and /healthz, /readyz, /metrics; the console is on its own port."
             )
         if method not in ("GET", "HEAD"):
             raise MethodUnknown(f"{path} takes GET, not {method}.")
@@ -125,6 +134,12 @@ class App:
         if plan is not None and name not in names:
             plan.resolve(name)
         return HTTPStatus.OK, _JSON, model_body(_family(exchange), name, created_s=created_s)
+
+
+def _refused(exchange: Exchange, refusal: Refusal) -> tuple[int, bytes, bytes]:
+    status = refusal.http_status
+    body = error_body(_family(exchange), str(refusal), status=status, code=refusal.code, error_type=refusal.error_type)
+    return status, _JSON, body
 
 
 def _family(exchange: Exchange) -> Family:

@@ -6,9 +6,10 @@ from typing import Protocol
 import msgspec
 
 from watchkeeper.core.call import Call
+from watchkeeper.core.feedback import FeedbackEvent
 from watchkeeper.gateway.refusals import NotRecorded
 from watchkeeper.gateway.snapshot import Durability
-from watchkeeper.spool.segment import CALL_RECORD
+from watchkeeper.spool.segment import CALL_RECORD, FEEDBACK_RECORD
 from watchkeeper.spool.writer import SpoolError, SpoolWriter
 
 _UNWRITABLE = (UnicodeEncodeError, ValueError, OverflowError, TypeError)
@@ -46,6 +47,14 @@ class Recorder(Protocol):
         """
         ...
 
+    async def commit_feedback(self, event: FeedbackEvent) -> None:
+        """Take feedback and return once it is on disk, whatever the durability of calls.
+
+        Raises:
+            NotRecorded: it is not, and will not be.
+        """
+        ...
+
 
 class SpoolRecorder:
     """Writes calls to this worker's spool."""
@@ -74,6 +83,13 @@ class SpoolRecorder:
             return await self._spool.commit(CALL_RECORD, self._encode(call))
         except SpoolError as error:
             raise _not_recorded() from error
+
+    async def commit_feedback(self, event: FeedbackEvent) -> None:
+        """Take feedback; see `Recorder.commit_feedback`."""
+        try:
+            await self._spool.commit(FEEDBACK_RECORD, self._encoder.encode(event))
+        except SpoolError as error:
+            raise NotRecorded("The feedback was not recorded; send it again under the same id.") from error
 
     def _encode(self, call: Call) -> bytes:
         try:
@@ -115,3 +131,6 @@ class NoRecorder:
     async def commit(self, call: Call) -> int | None:
         """Forget the call."""
         return 0
+
+    async def commit_feedback(self, event: FeedbackEvent) -> None:
+        """Forget it."""

@@ -208,6 +208,15 @@ class Purge(Struct, frozen=True, gc=False):
     subject: str = ""
 
 
+class RetrieverEntry(Struct, frozen=True, gc=False):
+    """An endpoint at which documents are looked up."""
+
+    name: str
+    url: str
+    api_key: str = ""
+    headers: dict[str, str] = {}
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """The compiled control state."""
 
@@ -228,6 +237,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     budgets: tuple[Budget, ...] = ()
     limits: tuple[Limit, ...] = ()
     runaway: Runaway = Runaway()
+    retrievers: dict[str, RetrieverEntry] = {}
     workers: int = 1
     """How many share what the keeper cannot be asked about."""
 

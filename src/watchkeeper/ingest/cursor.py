@@ -27,7 +27,7 @@ class Cursor(Struct, frozen=True):
     position: Position = Position()
     intent: Intent | None = None
     stored: int = 0
-    """Calls stored from this worker's spool, ever."""
+    """Calls and feedback stored from this worker's spool, ever."""
     rejected: dict[str, int] = {}
     """Records rejected from this worker's spool by reason, ever; those that the worker itself had to drop included."""
 

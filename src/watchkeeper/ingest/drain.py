@@ -112,6 +112,10 @@ class Drain:
                 return False
         return True
 
+    def feedback(self) -> int:
+        """Return how much feedback this process has stored; for any thread."""
+        return sum(intake.feedback for intake in list(self._intakes.values()))
+
     def taken_in_ns(self, worker: str) -> int:
         """Return a Unix time before which all that a worker had written is stored; 0 when nobody can tell."""
         intake = self._intakes.get(worker)

@@ -16,15 +16,16 @@ import msgspec
 
 from watchkeeper.core.call import Call
 from watchkeeper.core.clock import Clock
+from watchkeeper.core.feedback import FeedbackEvent
 from watchkeeper.ingest import cursor as cursors
 from watchkeeper.ingest.cursor import Cursor, Intent
 from watchkeeper.ingest.pricing import Pricer
 from watchkeeper.ingest.rejected import DAMAGED_FRAME, RejectedRecords
-from watchkeeper.ingest.rows import add_call
+from watchkeeper.ingest.rows import add_call, add_feedback
 from watchkeeper.ingest.settling import Settler, charges_of
 from watchkeeper.spool.loss import Loss
 from watchkeeper.spool.reader import Frame, Position, SegmentReader, segments_of
-from watchkeeper.spool.segment import CALL_RECORD, LOSS_RECORD, Record, SegmentDamaged
+from watchkeeper.spool.segment import CALL_RECORD, FEEDBACK_RECORD, LOSS_RECORD, Record, SegmentDamaged
 from watchkeeper.store.batch import CallBatch
 from watchkeeper.store.ledger import Place, SettledCharge
 
@@ -65,6 +66,7 @@ class Intake:
         self._batch = CallBatch()
         self._charges: list[SettledCharge] = []
         self._decode_call: Callable[[bytes], Call] = msgspec.msgpack.Decoder(Call).decode
+        self._decode_feedback: Callable[[bytes], FeedbackEvent] = msgspec.msgpack.Decoder(FeedbackEvent).decode
         self._decode_loss: Callable[[bytes], Loss] = msgspec.msgpack.Decoder(Loss).decode
         self.cursor = cursors.load(folder)
         self.has_more = False
@@ -73,6 +75,8 @@ class Intake:
         """Unix time at which the newest call stored by this process ended."""
         self.stored_ns = 0
         """Unix time of the last insert by this process."""
+        self.feedback = 0
+        """How much feedback this process has stored."""
         self.taken_in_ns = 0
         """All that was on disk at this Unix time is stored; 0 until all of it has been once."""
 
@@ -152,6 +156,7 @@ class Intake:
                 token = self._declare(reader.position)
                 self._settle(reader.position)
                 self._parts.store.insert_calls(batch, token=token)
+                self.feedback += batch.feedback
                 self.stored_ns = self._parts.clock.unix_ns()
         except BaseException:  # whatever happened, the range must be read again
             reader.seek(self.cursor.position)
@@ -218,6 +223,8 @@ class Intake:
                 if call.charges:
                     self._charges += charges_of(call, priced, records=after.records)
                 self.newest_ns = max(self.newest_ns, call.started_ns + int(call.duration_ms * 1e6))
+            elif record.kind == FEEDBACK_RECORD:
+                add_feedback(self._batch, self._decode_feedback(record.payload), stored_us=stored_us)
             elif record.kind == LOSS_RECORD:
                 loss = self._decode_loss(record.payload)
                 rejected[loss.reason] += loss.records

@@ -1,10 +1,11 @@
-"""Turns a finished call into the rows of the four tables."""
+"""Turns a finished call into the rows of four tables, and feedback into a row of one."""
 
 from collections.abc import Iterable
 
 from msgspec.structs import astuple
 
 from watchkeeper.core.call import Attempt, Call
+from watchkeeper.core.feedback import FeedbackEvent
 from watchkeeper.core.money import Charge
 from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.digest import Digest, digest, request_hash
@@ -47,6 +48,22 @@ def add_call(batch: CallBatch, call: Call, pricer: Pricer, *, stored_us: int) ->
         [_charge(call.id, started_us, charge, priced) for charge in call.charges],
     )
     return priced
+
+
+def add_feedback(batch: CallBatch, event: FeedbackEvent, *, stored_us: int) -> None:
+    """Add feedback to a batch, with the Unix time at which it is stored.
+
+    Raises:
+        ValueError: a number is outside what the store can hold; nothing was added.
+    """
+    if event.received_ns < 0 or abs(event.value_milli or 0) > COUNT_MAX:
+        raise ValueError("a number in the feedback is negative or too large")
+    batch.add_feedback(
+        (
+            event.entry, stored_us, event.id, event.received_ns // 1000, event.key_id, event.feature, event.tenant,
+            event.call_id, event.session, event.name, event.score, event.label, event.comment, event.value_milli,
+        )
+    )  # fmt: skip
 
 
 def _check(call: Call) -> None:

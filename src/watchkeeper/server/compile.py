@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from watchkeeper.config.schema import Config
-from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, ProviderEntry, Purge, Snapshot
+from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, ProviderEntry, Purge, RetrieverEntry, Snapshot
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.written_prices import contract_of
 from watchkeeper.server.budgets import compile_budgets, compile_limits, compile_runaway
@@ -58,6 +58,9 @@ def compile_snapshot(
         budgets=compile_budgets(config),
         limits=compile_limits(config),
         runaway=compile_runaway(config),
+        retrievers={
+            name: RetrieverEntry(name, one.url, one.api_key, one.headers) for name, one in config.retrievers.items()
+        },
     )
     return msgspec.structs.replace(unversioned, version=_version(unversioned))
 

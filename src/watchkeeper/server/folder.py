@@ -82,6 +82,11 @@ class DataFolder:
         return self.run / "keeper.alive"
 
     @property
+    def indexes(self) -> Path:
+        """Versions of indexes as files that workers map, a folder for each collection."""
+        return self.root / "indexes"
+
+    @property
     def socket(self) -> Path:
         """Where the keeper answers the command line."""
         return self.run / "keeper.sock"

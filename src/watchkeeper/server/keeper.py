@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from watchkeeper.gateway.budgets.holdbook import read_holds
 from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.incidents.post import Post
 from watchkeeper.ingest.drain import Drain
+from watchkeeper.ingest.feedback import FeedbackDesk
 from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.ingest.settling import LoopSettler
 from watchkeeper.money.budgets import Rule
@@ -34,12 +35,13 @@ from watchkeeper.server.budgets import alert_shares, open_holds, watched_account
 from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
+from watchkeeper.server.indexes import IndexFiles
 from watchkeeper.server.ledger import LedgerService
 from watchkeeper.server.live import LiveReleases
 from watchkeeper.server.lives import Lives, Surroundings
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.prices import stored_book
-from watchkeeper.server.rounds import Rounds
+from watchkeeper.server.rounds import Duty, Rounds
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.watch import Watch
 from watchkeeper.server.welcome import prepare_welcome, welcome_file
@@ -50,6 +52,8 @@ LIVES_TICKS = 4
 """Ticks between two looks at workers that have ended."""
 FOLD_TICKS = 2_400
 """Ticks between two clearances of what rolling windows have left behind."""
+FEEDBACK_EVERY_S = 1.0
+"""How soon feedback is sorted out that came in under a key."""
 FINISH_S = 3
 """How long answers under way may take when the keeper stops."""
 
@@ -96,13 +100,16 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             read_holds=read_holds,
         )
         lives = Lives(stores.control.ledger, around, clock, host=host, books=folder.holds)
+        indexes = IndexFiles(folder.indexes, secrets.derive("indexes"), stores.analytics.indexes)
+        desk = FeedbackDesk(stores.analytics.feedback, stores.analytics.value, clock, taken_in=drain.feedback)
         services = build_services(
             stores,
             secrets,
             clock,
             desired=desired,
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
-            statuses={"ingest": drain.status, "ledger": ledger.status},
+            statuses={"ingest": drain.status, "ledger": ledger.status, "feedback": desk.status},
+            on_index_change=indexes.follow,
         )
         services = replace(services, on_release_change=live.tell, arrival=live.arrival)
         desired.obey = lambda snapshot: _obey(ledger, snapshot)
@@ -110,12 +117,13 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         await desired.compile()
         app = build_api(services)
         mount(app, services)
+        further = (*indexes.duties(), Duty("sorting out feedback", FEEDBACK_EVERY_S, desk.look))
         await live.follow()
         tending = _Tending(desired, ledger, lives, live)
         await ledger.start(folder.ledger_socket)
         drain.start()
         try:
-            async with _serving(app, folder, options), _watching(stores, desired, clock, options):
+            async with _serving(app, folder, options), _watching(stores, desired, clock, options, further):
                 on_ready()
                 while not stop.is_set() and os.getppid() == parent:
                     with contextlib.suppress(TimeoutError):
@@ -161,9 +169,9 @@ async def _obey(ledger: LedgerService, snapshot: Snapshot) -> None:
 
 @contextlib.asynccontextmanager
 async def _watching(
-    stores: Stores, desired: DesiredState, clock: SystemClock, options: KeeperOptions
+    stores: Stores, desired: DesiredState, clock: SystemClock, options: KeeperOptions, further: Sequence[Duty]
 ) -> AsyncIterator[None]:
-    """Look at budgets and costs, and deliver what there is to tell of them."""
+    """Look at budgets and costs, deliver what there is to tell of them, and do what else there is."""
     watch = Watch(
         alerts=stores.control.alerts,
         outbox=stores.control.outbox,
@@ -180,7 +188,7 @@ async def _watching(
         contextlib.aclosing(Post(clock)) as post,
         contextlib.aclosing(Delivery(control.alerts, control.outbox, post, watch.notifications)) as delivery,
     ):
-        going = asyncio.create_task(Rounds([*watch.duties(), *delivery.duties()]).run())
+        going = asyncio.create_task(Rounds([*watch.duties(), *delivery.duties(), *further]).run())
         try:
             yield
         finally:

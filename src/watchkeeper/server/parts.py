@@ -1,8 +1,8 @@
 """The stores and services of one data folder, put together alike for the keeper and for a command without one."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.access.keys import KeyHasher
@@ -12,6 +12,7 @@ from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.api.services import CostBasis, Services
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import Clock
+from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
@@ -64,6 +65,7 @@ def build_services(
     statuses: Mapping[str, Callable[[], dict[str, Any]]] | None = None,
     cost_basis: Callable[[], CostBasis] = CostBasis,
     config: Config | None = None,
+    on_index_change: Callable[[], Awaitable[None]] | None = None,
 ) -> Services:
     """Put the services together; without a keeper nobody takes events in, and a change waits for the next start.
 
@@ -74,12 +76,13 @@ def build_services(
         found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
         return found | {name: status() for name, status in (statuses or {}).items()}
 
-    return Services(
+    services = Services(
         control=stores.control,
         analytics=stores.analytics,
         key_hasher=KeyHasher(secrets.derive("keys")),
         token_hasher=TokenHasher(secrets.derive("sessions")),
         pseudonyms=Pseudonyms(secrets.derive("subjects")),
+        indexing=Indexing(stores.analytics.indexes, clock),
         clock=clock,
         on_control_change=desired.recompile_soon if desired is not None else lambda: None,
         health=health,
@@ -92,3 +95,4 @@ def build_services(
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
         notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
     )
+    return services if on_index_change is None else replace(services, on_index_change=on_index_change)

@@ -31,6 +31,7 @@ from watchkeeper.gateway.choose import Chooser
 from watchkeeper.gateway.exposition import exposition
 from watchkeeper.gateway.failover import Failover
 from watchkeeper.gateway.faults import Injector
+from watchkeeper.gateway.feedback import FeedbackDoor
 from watchkeeper.gateway.fitting import Fitter
 from watchkeeper.gateway.health import HealthBook
 from watchkeeper.gateway.meters import Meters
@@ -130,7 +131,14 @@ class Worker:
             meters=self.meters,
         )
         self.pipeline = Pipeline(parts, plan=None)
-        self.app = App(self.pipeline, admission, clock, metrics=self._metrics, why_not_ready=self._why_not_ready)
+        self.app = App(
+            self.pipeline,
+            admission,
+            clock,
+            metrics=self._metrics,
+            why_not_ready=self._why_not_ready,
+            feedback=FeedbackDoor(admission, parts.recorder, clock),
+        )
         self.server = Server(self.app.handle, ServerLimits(), loop=loop)
 
     async def start(self) -> None:

@@ -30,6 +30,8 @@ CALL_RECORD = 1
 """Kind of a record that holds a `core.call.Call` in MessagePack."""
 LOSS_RECORD = 2
 """Kind of a record that holds a `spool.loss.Loss` in MessagePack."""
+FEEDBACK_RECORD = 3
+"""Kind of a record that holds a `core.feedback.FeedbackEvent` in MessagePack."""
 
 SUFFIX = ".seg"
 MAGIC = b"wkspool1"

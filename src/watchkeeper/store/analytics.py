@@ -20,7 +20,9 @@ from watchkeeper.store.corrections import Correction, StoredCost, Stretch
 from watchkeeper.store.cost import CostQuestions
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
 from watchkeeper.store.exports import Exports
+from watchkeeper.store.feedback import Feedback
 from watchkeeper.store.hours import HourRow, RunawayRow, UnpricedModel
+from watchkeeper.store.indexes import Indexes
 from watchkeeper.store.questions import ID_SLACK, migrations, near, sql, where
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
 from watchkeeper.store.value import ValueEvents
@@ -90,6 +92,8 @@ class AnalyticsStore:
         self.cost = CostQuestions(self._ask)
         self.waste = WasteQuestions(self._ask)
         self.value = ValueEvents(self._ask, self._add_once)
+        self.indexes = Indexes(self._ask, self._insert_rows, self._command)
+        self.feedback = Feedback(self._ask, self._insert_rows)
         self.exports = Exports(self._client, Path(urlsplit(url).path) if self._is_embedded else None)
 
     @classmethod
@@ -120,6 +124,7 @@ class AnalyticsStore:
 
         A call comes last: whoever finds it finds all of it.
         """
+        self._insert("feedback_inbox", batch.inbox, token)
         self._insert("attempts", batch.attempts, token)
         self._insert("bodies", batch.bodies, token)
         self._insert("charges", batch.charges, token)
@@ -253,6 +258,15 @@ class AnalyticsStore:
 
     def _insert_corrections(self, lines: bytes) -> None:
         self._client().raw_insert("corrections", corrections.CORRECTION_COLUMNS, lines, fmt="JSONEachRow")
+
+    async def _insert_rows(self, table: str, rows: Rows, token: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._insert, table, rows, token)
+
+    async def _command(self, text: str, values: dict[str, Any]) -> None:
+        def run() -> None:
+            self._client().command(text, parameters=values)
+
+        await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
     async def _add_once(self, look: str, insert: str, values: dict[str, Any]) -> Sequence[Row]:
         """Return what is there already; where nothing is, insert, and return nothing."""

@@ -23,6 +23,7 @@ from watchkeeper.gateway.cache import Cache
 from watchkeeper.gateway.choose import Chooser
 from watchkeeper.gateway.failover import Failover
 from watchkeeper.gateway.faults import Injector
+from watchkeeper.gateway.feedback import FeedbackDoor
 from watchkeeper.gateway.fitting import Fitter
 from watchkeeper.gateway.health import HealthBook
 from watchkeeper.gateway.live import Live, Standing
@@ -217,7 +218,14 @@ class Gateway:
         self.ledger.follow(snapshot.budgets, snapshot.limits)
         self.purse.follow(snapshot)
         pipeline = Pipeline(parts, plan=prepare(snapshot, self.healths))
-        app = App(pipeline, admission, self.clock, metrics=lambda: b"", why_not_ready=lambda: "")
+        app = App(
+            pipeline,
+            admission,
+            self.clock,
+            metrics=lambda: b"",
+            why_not_ready=lambda: "",
+            feedback=FeedbackDoor(admission, self.recorder, self.clock),
+        )
         limits = ServerLimits(body_bytes_max=BODY_BYTES_MAX)
         server = Server(app.handle, limits, loop=loop, clock=self.clock.monotonic)
         watchdog.start()

@@ -1,0 +1,92 @@
+"""The files that workers search: one for each version of an index in the store, on every host."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from watchkeeper.releases.passages import Passage, is_index_name
+from watchkeeper.server.rounds import Duty
+from watchkeeper.store.indexes import IndexVersion, StoredPassage
+
+LOOK_EVERY_S = 5.0
+"""How soon a version that another host has built can be searched on this one."""
+
+
+class Versions(Protocol):
+    """Where versions are kept."""
+
+    async def versions(self) -> list[IndexVersion]:
+        """List all."""
+        ...
+
+    def passages(self, version: IndexVersion) -> AsyncIterator[list[StoredPassage]]:
+        """Yield what one holds."""
+        ...
+
+
+class IndexFiles:
+    """Keeps the files in step with the store."""
+
+    def __init__(self, folder: Path, key: bytes, store: Versions) -> None:
+        self._folder = folder
+        self._key = key
+        self._store = store
+        self._following = asyncio.Lock()
+        self._known: dict[Path, str] = {}
+        """Files that are as they should be, and the content of each."""
+
+    def duties(self) -> tuple[Duty, ...]:
+        """Return what is to be done again and again."""
+        return (Duty("writing indexes", LOOK_EVERY_S, self.follow),)
+
+    async def follow(self) -> None:
+        """Write the files that are missing or wrong, and delete those of versions that are gone."""
+        # It brings numpy, which commands without a keeper need as little as this.
+        from watchkeeper.releases.index_file import index_path
+
+        async with self._following:
+            wanted = {
+                index_path(self._folder, one.collection, one.version): one
+                for one in await self._store.versions()
+                if is_index_name(one.collection) and is_index_name(one.version)
+            }
+            for path, version in wanted.items():
+                if self._known.get(path) != version.content or not path.exists():
+                    if not await asyncio.to_thread(self._is_good, path, version):
+                        await self._write(path, version)
+                    self._known[path] = version.content
+            await asyncio.to_thread(_forget_others, self._folder, frozenset(wanted))
+            self._known = {path: self._known[path] for path in wanted}
+
+    def _is_good(self, path: Path, version: IndexVersion) -> bool:
+        from watchkeeper.releases.index_file import Index, IndexDamaged  # see `follow`
+
+        with contextlib.suppress(FileNotFoundError, IndexDamaged):
+            return Index.open(path, self._key).name.content == version.content
+        return False
+
+    async def _write(self, path: Path, version: IndexVersion) -> None:
+        passages = [one async for chunk in self._store.passages(version) for one in chunk]
+        await asyncio.to_thread(_write, path, self._key, version, passages)
+
+
+def _write(path: Path, key: bytes, version: IndexVersion, stored: Sequence[StoredPassage]) -> None:
+    import numpy as np  # see `follow`
+
+    from watchkeeper.releases.index_file import IndexName, write_index  # see `follow`
+
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    vectors = np.frombuffer(b"".join(one.vector for one in stored), "<f4").reshape(len(stored), -1)
+    name = IndexName(version.collection, version.version, version.content, version.embedding)
+    write_index(path, key, name, (Passage(one.document, one.title, one.text) for one in stored), vectors)
+
+
+def _forget_others(folder: Path, wanted: frozenset[Path]) -> None:
+    for path in folder.glob("*/*"):
+        if path not in wanted:
+            path.unlink(missing_ok=True)
+    for collection in folder.glob("*"):
+        with contextlib.suppress(OSError):  # it is not empty
+            collection.rmdir()

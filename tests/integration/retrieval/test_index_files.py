@@ -1,0 +1,47 @@
+"""The files that workers search follow the versions in the store."""
+
+from pathlib import Path
+
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.ingest.indexing import BuildWish, Indexing
+from watchkeeper.releases.documents import Document
+from watchkeeper.releases.index_file import Index
+from watchkeeper.server.indexes import IndexFiles
+from watchkeeper.store.analytics import AnalyticsStore
+
+
+async def test_every_version_in_the_store_has_a_file_and_nothing_else_has(tmp_path: Path) -> None:
+    key, folder = b"i" * 32, tmp_path / "indexes"
+    store = AnalyticsStore.open(f"chdb://{tmp_path}/analytics")
+    indexing = Indexing(store.indexes, SystemClock())
+    files = IndexFiles(folder, key, store.indexes)
+
+    async def build(*texts: str, version: str = "") -> str:
+        documents = [Document(f"{text}.md", text, f"About {text}.") for text in texts]
+        wish = BuildWish(collection="kb", documents=documents, version=version, by="ana")
+        return (await indexing.build(wish)).version.version
+
+    def found() -> dict[str, int]:
+        return {path.name: len(Index.open(path, key)) for path in folder.glob("*/*")}
+
+    first, second = await build("parcels"), await build("parcels", "fees", version="named")
+    await files.follow()
+    assert found() == {first: 1, "named": 2}
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*/*")}
+    await files.follow()
+    await IndexFiles(folder, key, store.indexes).follow()
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*")} == stamps
+    (folder / "kb" / first).write_bytes(b"spoilt")
+    (folder / "kb" / "stray").write_bytes(b"x")
+    await IndexFiles(folder, key, store.indexes).follow()
+    assert found() == {first: 1, "named": 2}
+    (folder / "kb" / first).unlink()
+    await indexing.remove(await indexing.find("kb", second))
+    await build("hours", "parcels", "shops", version="named")
+    await files.follow()
+    assert found() == {first: 1, "named": 3}
+    for version in (first, "named"):
+        await indexing.remove(await indexing.find("kb", version))
+    await files.follow()
+    assert list(folder.iterdir()) == []
+    store.close()
