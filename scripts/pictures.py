@@ -20,7 +20,6 @@ from watchkeeper.api.app import build_api
 from watchkeeper.api.auth import SESSION_COOKIE
 from watchkeeper.api.services import Services
 from watchkeeper.console.app import mount
-from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.ingest.pricing import BookPricer
 from watchkeeper.ingest.rows import add_call
 from watchkeeper.money.book import PriceBook
@@ -71,7 +70,6 @@ def _services(analytics: AnalyticsStore, control: ControlStore, clock: FakeClock
     return Services(
         control=control,
         analytics=analytics,
-        indexing=Indexing(analytics.indexes, clock),
         key_hasher=KeyHasher(b"k" * 32),
         token_hasher=TokenHasher(b"t" * 32),
         pseudonyms=Pseudonyms(b"p" * 32),

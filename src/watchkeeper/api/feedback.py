@@ -1,6 +1,7 @@
 """Feedback on calls and sessions: reports, lists, and sums by release."""
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Self
@@ -8,9 +9,10 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, model_validator
 
-from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.calls import CallUnknown
 from watchkeeper.api.filters import CallIdText, Moment, Word, read_moment
+from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.core.errors import CallerError
@@ -160,10 +162,11 @@ class FeedbackListQuery(FeedbackQuery):
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 50
 
 
-@router.post("", status_code=201, summary="Report feedback")
+@router.post("", status_code=201, summary="Report feedback", dependencies=[needs("operate", somewhere=True)])
 async def report(wish: FeedbackWish, parts: Parts, by: By, response: Response) -> FeedbackDocument:
     """Keep feedback; 201 for a new one, 200 for one that is there already."""
     subject = await _subject(wish, parts)
+    await require(parts, by, "operate", feature=subject.feature)
     given = FeedbackRow(
         id=wish.id or secrets.token_hex(12),
         at=_now(parts),
@@ -194,15 +197,15 @@ async def report(wish: FeedbackWish, parts: Parts, by: By, response: Response) -
     return feedback_document(kept)
 
 
-@router.get("", summary="List feedback, the newest first")
-async def list_feedback(query: Annotated[FeedbackListQuery, Query()], parts: Parts) -> FeedbackList:
-    """Return what was said."""
-    rows = await parts.analytics.feedback.find(query.chosen(parts), limit=query.limit)
-    return FeedbackList(feedback=[feedback_document(row) for row in rows])
+@router.get("", summary="List feedback, the newest first", dependencies=SOME)
+async def list_feedback(query: Annotated[FeedbackListQuery, Query()], parts: Parts, by: By) -> FeedbackList:
+    """Return what was said; comments only to who may read bodies."""
+    rows = await parts.analytics.feedback.find(await _seen(query.chosen(parts), parts, by), limit=query.limit)
+    return FeedbackList(feedback=[feedback_document(feedback_seen(row, by)) for row in rows])
 
 
-@router.get("/by-release", summary="Feedback by release")
-async def by_release(query: Annotated[FeedbackQuery, Query()], parts: Parts) -> ReleaseFeedbackList:
+@router.get("/by-release", summary="Feedback by release", dependencies=SOME)
+async def by_release(query: Annotated[FeedbackQuery, Query()], parts: Parts, by: By) -> ReleaseFeedbackList:
     """Return how much was said of each release, its scores and its labels."""
     return ReleaseFeedbackList(
         releases=[
@@ -218,7 +221,7 @@ async def by_release(query: Annotated[FeedbackQuery, Query()], parts: Parts) -> 
                 labels=one.labels,
                 value=written(one.value_milli),
             )
-            for one in await parts.analytics.feedback.by_release(query.chosen(parts))
+            for one in await parts.analytics.feedback.by_release(await _seen(query.chosen(parts), parts, by))
         ]
     )
 
@@ -242,6 +245,22 @@ def feedback_document(row: FeedbackRow) -> FeedbackDocument:
         value=None if row.value_milli is None else written(row.value_milli),
         by=row.by,
     )
+
+
+def feedback_seen(row: FeedbackRow, by: Operator) -> FeedbackRow:
+    """Return feedback without its comment, where somebody may not read that."""
+    return row if by.rights.may("read_bodies", row.feature) else replace(row, comment="")
+
+
+async def _seen(chosen: FeedbackFilter, parts: Services, by: Operator) -> FeedbackFilter:
+    """Limit a filter to what somebody may read.
+
+    Raises:
+        NotAllowed: a feature is asked for that they may not read.
+    """
+    if chosen.feature:
+        await require(parts, by, "read", feature=chosen.feature)
+    return replace(chosen, features=by.rights.features("read"))
 
 
 async def _subject(wish: FeedbackWish, parts: Services) -> Subject:

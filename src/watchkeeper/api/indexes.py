@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -11,10 +11,11 @@ from msgspec import Struct
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.permits import needs
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.core.errors import CallerError
-from watchkeeper.ingest.indexing import BuildWish, IndexRefused
+from watchkeeper.ingest.indexing import BuildWish, IndexRefused, find
 from watchkeeper.releases.documents import (
     DOCUMENTS_MAX,
     FILES_MAX,
@@ -33,6 +34,8 @@ TOP_K_DEFAULT = 5
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$"
 """As `releases.index_file.is_index_name` has it."""
+
+_SHARED = "An index may serve every feature."
 
 router = APIRouter(prefix="/api/v1/indexes", tags=["indexes"])
 
@@ -148,7 +151,7 @@ _BODY = {
 }
 
 
-@router.get("", summary="List the indexes")
+@router.get("", summary="List the indexes", dependencies=[needs("read", somewhere=True)])
 async def list_indexes(parts: Parts) -> IndexList:
     """Return each index with its newest version."""
     by_name: dict[str, list[IndexVersion]] = {}
@@ -162,19 +165,21 @@ async def list_indexes(parts: Parts) -> IndexList:
     )
 
 
-@router.get("/{collection}", summary="One index and its versions")
+@router.get("/{collection}", summary="One index and its versions", dependencies=[needs("read", somewhere=True)])
 async def get_index(collection: Name, parts: Parts) -> IndexDocument:
     """Return its versions, the newest first."""
-    await parts.indexing.find(collection)
+    await find(parts.analytics.indexes, collection)
     versions = await parts.analytics.indexes.versions(collection)
     return IndexDocument(collection=collection, versions=[_document(one) for one in versions])
 
 
-@router.get("/{collection}/search", summary="Search an index")
+@router.get("/{collection}/search", summary="Search an index", dependencies=[needs("read", somewhere=True)])
 async def search_index(collection: Name, query: Annotated[SearchQuery, Query()], parts: Parts) -> FoundDocument:
     """Return the passages nearest to some words, as a release would get them."""
-    version = await parts.indexing.find(collection, query.version)
-    found = await parts.indexing.search(version, query.words, top_k=query.top_k, min_score=query.min_score)
+    version = await find(parts.analytics.indexes, collection, query.version)
+    found = await parts.indexing.search(
+        parts.analytics.indexes, version, query.words, top_k=query.top_k, min_score=query.min_score
+    )
     return FoundDocument(
         collection=collection,
         version=version.version,
@@ -185,11 +190,17 @@ async def search_index(collection: Name, query: Annotated[SearchQuery, Query()],
     )
 
 
-@router.post("/{collection}", status_code=201, summary="Build a version of an index", openapi_extra=_BODY)
+@router.post(
+    "/{collection}",
+    status_code=201,
+    summary="Build a version of an index",
+    openapi_extra=_BODY,
+    dependencies=[needs("write_releases", somewhere=True)],
+)
 async def build_index(collection: Name, request: Request, parts: Parts, by: By, response: Response) -> BuiltDocument:
     """Make a version of documents; 200 where they are one already. It can be searched when this has been answered."""
-    wish = await asyncio.to_thread(_wish, collection, await _body(request), by.name)
-    built = await parts.indexing.build(wish)
+    wish = await asyncio.to_thread(_wish, collection, await _body(request), by.name, _now(parts))
+    built = await parts.indexing.build(parts.analytics.indexes, wish)
     await parts.on_index_change()
     if not built.is_new:
         response.status_code = 200
@@ -199,16 +210,20 @@ async def build_index(collection: Name, request: Request, parts: Parts, by: By, 
     return BuiltDocument(version=_document(built.version), is_new=built.is_new, embedded=built.embedded)
 
 
-@router.delete("/{collection}/{version}", summary="Remove a version of an index")
+@router.delete(
+    "/{collection}/{version}",
+    summary="Remove a version of an index",
+    dependencies=[needs("write_releases", because=_SHARED)],
+)
 async def remove_index(collection: Name, version: Name, parts: Parts, by: By) -> VersionDocument:
     """Take a version away; refused while a release that is live names it."""
-    found = await parts.indexing.find(collection, version)
+    found = await find(parts.analytics.indexes, collection, version)
     if users := await _users(found, parts):
         raise IndexInUse(
             f"The version {version!r} of {collection!r} is what {', '.join(users)} looks into; nothing was removed. "
             "Promote a release that names another version first."
         )
-    await parts.indexing.remove(found)
+    await parts.indexing.remove(parts.analytics.indexes, found, now=_now(parts))
     await parts.on_index_change()
     await parts.control.changes.note("index", f"index {collection}: version {version} removed", actor=by.name)
     return _document(found)
@@ -239,7 +254,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _wish(collection: str, body: bytes, by: str) -> BuildWish:
+def _wish(collection: str, body: bytes, by: str, at: datetime) -> BuildWish:
     try:
         asked = msgspec.json.decode(body, type=BuildBody)
     except msgspec.MsgspecError as error:
@@ -259,7 +274,12 @@ def _wish(collection: str, body: bytes, by: str) -> BuildWish:
         ],
         version=asked.version,
         by=by,
+        at=at,
     )
+
+
+def _now(services: Services) -> datetime:
+    return datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC)
 
 
 def _faults(documents: Sequence[Document]) -> Iterator[str]:

@@ -64,7 +64,6 @@ class Services:
     key_hasher: KeyHasher
     token_hasher: TokenHasher
     pseudonyms: Pseudonyms
-    indexing: Indexing
     clock: Clock
     on_control_change: Callable[[], None]
     """Called after keys, faults or purges have changed: the snapshot must follow."""
@@ -90,6 +89,8 @@ class Services:
     """Called after what is live has changed: the workers must know before the moment from which it holds."""
     arrival: Callable[[], Mapping[str, int]] = dict[str, int]
     """Which version of what is live each running worker serves; empty when no keeper runs."""
+    indexing: Indexing = field(default_factory=Indexing)
+    """Builds indexes, one at a time."""
     on_index_change: Callable[[], Awaitable[None]] = _nothing_to_tell
     """Called after a version of an index was made or removed: this host's files must follow."""
     notifications: Callable[[], Notifications] = Notifications

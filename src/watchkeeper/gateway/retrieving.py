@@ -1,18 +1,18 @@
-"""Looks documents up for a call of a release, before its prompt is written."""
+"""Looks documents up for a call of a release, before its prompt is written: in the embedded index or at an endpoint."""
 
 import asyncio
 from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
-
-from msgspec import Struct
+from typing import Any, NamedTuple
 
 from watchkeeper.core.call import Hit
-from watchkeeper.core.errors import OperatorError, UpstreamError
+from watchkeeper.core.errors import OperatorError
 from watchkeeper.gateway.endpoint import EndpointFailed, Endpoints
-from watchkeeper.gateway.refusals import Refusal
 from watchkeeper.gateway.indexes import IndexShelf
-from watchkeeper.gateway.snapshot import RetrieverEntry
+from watchkeeper.gateway.passage import Passage
+from watchkeeper.gateway.refusals import RetrievalFailed
+from watchkeeper.gateway.serving import Found
+from watchkeeper.gateway.snapshot import RetrieverEntry, Snapshot
 from watchkeeper.gateway.wire.client import Pool
 from watchkeeper.releases.recipe import Retrieval
 
@@ -21,86 +21,85 @@ QUERY_LETTERS_MAX = 8_000
 TOP_K_MAX = 50
 
 
-class RetrievalFailed(Refusal, UpstreamError):
-    """The documents that a release needs could not be looked up; nothing was sent to a model."""
-
-    code = "retrieval_failed"
-    http_status = 502
-    error_class = "upstream_error"
-    error_type = "server_error"
-    may_retry = True
-
-
-class Document(Struct, frozen=True):
-    """What a template sees of a document."""
-
-    id: str
-    title: str
-    text: str
-    score: float | None
-    """Cosine, 1 at most, of the embedded index; whatever a retriever says; None where it says nothing."""
-
-
-class Found(NamedTuple):
+class LookedUp(NamedTuple):
     """What was looked up."""
 
-    documents: list[Document]
-    """The best first."""
+    documents: list[dict[str, Any]]
+    """The best first: `id`, `title`, `text`, `score`, as templates see them. The score is a cosine, 1 at most, in the
+    embedded index; at an endpoint whatever it says, None where it says nothing."""
     hits: list[Hit]
     """The same, as they are recorded on the call."""
-    took_ms: float
     trouble: str = ""
     """Why nothing could be looked up, where the release goes on without."""
 
 
 class Retriever:
-    """Finds documents in the embedded index, or asks an endpoint."""
+    """Finds documents; a `gateway.serving.Finder`."""
 
     def __init__(self, loop: AbstractEventLoop, pool: Pool, shelf: IndexShelf, *, now: Callable[[], float]) -> None:
         self._loop = loop
         self._endpoints = Endpoints(loop, pool)
         self._shelf = shelf
         self._now = now
+        self._entries: Mapping[str, RetrieverEntry] = {}
 
-    async def find(self, retrieval: Retrieval, query: str, endpoints: Mapping[str, RetrieverEntry]) -> Found:
+    def follow(self, snapshot: Snapshot) -> None:
+        """Ask the endpoints of this configuration from now on."""
+        self._entries = snapshot.retrievers
+
+    def close(self) -> None:
+        """Let go of all indexes."""
+        self._shelf.close()
+
+    async def find(self, retrieval: Retrieval, query: str, *, passage: Passage) -> Found:
+        """Look documents up for a call; where it goes on without them, it says so. Raises as `look_up`."""
+        began = self._now()
+        left_s = max(0.001, passage.ends_by - began)
+        try:
+            found = await self.look_up(retrieval, query, timeout_s=min(retrieval.timeout_s, left_s))
+        finally:
+            if retrieval.retriever:  # what others take is not the gateway's own time
+                passage.upstream_s += self._now() - began
+        if found.trouble:
+            call = passage.call
+            call.change = f"{call.change}; {found.trouble}" if call.change else found.trouble
+        return Found(found.documents, found.hits)
+
+    async def look_up(self, retrieval: Retrieval, query: str, *, timeout_s: float) -> LookedUp:
         """Return the documents for a question. It may be awaited in a run as well as in a task.
 
         Args:
             retrieval: What the release says; `query` in it is a template and is not looked at.
             query: The question, as that template was rendered.
-            endpoints: By name, of the configuration in force.
+            timeout_s: For all of it.
 
         Raises:
             RetrievalFailed: they could not be looked up in time, and the release does not go on without.
         """
-        began = self._now()
         query = query[:QUERY_LETTERS_MAX].encode("utf-8", "replace").decode()
-        looking = self._loop.create_task(self._look(retrieval, query, endpoints))
+        looking = self._loop.create_task(self._look(retrieval, query, timeout_s))
         try:
-            documents, hits = await looking
+            return await looking
         except CancelledError:
             looking.cancel()
             raise
         except (EndpointFailed, OperatorError, TimeoutError) as error:
             where = f"the retriever `{retrieval.retriever}`" if retrieval.retriever else "the embedded index"
-            why = f"it took longer than {retrieval.timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
+            why = f"it took longer than {timeout_s:g} s" if isinstance(error, TimeoutError) else str(error).rstrip(".")
             if retrieval.on_failure == "continue":
-                return Found([], [], (self._now() - began) * 1000, f"no documents from {where}: {why}")
+                return LookedUp([], [], f"no documents from {where}: {why}")
             raise RetrievalFailed(
-                f"The documents for this call could not be looked up by {where}: {why.rstrip('.')}. "
+                f"The documents for this call could not be looked up by {where}: {why}. "
                 "Nothing was sent to a model; nothing is wrong with the request. Try again."
             ) from error
-        return Found(documents, hits, (self._now() - began) * 1000)
 
-    async def _look(
-        self, retrieval: Retrieval, query: str, endpoints: Mapping[str, RetrieverEntry]
-    ) -> tuple[list[Document], list[Hit]]:
-        async with asyncio.timeout(retrieval.timeout_s):
+    async def _look(self, retrieval: Retrieval, query: str, timeout_s: float) -> LookedUp:
+        async with asyncio.timeout(timeout_s):
             if retrieval.retriever:
-                return await self._ask(retrieval, query, endpoints)
+                return await self._ask(retrieval, query)
             return await self._search(retrieval, query)
 
-    async def _search(self, retrieval: Retrieval, query: str) -> tuple[list[Document], list[Hit]]:
+    async def _search(self, retrieval: Retrieval, query: str) -> LookedUp:
         collection, version = retrieval.collection, retrieval.version
         matches = await self._shelf.search(
             collection,
@@ -110,16 +109,17 @@ class Retriever:
             top_k=min(retrieval.top_k, TOP_K_MAX),
             min_score=retrieval.min_score,
         )
-        passages = [(match.passage, round(match.score, 6)) for match in matches]
-        return (
-            [Document(passage.document, passage.title, passage.text, score) for passage, score in passages],
-            [Hit(collection, passage.document, version, score) for passage, score in passages],
-        )
+        found = LookedUp([], [])
+        for match in matches:
+            passage, score = match.passage, round(match.score, 6)
+            found.documents.append(
+                {"id": passage.document, "title": passage.title, "text": passage.text, "score": score}
+            )
+            found.hits.append(Hit(collection, passage.document, version, score))
+        return found
 
-    async def _ask(
-        self, retrieval: Retrieval, query: str, endpoints: Mapping[str, RetrieverEntry]
-    ) -> tuple[list[Document], list[Hit]]:
-        entry = endpoints.get(retrieval.retriever)
+    async def _ask(self, retrieval: Retrieval, query: str) -> LookedUp:
+        entry = self._entries.get(retrieval.retriever)
         if entry is None:
             raise EndpointFailed("the configuration has no retriever of this name; the operator can add it")
         answered = await self._endpoints.ask(
@@ -129,9 +129,10 @@ class Retriever:
             version=retrieval.version,
             top_k=min(retrieval.top_k, TOP_K_MAX),
         )
-        kept = [one for one in answered if one.score is None or one.score >= retrieval.min_score]
+        found = LookedUp([], [])
         collection = retrieval.collection or retrieval.retriever
-        return (
-            [Document(one.id, one.title, one.text, one.score) for one in kept],
-            [Hit(collection, one.id, one.version or retrieval.version, one.score) for one in kept],
-        )
+        for one in answered:
+            if one.score is None or one.score >= retrieval.min_score:
+                found.documents.append({"id": one.id, "title": one.title, "text": one.text, "score": one.score})
+                found.hits.append(Hit(collection, one.id, one.version or retrieval.version, one.score))
+        return found

@@ -5,10 +5,9 @@ import itertools
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.releases.documents import Document, LeftOut
 from watchkeeper.releases.passages import (
@@ -68,6 +67,7 @@ class BuildWish:
     version: str = ""
     """A name of one's own; empty for one that follows from the content."""
     by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,11 @@ class _Cut:
 class Indexing:
     """Builds versions, one after the other, and searches them."""
 
-    def __init__(self, indexes: Indexes, clock: Clock) -> None:
-        self._indexes = indexes
-        self._clock = clock
+    def __init__(self) -> None:
         self._building = asyncio.Lock()
         self._embedder: Embedder | None = None
 
-    async def build(self, wish: BuildWish) -> Built:
+    async def build(self, indexes: Indexes, wish: BuildWish) -> Built:
         """Make a version, or find it made; it is the newest of its collection then.
 
         Raises:
@@ -112,8 +110,7 @@ class Indexing:
         async with self._building:
             content, hashes = await asyncio.to_thread(_content_of, wish.documents, method)
             name = wish.version or content[:VERSION_LETTERS]
-            versions = await self._indexes.versions(wish.collection)
-            now = datetime.fromtimestamp(self._clock.unix_ns() / 1e9, UTC)
+            versions = await indexes.versions(wish.collection)
             named = next((one for one in versions if one.version == name), None)
             if named is not None and named.content != content:
                 raise IndexConflict(
@@ -122,31 +119,19 @@ class Indexing:
                 )
             same = named or next((one for one in versions if one.content == content), None)
             if named is None:
-                await self._require_room(wish.collection, len(versions))
+                await _require_room(indexes, wish.collection, len(versions))
             if same is not None:
-                found = replace(same, version=name, built_at=now, built_by=wish.by)
-                await self._indexes.confirm(found)
+                found = replace(same, version=name, built_at=wish.at, built_by=wish.by)
+                await indexes.confirm(found)
                 return Built(found, named is None, 0)
-            known = await self._indexes.known(wish.collection, method)
+            known = await indexes.known(wish.collection, method)
             pieces = await asyncio.to_thread(_cut_all, wish.documents, hashes, known)
-            version = _version(wish, name, content, pieces, now)
-            await self._indexes.add(version, self._chunks(pieces))
+            version = _version(wish, name, content, pieces)
+            await indexes.add(version, self._chunks(pieces))
             return Built(version, True, sum(one.count for one in pieces if one.passages is not None))
 
-    async def find(self, collection: str, version: str = "") -> IndexVersion:
-        """Return a version; without a name, the newest.
-
-        Raises:
-            IndexUnknown: there is none.
-        """
-        found = await self._indexes.versions(collection, version)
-        if not found:
-            named = f"no version {version!r} of the index {collection!r}" if version else f"no index {collection!r}"
-            raise IndexUnknown(f"There is {named}. `watchkeeper index list` names what there is.")
-        return found[0]
-
     async def search(
-        self, version: IndexVersion, words: str, *, top_k: int, min_score: float
+        self, indexes: Indexes, version: IndexVersion, words: str, *, top_k: int, min_score: float
     ) -> list[tuple[StoredPassage, float]]:
         """Return the passages nearest to some words, with the score of each, as the gateway finds them.
 
@@ -159,21 +144,12 @@ class Indexing:
                 "Watchkeeper does not know. Build the index again."
             )
         question = await asyncio.to_thread(self._embed, [words])
-        return await self._indexes.search(version, question[0].tolist(), limit=top_k, min_score=min_score)
+        return await indexes.search(version, question[0].tolist(), limit=top_k, min_score=min_score)
 
-    async def remove(self, version: IndexVersion) -> None:
+    async def remove(self, indexes: Indexes, version: IndexVersion, *, now: datetime) -> None:
         """Take a version away; one that is being built is finished first."""
         async with self._building:
-            await self._indexes.remove(version, now=datetime.fromtimestamp(self._clock.unix_ns() / 1e9, UTC))
-
-    async def _require_room(self, collection: str, versions: int) -> None:
-        if versions >= VERSIONS_MAX:
-            raise IndexConflict(
-                f"The index {collection!r} has {versions} versions, which is as many as are kept; nothing was kept. "
-                "Remove one that no release names with `watchkeeper index remove`."
-            )
-        if not versions and len({one.collection for one in await self._indexes.versions()}) >= COLLECTIONS_MAX:
-            raise IndexConflict(f"There are {COLLECTIONS_MAX} indexes, which is as many as are kept. Remove one first.")
+            await indexes.remove(version, now=now)
 
     def _chunks(self, pieces: Sequence[_Cut]) -> Iterator[list[NewDocument]]:
         """Embed and yield documents; for a thread."""
@@ -215,6 +191,29 @@ class Indexing:
         return self._embedder.embed(texts)
 
 
+async def find(indexes: Indexes, collection: str, version: str = "") -> IndexVersion:
+    """Return a version; without a name, the newest.
+
+    Raises:
+        IndexUnknown: there is none.
+    """
+    found = await indexes.versions(collection, version)
+    if not found:
+        named = f"no version {version!r} of the index {collection!r}" if version else f"no index {collection!r}"
+        raise IndexUnknown(f"There is {named}. `watchkeeper index list` names what there is.")
+    return found[0]
+
+
+async def _require_room(indexes: Indexes, collection: str, versions: int) -> None:
+    if versions >= VERSIONS_MAX:
+        raise IndexConflict(
+            f"The index {collection!r} has {versions} versions, which is as many as are kept; nothing was kept. "
+            "Remove one that no release names with `watchkeeper index remove`."
+        )
+    if not versions and len({one.collection for one in await indexes.versions()}) >= COLLECTIONS_MAX:
+        raise IndexConflict(f"There are {COLLECTIONS_MAX} indexes, which is as many as are kept. Remove one first.")
+
+
 def _content_of(documents: Sequence[Document], method: str) -> tuple[str, list[str]]:
     hashes = [content_hash(document) for document in documents]
     return set_hash(zip((document.id for document in documents), hashes, strict=True), method), hashes
@@ -236,7 +235,7 @@ def _cut_all(documents: Sequence[Document], hashes: Sequence[str], known: Mappin
     return found
 
 
-def _version(wish: BuildWish, name: str, content: str, pieces: Sequence[_Cut], now: datetime) -> IndexVersion:
+def _version(wish: BuildWish, name: str, content: str, pieces: Sequence[_Cut]) -> IndexVersion:
     named = wish.left_out[:LEFT_OUT_MAX]
     return IndexVersion(
         collection=wish.collection,
@@ -251,6 +250,6 @@ def _version(wish: BuildWish, name: str, content: str, pieces: Sequence[_Cut], n
         left_out_paths=tuple(one.path for one in named),
         left_out_reasons=tuple(one.reason for one in named),
         left_out=len(wish.left_out),
-        built_at=now,
+        built_at=wish.at,
         built_by=wish.by,
     )

@@ -12,7 +12,6 @@ from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.api.services import CostBasis, Services
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import Clock
-from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
@@ -82,7 +81,6 @@ def build_services(
         key_hasher=KeyHasher(secrets.derive("keys")),
         token_hasher=TokenHasher(secrets.derive("sessions")),
         pseudonyms=Pseudonyms(secrets.derive("subjects")),
-        indexing=Indexing(stores.analytics.indexes, clock),
         clock=clock,
         on_control_change=desired.recompile_soon if desired is not None else lambda: None,
         health=health,

@@ -34,6 +34,7 @@ from watchkeeper.gateway.faults import Injector
 from watchkeeper.gateway.feedback import FeedbackDoor
 from watchkeeper.gateway.fitting import Fitter
 from watchkeeper.gateway.health import HealthBook
+from watchkeeper.gateway.indexes import IndexShelf
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.outputs import Outputs
 from watchkeeper.gateway.passing import Passing
@@ -41,6 +42,7 @@ from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
 from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.recorder import NoRecorder, SpoolRecorder
+from watchkeeper.gateway.retrieving import Retriever
 from watchkeeper.gateway.serving import Features
 from watchkeeper.gateway.shadows import Shadows
 from watchkeeper.gateway.shelf import Shelf
@@ -113,7 +115,9 @@ class Worker:
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
         attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock), Ratios(clock))
         key = secrets.derive("live")
-        self.features = Features(Shelf(lambda release: release_file(folder, key, release).read()))
+        index_shelf = IndexShelf(folder.indexes, secrets.derive("indexes"), loop=loop)
+        self.retriever = Retriever(loop, self.pool, index_shelf, now=clock.monotonic)
+        self.features = Features(Shelf(lambda release: release_file(folder, key, release).read()), self.retriever)
         self.shadows = Shadows(loop)
         parts = Parts(
             clock=clock,
@@ -171,6 +175,7 @@ class Worker:
         self.shadows.stop()
         self.watchdog.stop()
         await self.pool.close()
+        self.retriever.close()
         await self.spool.close()
         self.purse.close(self.spool.counters["written"])
         self.teller.stop()
@@ -192,6 +197,7 @@ class Worker:
         self.pipeline.plan = prepare(snapshot, self._healths)
         self.cache.purge(snapshot.purges)
         self.purse.follow(snapshot)
+        self.retriever.follow(snapshot)
         self._recorder.follow(snapshot.durability)
 
     def _take_live(self) -> None:

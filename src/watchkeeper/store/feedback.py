@@ -81,6 +81,8 @@ class FeedbackFilter:
     label: str = ""
     call_id: str = ""
     session: str = ""
+    features: frozenset[str] | None = None
+    """Only of these; None for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,9 +274,12 @@ def _where(chosen: FeedbackFilter) -> tuple[str, Parameters]:
     values: Parameters = {}
     for field in fields(chosen):
         value = getattr(chosen, field.name)
-        if not value:
+        if not value and value != frozenset():
             continue
         match field.name:
+            case "features":
+                terms.append("feature IN {features:Array(String)}")
+                value = sorted(value)
             case "since":
                 terms.append("at >= {since:DateTime64(6)}")
             case "until":

@@ -11,9 +11,10 @@ from tests.contract.retrieval.endpoint import Endpoint, answer, listening
 
 from watchkeeper.core.call import Hit
 from watchkeeper.gateway import indexes as shelves
-from watchkeeper.gateway.retrieving import Document, RetrievalFailed, Retriever
 from watchkeeper.gateway.indexes import IndexShelf
-from watchkeeper.gateway.snapshot import RetrieverEntry
+from watchkeeper.gateway.refusals import RetrievalFailed
+from watchkeeper.gateway.retrieving import LookedUp, Retriever
+from watchkeeper.gateway.snapshot import RetrieverEntry, Snapshot
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.releases.embedding import Embedder
 from watchkeeper.releases.index_file import IndexName, write_index
@@ -45,17 +46,30 @@ async def retriever(tmp_path: Path) -> AsyncIterator[Retriever]:
     await pool.close()
 
 
-def entries(endpoint: Endpoint) -> dict[str, RetrieverEntry]:
-    return {"kb": RetrieverEntry("kb", endpoint.url, "sk-of-kb", {"x-tenant": "acme"})}
+async def look_up(retriever: Retriever, retrieval: Retrieval, query: str, endpoint: Endpoint | None = None) -> LookedUp:
+    url = endpoint.url if endpoint is not None else "http://127.0.0.1:1/"
+    retriever.follow(a_snapshot({"kb": RetrieverEntry("kb", url, "sk-of-kb", {"x-tenant": "acme"})}))
+    return await retriever.look_up(retrieval, query, timeout_s=retrieval.timeout_s)
+
+
+def a_snapshot(retrievers: dict[str, RetrieverEntry]) -> Snapshot:
+    return Snapshot(
+        version="v", durability="interval", providers={}, routes={}, features=frozenset(), keys={}, price_lists={},
+        retrievers=retrievers,
+    )  # fmt: skip
+
+
+def a_document(passage: Passage, score: float) -> dict[str, object]:
+    return {"id": passage.document, "title": passage.title, "text": passage.text, "score": score}
 
 
 async def test_the_embedded_index_finds_what_is_near(retriever: Retriever, tmp_path: Path) -> None:
     put(tmp_path, RETURNS, HOURS, FEES)
-    found = await retriever.find(EMBEDDED, "how can I send something back?", {})
-    assert found.documents[0] == Document("returns.md", "Returns", RETURNS.text, found.documents[0].score)
-    assert found.hits == [Hit("kb", one.id, "v1", one.score) for one in found.documents]
-    assert len(found.hits) == 2 and found.trouble == "" and found.took_ms > 0
-    near = await retriever.find(replace(EMBEDDED, min_score=0.99), "how can I send something back?", {})
+    found = await look_up(retriever, EMBEDDED, "how can I send something back?")
+    assert found.documents[0] == a_document(RETURNS, found.documents[0]["score"])
+    assert found.hits == [Hit("kb", one["id"], "v1", one["score"]) for one in found.documents]
+    assert len(found.hits) == 2 and found.trouble == ""
+    near = await look_up(retriever, replace(EMBEDDED, min_score=0.99), "how can I send something back?")
     assert near.documents == []
 
 
@@ -63,12 +77,12 @@ async def test_a_replaced_index_is_searched_anew_and_a_removed_one_is_missed(
     retriever: Retriever, tmp_path: Path
 ) -> None:
     put(tmp_path, RETURNS)
-    assert (await retriever.find(EMBEDDED, "opening hours", {})).documents[0].id == "returns.md"
+    assert (await look_up(retriever, EMBEDDED, "opening hours")).documents[0]["id"] == "returns.md"
     path = put(tmp_path, HOURS)
-    assert (await retriever.find(EMBEDDED, "opening hours", {})).documents[0].id == "hours.md"
+    assert (await look_up(retriever, EMBEDDED, "opening hours")).documents[0]["id"] == "hours.md"
     path.unlink()
     with pytest.raises(RetrievalFailed, match="kb v1 is not on this host"):
-        await retriever.find(EMBEDDED, "opening hours", {})
+        await look_up(retriever, EMBEDDED, "opening hours")
 
 
 @pytest.mark.parametrize(
@@ -86,13 +100,13 @@ async def test_an_index_that_is_not_there_fails_the_call_or_is_said(
 ) -> None:
     put(tmp_path, RETURNS)
     with pytest.raises(RetrievalFailed, match=why) as failed:
-        await retriever.find(retrieval, "x", {})
+        await look_up(retriever, retrieval, "x")
     assert (failed.value.code, failed.value.error_class, failed.value.http_status) == (
         "retrieval_failed",
         "upstream_error",
         502,
     )
-    found = await retriever.find(replace(retrieval, on_failure="continue"), "x", {})
+    found = await look_up(retriever, replace(retrieval, on_failure="continue"), "x")
     assert found.documents == [] and found.hits == [] and why in found.trouble
 
 
@@ -101,9 +115,9 @@ async def test_a_changed_index_is_not_searched(retriever: Retriever, tmp_path: P
     data = path.read_bytes()
     path.write_bytes(data[:-1] + b"!")
     with pytest.raises(RetrievalFailed, match="was changed since"):
-        await retriever.find(EMBEDDED, "x", {})
+        await look_up(retriever, EMBEDDED, "x")
     path.write_bytes(data)
-    assert (await retriever.find(EMBEDDED, "x", {})).documents
+    assert (await look_up(retriever, EMBEDDED, "x")).documents
 
 
 async def test_many_calls_at_once_open_an_index_once_and_few_stay_open(
@@ -121,10 +135,10 @@ async def test_many_calls_at_once_open_an_index_once_and_few_stay_open(
     versions = [f"v{number}" for number in range(4)]
     for version in versions:
         put(tmp_path, RETURNS, version=version)
-    await asyncio.gather(*(retriever.find(EMBEDDED, "x", {}) for _ in range(20)))
+    await asyncio.gather(*(look_up(retriever, EMBEDDED, "x") for _ in range(20)))
     assert len(opened) == 1
     for version in (*versions, *versions):
-        assert (await retriever.find(replace(EMBEDDED, version=version), "x", {})).documents
+        assert (await look_up(retriever, replace(EMBEDDED, version=version), "x")).documents
     assert len(opened) > 4
 
 
@@ -134,7 +148,7 @@ async def test_a_long_question_and_a_large_index_do_not_hold_up_the_loop(
     monkeypatch.setattr(shelves, "QUICK_PASSAGES", 0)
     put(tmp_path, RETURNS, HOURS)
     for question in ("opening hours", "w " * 1_000_000, "\ud800 nonsense"):
-        assert (await retriever.find(replace(EMBEDDED, min_score=-1.0), question, {})).documents
+        assert (await look_up(retriever, replace(EMBEDDED, min_score=-1.0), question)).documents
 
 
 async def test_an_endpoint_is_asked_and_its_documents_are_taken(retriever: Retriever) -> None:
@@ -144,12 +158,15 @@ async def test_an_endpoint_is_asked_and_its_documents_are_taken(retriever: Retri
         {"id": "c", "text": "C."},
     ]
     async with listening(lambda head, body: answer({"documents": documents})) as endpoint:
-        found = await retriever.find(ASKED, "what?", entries(endpoint))
-        await retriever.find(ASKED, "\ud800", entries(endpoint))
-        low = await retriever.find(replace(ASKED, min_score=4.0), "what?", entries(endpoint))
-    assert found.documents == [Document("a", "T", "A.", 3.5), Document("b", "", "B.", None)]
+        found = await look_up(retriever, ASKED, "what?", endpoint)
+        await look_up(retriever, ASKED, "\ud800", endpoint)
+        low = await look_up(retriever, replace(ASKED, min_score=4.0), "what?", endpoint)
+    assert found.documents == [
+        {"id": "a", "title": "T", "text": "A.", "score": 3.5},
+        {"id": "b", "title": "", "text": "B.", "score": None},
+    ]
     assert found.hits == [Hit("faq", "a", "7", 3.5), Hit("faq", "b", "", None)]
-    assert [one.id for one in low.documents] == ["b"]
+    assert [one["id"] for one in low.documents] == ["b"]
     assert endpoint.questions[0] == {"query": "what?", "top_k": 2, "collection": "faq", "version": ""}
     assert endpoint.heads[0].startswith(b"POST /search?v=1 HTTP/1.1\r\nhost: 127.0.0.1:")
     assert b"\r\nauthorization: Bearer sk-of-kb\r\n" in endpoint.heads[0]
@@ -174,31 +191,31 @@ async def test_a_failing_endpoint_fails_the_call_or_is_said(retriever: Retriever
     async with listening(lambda head, body: reply) as endpoint:
         retrieval = replace(ASKED, timeout_s=0.3)
         with pytest.raises(RetrievalFailed, match=why):
-            await retriever.find(retrieval, "x", entries(endpoint))
-        found = await retriever.find(replace(retrieval, on_failure="continue"), "x", entries(endpoint))
+            await look_up(retriever, retrieval, "x", endpoint)
+        found = await look_up(retriever, replace(retrieval, on_failure="continue"), "x", endpoint)
         assert (found.documents, found.hits) == ([], []) and why in found.trouble
 
 
 async def test_a_connection_that_breaks_is_tried_once_more(retriever: Retriever) -> None:
     replies = [None, answer({"documents": []})]
     async with listening(lambda head, body: replies.pop(0)) as endpoint:
-        assert (await retriever.find(ASKED, "x", entries(endpoint))).documents == []
+        assert (await look_up(retriever, ASKED, "x", endpoint)).documents == []
     async with listening(lambda head, body: None) as endpoint:
         with pytest.raises(RetrievalFailed):
-            await retriever.find(ASKED, "x", entries(endpoint))
+            await look_up(retriever, ASKED, "x", endpoint)
         assert len(endpoint.heads) == 2
 
 
 async def test_nobody_listening_and_no_such_name_are_failures(retriever: Retriever) -> None:
     with pytest.raises(RetrievalFailed, match="Nobody listens"):
-        await retriever.find(ASKED, "x", {"kb": RetrieverEntry("kb", "http://127.0.0.1:1/")})
+        await look_up(retriever, ASKED, "x")
     with pytest.raises(RetrievalFailed, match="has no retriever of this name"):
-        await retriever.find(ASKED, "x", {})
+        await look_up(retriever, replace(ASKED, retriever="nobody"), "x")
 
 
 async def test_who_gives_up_waiting_leaves_nothing_behind(retriever: Retriever) -> None:
     async with listening(lambda head, body: b"") as endpoint:
-        waiting = asyncio.ensure_future(retriever.find(ASKED, "x", entries(endpoint)))
+        waiting = asyncio.ensure_future(look_up(retriever, ASKED, "x", endpoint))
         while not endpoint.heads:
             await asyncio.sleep(0.01)
         waiting.cancel()

@@ -21,7 +21,6 @@ from watchkeeper.api.services import Routing, Services
 from watchkeeper.api.signin import SignIn, SignInFailed, TooManyGuesses
 from watchkeeper.core.call import Call
 from watchkeeper.core.usage import Usage
-from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 from watchkeeper.testing import FakeClock
@@ -104,7 +103,6 @@ async def api(recorded: Recorded, tmp_path: Path) -> AsyncIterator[Api]:
     services = Services(
         control=control,
         analytics=recorded.store,
-        indexing=Indexing(recorded.store.indexes, recorded.clock),
         key_hasher=KeyHasher(b"k" * 32),
         token_hasher=TokenHasher(b"t" * 32),
         pseudonyms=PSEUDONYMS,

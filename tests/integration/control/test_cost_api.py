@@ -21,7 +21,6 @@ from watchkeeper.api.auth import LocalDoor
 from watchkeeper.api.services import CostBasis, Ownership, Services
 from watchkeeper.core.call import Call
 from watchkeeper.core.usage import Usage
-from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 from watchkeeper.testing import FakeClock
@@ -91,7 +90,6 @@ async def api(stored: Stored, tmp_path: Path) -> AsyncIterator[Api]:
     services = Services(
         control=control,
         analytics=stored.store,
-        indexing=Indexing(stored.store.indexes, stored.clock),
         key_hasher=KeyHasher(b"k" * 32),
         token_hasher=TokenHasher(b"t" * 32),
         pseudonyms=PSEUDONYMS,

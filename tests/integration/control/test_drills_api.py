@@ -18,7 +18,6 @@ from watchkeeper.api.purges import NAME_MAX
 from watchkeeper.api.services import Routing, Services
 from watchkeeper.gateway.admit import VALUE_LENGTH_MAX
 from watchkeeper.gateway.faults import KINDS, Kind
-from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.faults import ACTIVE_MAX
@@ -64,11 +63,9 @@ class Api:
 async def api(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Api]:
     control = await ControlStore.open(f"sqlite:///{tmp_path}/control.db", clock)
     changes: list[str] = []
-    analytics = AnalyticsStore(f"chdb://{tmp_path}/analytics")
     services = Services(
         control=control,
-        analytics=analytics,
-        indexing=Indexing(analytics.indexes, clock),
+        analytics=AnalyticsStore(f"chdb://{tmp_path}/analytics"),
         key_hasher=KeyHasher(b"k" * 32),
         token_hasher=TokenHasher(b"t" * 32),
         pseudonyms=PSEUDONYMS,

@@ -20,7 +20,6 @@ from watchkeeper.api.services import Services
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.usage import Usage
-from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.ingest.pricing import Terms
 from watchkeeper.money.genai import installed
 from watchkeeper.server.compile import compile_snapshot
@@ -87,7 +86,6 @@ async def api(tmp_path: Path, clock: FakeClock, analytics: AnalyticsStore) -> As
     services = Services(
         control=control,
         analytics=analytics,
-        indexing=Indexing(analytics.indexes, clock),
         key_hasher=KeyHasher(b"k" * 32),
         token_hasher=TokenHasher(b"t" * 32),
         pseudonyms=Pseudonyms(b"p" * 32),

@@ -1,25 +1,30 @@
 """The files that workers search follow the versions in the store."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.ingest.indexing import BuildWish, Indexing
+from watchkeeper.ingest.indexing import BuildWish, Indexing, find
 from watchkeeper.releases.documents import Document
 from watchkeeper.releases.index_file import Index
 from watchkeeper.server.indexes import IndexFiles
 from watchkeeper.store.analytics import AnalyticsStore
 
 
+def now() -> datetime:
+    return datetime.fromtimestamp(SystemClock().unix_ns() / 1e9, UTC)
+
+
 async def test_every_version_in_the_store_has_a_file_and_nothing_else_has(tmp_path: Path) -> None:
     key, folder = b"i" * 32, tmp_path / "indexes"
     store = AnalyticsStore.open(f"chdb://{tmp_path}/analytics")
-    indexing = Indexing(store.indexes, SystemClock())
+    indexing = Indexing()
     files = IndexFiles(folder, key, store.indexes)
 
     async def build(*texts: str, version: str = "") -> str:
         documents = [Document(f"{text}.md", text, f"About {text}.") for text in texts]
-        wish = BuildWish(collection="kb", documents=documents, version=version, by="ana")
-        return (await indexing.build(wish)).version.version
+        wish = BuildWish(collection="kb", documents=documents, version=version, by="ana", at=now())
+        return (await indexing.build(store.indexes, wish)).version.version
 
     def found() -> dict[str, int]:
         return {path.name: len(Index.open(path, key)) for path in folder.glob("*/*")}
@@ -36,12 +41,12 @@ async def test_every_version_in_the_store_has_a_file_and_nothing_else_has(tmp_pa
     await IndexFiles(folder, key, store.indexes).follow()
     assert found() == {first: 1, "named": 2}
     (folder / "kb" / first).unlink()
-    await indexing.remove(await indexing.find("kb", second))
+    await indexing.remove(store.indexes, await find(store.indexes, "kb", second), now=now())
     await build("hours", "parcels", "shops", version="named")
     await files.follow()
     assert found() == {first: 1, "named": 3}
     for version in (first, "named"):
-        await indexing.remove(await indexing.find("kb", version))
+        await indexing.remove(store.indexes, await find(store.indexes, "kb", version), now=now())
     await files.follow()
     assert list(folder.iterdir()) == []
     store.close()

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from watchkeeper.ingest import indexing
-from watchkeeper.ingest.indexing import BuildWish, Built, IndexConflict, Indexing, IndexRefused, IndexUnknown
+from watchkeeper.ingest.indexing import BuildWish, Built, IndexConflict, Indexing, IndexRefused, IndexUnknown, find
 from watchkeeper.releases.documents import Document, LeftOut
 from watchkeeper.releases.embedding import DIMENSIONS, Embedder
 from watchkeeper.releases.index_file import Index, IndexName, write_index
@@ -36,17 +37,26 @@ class Shelf:
     def __init__(self, analytics: AnalyticsStore, name: str) -> None:
         self.clock = FakeClock()
         self.store = analytics.indexes
-        self.indexing = Indexing(analytics.indexes, self.clock)
+        self.indexing = Indexing()
         self.name = name
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.unix_ns() / 1e9, UTC)
 
     async def build(self, *documents: Document, version: str = "", left_out: tuple[LeftOut, ...] = ()) -> Built:
         self.clock.advance(1.0)
         return await self.indexing.build(
-            BuildWish(collection=self.name, documents=documents, version=version, left_out=left_out, by="ana")
+            self.store,
+            BuildWish(
+                collection=self.name, documents=documents, version=version, left_out=left_out, by="ana", at=self.now
+            ),
         )
 
     async def found(self, version: IndexVersion, words: str) -> list[str]:
-        return [one.document for one, _ in await self.indexing.search(version, words, top_k=2, min_score=0.1)]
+        return [
+            one.document for one, _ in await self.indexing.search(self.store, version, words, top_k=2, min_score=0.1)
+        ]
 
     async def texts(self, version: IndexVersion) -> list[str]:
         return [one.text async for chunk in self.store.passages(version) for one in chunk]
@@ -60,7 +70,7 @@ def shelf(analytics: AnalyticsStore, request: pytest.FixtureRequest) -> Shelf:
 async def test_what_was_built_is_found(shelf: Shelf) -> None:
     built = await shelf.build(RETURNS, FEES, HOURS, left_out=(LeftOut("a.bin", "is binary"),))
     assert built.is_new and built.embedded == 3
-    assert await shelf.indexing.find(shelf.name) == built.version
+    assert await find(shelf.store, shelf.name) == built.version
     assert (built.version.documents, built.version.passages, built.version.built_by) == (3, 3, "ana")
     assert (built.version.left_out_paths, built.version.left_out_reasons) == (("a.bin",), ("is binary",))
     assert (await shelf.found(built.version, "how do I send something back?"))[0] == "returns.md"
@@ -90,7 +100,7 @@ async def test_who_goes_back_to_earlier_documents_has_the_earlier_version_as_the
     first = await shelf.build(RETURNS)
     await shelf.build(FEES)
     await shelf.build(RETURNS)
-    assert (await shelf.indexing.find(shelf.name)).version == first.version.version
+    assert (await find(shelf.store, shelf.name)).version == first.version.version
 
 
 async def test_a_name_of_ones_own_belongs_to_one_content(shelf: Shelf) -> None:
@@ -107,9 +117,9 @@ async def test_what_is_removed_is_gone_and_what_others_share_stays(shelf: Shelf)
     first = await shelf.build(RETURNS, FEES)
     second = await shelf.build(RETURNS, HOURS)
     shelf.clock.advance(7_200.0)
-    await shelf.indexing.remove(first.version)
+    await shelf.indexing.remove(shelf.store, first.version, now=shelf.now)
     with pytest.raises(IndexUnknown):
-        await shelf.indexing.find(shelf.name, first.version.version)
+        await find(shelf.store, shelf.name, first.version.version)
     assert await shelf.texts(second.version) == [HOURS.text, RETURNS.text]
     assert set(await shelf.store.known(shelf.name, second.version.method)) == {
         (document.id, content)
@@ -139,7 +149,7 @@ async def test_a_build_that_fails_half_way_leaves_no_version(shelf: Shelf, monke
     with pytest.raises(MemoryError):
         await shelf.build(RETURNS, FEES, HOURS)
     with pytest.raises(IndexUnknown):
-        await shelf.indexing.find(shelf.name)
+        await find(shelf.store, shelf.name)
     built = await shelf.build(RETURNS, FEES, HOURS)
     assert (built.is_new, built.embedded) == (True, 2)
     assert await shelf.texts(built.version) == [FEES.text, HOURS.text, RETURNS.text]
@@ -162,7 +172,7 @@ async def test_hostile_names_and_texts_come_back_as_they_were(shelf: Shelf) -> N
     document = Document(HOSTILE, HOSTILE, HOSTILE)
     shelf.name = HOSTILE
     built = await shelf.build(document, version=HOSTILE)
-    assert await shelf.indexing.find(HOSTILE, HOSTILE) == built.version
+    assert await find(shelf.store, HOSTILE, HOSTILE) == built.version
     assert await shelf.texts(built.version) == [HOSTILE]
     assert await shelf.found(built.version, HOSTILE) == [HOSTILE]
 
@@ -187,6 +197,6 @@ async def test_the_store_and_the_file_find_the_same(
     index = Index.open(tmp_path / "i", bytes(32))
     for words in ("late fees", "where is my parcel?", "xyzzy"):
         matches = index.search(embedder.embed([words])[0], top_k=5, min_score=0.2)
-        rows = await shelf.indexing.search(built.version, words, top_k=5, min_score=0.2)
+        rows = await shelf.indexing.search(shelf.store, built.version, words, top_k=5, min_score=0.2)
         assert [match.passage.document for match in matches] == [row.document for row, _ in rows]
         assert [match.score for match in matches] == pytest.approx([score for _, score in rows], abs=1e-5)
