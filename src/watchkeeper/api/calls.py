@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.charges import BookedDocument, booked_document
 from watchkeeper.api.documents import Arrivals, CallDocument, CallList, call_document, call_summary
+from watchkeeper.api.feedback_documents import feedback_document, feedback_seen, subject_of
 from watchkeeper.api.figures import FacetValue, OverviewDocument, facet_values, overview_document
 from watchkeeper.api.filters import CallQuery, FollowQuery, ListQuery, OverviewQuery
 from watchkeeper.api.permits import SOME, needs, require
@@ -80,7 +81,10 @@ async def get_call(
     is_read = text and by.rights.may("read_bodies", found.row.feature)
     if is_read:
         await parts.control.changes.note_reading(call_id, actor=by.name, feature=found.row.feature)
-    return call_document(found, is_text_shown=is_read)
+    document = call_document(found, is_text_shown=is_read)
+    said = await parts.analytics.feedback.about(subject_of(found.row))
+    document.feedback = [feedback_document(feedback_seen(one, by)) for one in said]
+    return document
 
 
 @router.get("/calls/{call_id}/charges", summary="What a call took from which budgets", dependencies=SOME)

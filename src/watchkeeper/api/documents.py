@@ -24,6 +24,7 @@ from watchkeeper.api.attempts import (
     routing_document,
 )
 from watchkeeper.api.bodies import readable
+from watchkeeper.api.feedback_documents import FeedbackDocument
 from watchkeeper.core.call import CallStatus, ServedFrom
 from watchkeeper.store.rows import CallDetail, CallRow
 
@@ -141,6 +142,9 @@ class CallDocument(_Call):
     worker: str
     snapshot: Annotated[str, Field(description="Version of the configuration that served it.")]
     stored_at: datetime
+    feedback: Annotated[
+        list[FeedbackDocument], Field(description="What was said of it and of its session, the newest first.")
+    ] = []
 
 
 class CallList(BaseModel):

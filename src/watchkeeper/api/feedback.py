@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.calls import CallUnknown
+from watchkeeper.api.feedback_documents import FeedbackDocument, feedback_document, feedback_seen
 from watchkeeper.api.filters import CallIdText, Moment, Word, read_moment
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
@@ -85,26 +86,6 @@ class FeedbackWish(Strict):
         if self.value is not None and not self.value:
             raise ValueError("`value`: 0 units say nothing; leave it out")
         return self
-
-
-class FeedbackDocument(BaseModel):
-    """Feedback as it is kept."""
-
-    id: str
-    at: datetime
-    call_id: Annotated[str | None, Field(description="Null where the session is meant.")]
-    session: str
-    feature: str
-    tenant: str
-    release: str
-    environment: str
-    rollout: str
-    name: str
-    score: float | None
-    label: str
-    comment: str
-    value: Annotated[str | None, Field(description="Units of value that it reported.")]
-    by: Annotated[str, Field(description="`key:ID`, or who reported it over this API.")]
 
 
 class FeedbackList(BaseModel):
@@ -224,32 +205,6 @@ async def by_release(query: Annotated[FeedbackQuery, Query()], parts: Parts, by:
             for one in await parts.analytics.feedback.by_release(await _seen(query.chosen(parts), parts, by))
         ]
     )
-
-
-def feedback_document(row: FeedbackRow) -> FeedbackDocument:
-    """Return the API's form."""
-    return FeedbackDocument(
-        id=row.id,
-        at=row.at,
-        call_id=row.call_id or None,
-        session=row.session,
-        feature=row.feature,
-        tenant=row.tenant,
-        release=row.release,
-        environment=row.environment,
-        rollout=row.rollout,
-        name=row.name,
-        score=row.score,
-        label=row.label,
-        comment=row.comment,
-        value=None if row.value_milli is None else written(row.value_milli),
-        by=row.by,
-    )
-
-
-def feedback_seen(row: FeedbackRow, by: Operator) -> FeedbackRow:
-    """Return feedback without its comment, where somebody may not read that."""
-    return row if by.rights.may("read_bodies", row.feature) else replace(row, comment="")
 
 
 async def _seen(chosen: FeedbackFilter, parts: Services, by: Operator) -> FeedbackFilter:

@@ -75,6 +75,7 @@ class CallQuery(Strict):
     trace: Annotated[Word, Field(description="Trace id, 32 hex digits.")] = ""
     served_from: Annotated[Source, Field(description="upstream, cache, stale_cache or set_answer.")] = ""
     fault: Annotated[Word, Field(description="Id of a fault that was injected.")] = ""
+    document: Annotated[str, Field(max_length=500, description="A document that was found for it.")] = ""
     is_stream: bool | None = None
     min_cost: Annotated[Decimal | None, Field(ge=0, le=DOLLARS_MAX, description="US dollars.")] = None
     min_duration_ms: Annotated[float | None, Field(ge=0, le=1e9)] = None
@@ -104,6 +105,7 @@ class CallQuery(Strict):
             trace_id=self.trace.lower(),
             served_from=self.served_from,
             fault=self.fault,
+            document=self.document,
             is_stream=self.is_stream,
             min_cost_nusd=nusd(self.min_cost) if self.min_cost is not None else None,
             min_duration_ms=self.min_duration_ms,

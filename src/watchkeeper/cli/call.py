@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.cli import client, show
+from watchkeeper.cli.feedback import said
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.outcome import NOT_FOUND, CommandFailed
 from watchkeeper.core.conversation import Image, Message, Other, read_conversation
@@ -46,6 +47,10 @@ def call(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None
     ):
         show.heading(f"\n{title}")
         _print(lines)
+    for title, told in (("Documents", _documents(found)), ("Feedback", _feedback(found))):
+        if told:
+            show.heading(f"\n{title}")
+            _print(told)
     _print_conversation(found)
 
 
@@ -203,6 +208,28 @@ def _cost(call: dict[str, Any]) -> Iterator[str]:
     if cost["source"]:
         since = f", valid from {cost['valid_from'][:10]}" if cost["valid_from"] else ""
         yield _fact("price list", f"{cost['source']}{since}")
+
+
+def _documents(call: dict[str, Any]) -> list[str]:
+    """What was found for the call, by its release or by the application."""
+    return [
+        "  " + "  ".join(filter(None, (hit["document"], hit["collection"], hit["version"], _score(hit["score"]))))
+        for hit in call.get("hits", ())
+    ]
+
+
+def _score(score: float | None) -> str:
+    return "" if score is None else f"{score:.3f}"
+
+
+def _feedback(call: dict[str, Any]) -> list[str]:
+    """What was said of the call and of its session."""
+    lines: list[str] = []
+    for one in call["feedback"]:
+        on = "" if one["call_id"] else " (on the session)"
+        comment = f": {one['comment']}" if one["comment"] else ""
+        lines.append(f"  {one['at'][:19].replace('T', ' ')}  {said(one)}{on}, by {one['by']}{comment}")
+    return lines
 
 
 def _print_conversation(call: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ def calls(
     trace: Annotated[str, Parameter(help="Trace id, 32 hex digits.")] = "",
     served_from: Annotated[str, Parameter(help="upstream, cache, stale_cache or set_answer.")] = "",
     fault: Annotated[str, Parameter(help="Id of an injected fault.")] = "",
+    document: Annotated[str, Parameter(help="A document that was found for it.")] = "",
     min_cost: Annotated[str, Parameter(help="US dollars.")] = "",
     min_duration_ms: float | None = None,
     search: Annotated[str, Parameter(help="Words of the question or the answer; all must occur.")] = "",
@@ -66,7 +67,7 @@ def calls(
         "since": since, "until": until, "feature": feature, "tenant": tenant, "subject": subject, "session": session,
         "key": key, "environment": environment, "route": route, "provider": provider, "model": model, "status": status,
         "error_class": error_class, "tag": tag, "trace": trace,
-        "served_from": served_from, "fault": fault, "min_cost": min_cost,
+        "served_from": served_from, "fault": fault, "document": document, "min_cost": min_cost,
         "min_duration_ms": min_duration_ms, "search": search,
     }  # fmt: skip
     if follow:

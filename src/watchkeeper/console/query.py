@@ -33,6 +33,7 @@ TEXT_FIELDS = {
     "trace": "trace_id",
     "served": "served_from",
     "fault": "fault",
+    "document": "document",
     "budget": "budget_note",
     "q": "search",
 }
@@ -55,6 +56,7 @@ LABELS = {
     "trace": "Trace",
     "served": "Served from",
     "fault": "Fault",
+    "document": "Document",
     "q": "Text",
     "stream": "Streamed",
     "cost": "Cost",

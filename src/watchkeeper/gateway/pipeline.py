@@ -17,6 +17,8 @@ from watchkeeper.gateway.cache import Cache
 from watchkeeper.gateway.choose import Chooser
 from watchkeeper.gateway.course import Course
 from watchkeeper.gateway.failover import Failover
+from watchkeeper.gateway.hits import HEADER as HITS_HEADER
+from watchkeeper.gateway.hits import read_hits
 from watchkeeper.gateway.judge import status_for_client
 from watchkeeper.gateway.meters import Meters
 from watchkeeper.gateway.outcome import Answer, Failure
@@ -172,6 +174,8 @@ class Pipeline:
         entry = admission.identify(plan, request.headers)
         call.request_body = request.body[:RECORDED_BODY_BYTES_MAX]
         admission.attribute(call, entry, request.header_list)
+        if (named := request.headers.get(HITS_HEADER)) is not None:
+            call.hits = read_hits(named)
         return plan, entry
 
     def _admit(self, passage: Passage) -> tuple[Plan, PreparedRoute]:

@@ -18,6 +18,8 @@ Insert = Callable[[str, Rows, str], Awaitable[None]]
 """Writes rows into a table; a second time under the same token adds nothing."""
 
 GROUPS_MAX = 1_000
+SHOWN_MAX = 100
+"""Of one call and its session."""
 SESSION_DAYS = timedelta(days=30)
 """A session without a call for so long cannot be spoken about any more."""
 KEPT = timedelta(days=6)
@@ -193,6 +195,16 @@ class Feedback:
         """List feedback, the newest first."""
         conditions, values = _where(chosen)
         rows = await self._ask(sql("feedback_list").format(where=conditions), values | {"limit": limit})
+        return [_row(row) for row in rows]
+
+    async def about(self, subject: Subject) -> list[FeedbackRow]:
+        """List what was said of a call, and of its session where it has one, the newest first."""
+        conditions = (
+            "(call_id = {call_id:String} OR (call_id = '' AND session != '' AND session = {session:String}))"
+            " AND feature = {feature:String} AND tenant = {tenant:String}"
+        )
+        values = {name: getattr(subject, name) for name in ("call_id", "session", "feature", "tenant")}
+        rows = await self._ask(sql("feedback_list").format(where=conditions), values | {"limit": SHOWN_MAX})
         return [_row(row) for row in rows]
 
     async def by_release(self, chosen: FeedbackFilter) -> list[ReleaseFeedback]:

@@ -28,7 +28,7 @@ _EQUAL = {
 }
 """Fields of `CallFilter` that a column must equal."""
 
-_HAS = {"tag": "tags", "fault": "faults", "budget_note": "budget_notes"}
+_HAS = {"document": "hit_documents", "tag": "tags", "fault": "faults", "budget_note": "budget_notes"}
 """Fields of `CallFilter` that a column must hold."""
 _COST_STATUS = (
     "if(cost_status = 'unpriced' AND id IN (SELECT call_id FROM corrections),"

@@ -47,6 +47,8 @@ class CallFilter:
     """Id of a fault that was injected into one of its attempts."""
     cost_status: CostStatus | None = None
     """Corrections count: a call that was unpriced and has been corrected is not."""
+    document: str = ""
+    """One that was found for it, by a release or by the application."""
     budget_note: str = ""
     """What a budget did to it: `would_refuse ID`, `refused ID`, `degraded ID`."""
     without: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from tests.contract.gateway.data_plane import Gateway
 
-from watchkeeper.core.call import Call
+from watchkeeper.core.call import Call, Hit
 
 ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -49,6 +49,37 @@ def test_the_units_of_value_that_a_client_names_are_recorded(
 @pytest.mark.parametrize("said", ["", "-1", "1e3", "NaN", "0x2", "1,5", "1.2345", "9999999999", "two", ".5", "1."])
 def test_units_of_value_that_are_no_plain_number_are_left_out(gateway: Gateway, http: httpx.Client, said: str) -> None:
     assert recorded(gateway, http, {"x-wk-value": said}).value_milli is None
+
+
+@pytest.mark.parametrize(
+    ("said", "hits"),
+    [
+        ("kb/returns.md@3f2a;score=0.81, kb/a/b.md ,alone", [
+            Hit("kb", "returns.md", "3f2a", 0.81), Hit("kb", "a/b.md"), Hit("", "alone"),
+        ]),
+        ("kb/a%2Cb%40c%3Bd.md;score=1e-3", [Hit("kb", "a,b@c;d.md", "", 0.001)]),
+        ('[{"collection": "kb", "document": "g\\u00fc.md", "version": "1", "score": 2, "no": []}, {"document": "d"}]', [
+            Hit("kb", "gü.md", "1", 2.0), Hit("", "d"),
+        ]),
+        (",;, kb/ , kb/x;score=abc, kb/x;score=nan, kb/y;score=", []),
+        ('[{"document": ""}]', []),
+        ('[{"collection": "kb"}]', []),
+        ("[" * 5_000, []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_the_documents_that_an_application_has_found_are_recorded(
+    gateway: Gateway, http: httpx.Client, said: str, hits: list[Hit]
+) -> None:
+    call = recorded(gateway, http, {"x-wk-hits": said})
+    assert call.hits == hits
+    assert dict(call.request_headers)[b"x-wk-hits"] == said.encode()
+
+
+def test_hits_are_bounded(gateway: Gateway, http: httpx.Client) -> None:
+    call = recorded(gateway, http, {"x-wk-hits": ",".join(["k" * 300 + "/" + "d" * 600 + "@" + "v" * 300] * 40)})
+    assert call.hits == [Hit("k" * 200, "d" * 500, "v" * 200)] * 40
+    assert len(recorded(gateway, http, {"x-wk-hits": ",".join(["k/d"] * 60)}).hits) == 50
 
 
 def test_without_headers_the_key_says_it(gateway: Gateway, http: httpx.Client) -> None:
