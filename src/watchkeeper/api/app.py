@@ -10,6 +10,7 @@ from watchkeeper.api import (
     budgets,
     calls,
     cost,
+    environments,
     faults,
     feedback,
     health,
@@ -19,6 +20,8 @@ from watchkeeper.api import (
     prices,
     purges,
     reference,
+    releases,
+    reviews,
     tokens,
     value,
 )
@@ -50,7 +53,8 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, budgets, keys, people, tokens, faults, purges, prices, alerts, health, indexes, feedback,
+        calls, cost, value, releases, environments, reviews, budgets, keys, people, tokens, faults, purges, prices,
+        alerts, health, indexes, feedback,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)

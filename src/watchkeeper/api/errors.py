@@ -4,6 +4,7 @@
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -19,10 +20,11 @@ _PREFIX = "Value error, "
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """What went wrong; some errors say it in `detail` for programs too."""
 
     code: str
     message: str
+    detail: dict[str, Any] | None = None
 
 
 class ErrorDocument(BaseModel):
@@ -39,16 +41,17 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def error_response(status: int, code: str, message: str) -> JSONResponse:
+def error_response(status: int, code: str, message: str, detail: Mapping[str, Any] | None = None) -> JSONResponse:
     """Write an error in the one shape."""
-    return JSONResponse(ErrorDocument(error=Problem(code=code, message=message)).model_dump(), status)
+    error: dict[str, Any] = {"code": code, "message": message}
+    return JSONResponse({"error": error if detail is None else error | {"detail": dict(detail)}}, status)
 
 
 async def _our_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, WatchkeeperError)
     if error.http_status >= 500:
         _log.error("%s: %s", error.code, error)
-    return error_response(error.http_status, error.code, str(error))
+    return error_response(error.http_status, error.code, str(error), error.detail)
 
 
 async def _refused_values(_: Request, error: Exception) -> JSONResponse:

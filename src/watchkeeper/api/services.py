@@ -9,11 +9,13 @@ from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.config.budgets import Budget
+from watchkeeper.config.environments import ALWAYS
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.ingest.pricing import Terms
+from watchkeeper.releases.rules import Rules
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 
@@ -51,6 +53,22 @@ class CostBasis:
     """What a call costs that uses so much at a target at a Unix time (ns), in nano-dollars; None when not known."""
 
 
+def _no_rules() -> dict[str, Rules]:
+    return {name: Rules() for name in ALWAYS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseBasis:
+    """What questions about releases must know of the configuration."""
+
+    environments: Mapping[str, Rules] = field(default_factory=_no_rules)
+    """Rules by environment; there are no others."""
+    models: frozenset[str] | None = None
+    """Routes; None where nobody knows which there are."""
+    providers: frozenset[str] = frozenset()
+    """A release may also name `provider/model`."""
+
+
 async def _nothing_to_tell() -> None:
     """No worker follows this process."""
 
@@ -85,6 +103,8 @@ class Services:
     """Budgets that the configuration file has, without what people have edited."""
     cost_basis: Callable[[], CostBasis] = CostBasis
     """Empty where nothing is known of the configuration."""
+    release_basis: Callable[[], ReleaseBasis] = ReleaseBasis
+    """Raises OperatorError where the configuration cannot be read: its rules are not known then."""
     on_release_change: Callable[[], Awaitable[None]] = _nothing_to_tell
     """Called after what is live has changed: the workers must know before the moment from which it holds."""
     arrival: Callable[[], Mapping[str, int]] = dict[str, int]

@@ -194,4 +194,5 @@ def _read(status: int, content: bytes) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(content)
     if "error" not in document or status < 400:
         return document
-    raise CommandFailed(document["error"]["message"], exit_code=NOT_FOUND if status == 404 else FAILED)
+    error = document["error"]
+    raise CommandFailed(error["message"], exit_code=NOT_FOUND if status == 404 else FAILED, detail=error.get("detail"))

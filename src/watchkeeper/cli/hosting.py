@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.api.app import build_api
 from watchkeeper.api.auth import LocalDoor
-from watchkeeper.api.services import CostBasis
+from watchkeeper.api.services import CostBasis, ReleaseBasis
 from watchkeeper.config.load import ConfigError, load
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import SystemClock
@@ -29,7 +29,7 @@ async def answer(
     The body of a good answer goes into a file instead, piece by piece, where there is one to take it.
     """
     clock = SystemClock()
-    config = _config_of(folder)
+    config, trouble = _config_of(folder)
     async with Stores.opened(folder, clock, config, analytics_when_asked=True) as stores:
         services = build_services(
             stores,
@@ -40,6 +40,8 @@ async def answer(
             cost_basis=lambda: _cost_basis(config),
             config=config,
         )
+        if trouble is not None:
+            services = replace(services, release_basis=lambda: _unknown_rules(trouble))
         api = build_api(replace(services, declared_budgets=lambda: config.budgets))
         api.add_exception_handler(OperatorError, _raise)
         door = LocalDoor(api)
@@ -84,9 +86,16 @@ def _cost_basis(config: Config) -> CostBasis:
     return lone_cost_basis(config)
 
 
-def _config_of(folder: DataFolder) -> Config:
+def _config_of(folder: DataFolder) -> tuple[Config, ConfigError | None]:
     """The configuration of the latest start; one that cannot be read any more says nothing of where the stores are."""
     try:
-        return load(Path(folder.last_config.read_text())).config
-    except (OSError, ConfigError):
-        return Config()
+        return load(Path(folder.last_config.read_text())).config, None
+    except OSError:
+        return Config(), None
+    except ConfigError as error:
+        return Config(), error
+
+
+def _unknown_rules(trouble: ConfigError) -> ReleaseBasis:
+    """What an environment asks for before a promotion stands in the configuration."""
+    raise trouble

@@ -5,7 +5,8 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
@@ -21,8 +22,9 @@ _SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z`])")
 class CommandFailed(WatchkeeperError):
     """A command cannot do what was asked; the message says why, and what to do."""
 
-    def __init__(self, message: str, *, exit_code: int = FAILED) -> None:
+    def __init__(self, message: str, *, exit_code: int = FAILED, detail: Mapping[str, Any] | None = None) -> None:
         self.exit_code = exit_code
+        self.detail = detail
         super().__init__(message)
 
 

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from watchkeeper.config.budgets import Budget, Limit, Runaway
 from watchkeeper.config.credentials import SECRET_KEYS, TEXT_OR_FILE, header_safe
 from watchkeeper.config.durations import written
+from watchkeeper.config.environments import Environment
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.config.price_lists import PRICE_LISTS
 from watchkeeper.config.prices import Prices
@@ -29,7 +30,7 @@ Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x
 """One line."""
 
 PLANNED: dict[tuple[str, ...], frozenset[str]] = {
-    (): frozenset({"alerts", "environments", "guards", "objectives", "policies", "releases", "suites"}),
+    (): frozenset({"alerts", "guards", "objectives", "policies", "suites"}),
     ("routes", "*"): frozenset({"canary", "hedge"}),
 }
 """Keys of the design that this version does not read yet. They are refused like any unknown key, in other words."""
@@ -222,6 +223,13 @@ class Config(_Section):
         list[Limit], Field(max_length=20_000, description="How fast, and how many at a time, calls may be made.")
     ] = []
     runaway: Annotated[Runaway, Field(description="When a session is taken to run away.")] = Runaway()
+    environments: Annotated[
+        dict[Name, Environment],
+        Field(
+            description="Where releases are live, by name, and what must hold before one is promoted there. "
+            "`development`, `staging` and `production` exist without being named, with no rules."
+        ),
+    ] = {}
     durability: Annotated[
         Literal["interval", "disk"],
         Field(

@@ -1,6 +1,7 @@
 """Says in plain words what the schema found wrong, with the nearest known key or value."""
 
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -28,11 +29,11 @@ def place_of(error: ErrorDetails) -> Place:
     return error["loc"][:-1] if _is_about_key(error) else error["loc"]
 
 
-def words(error: ErrorDetails) -> str:
-    """Say what is wrong at one place."""
+def words(error: ErrorDetails, model: type[BaseModel] = Config) -> str:
+    """Say what is wrong at one place of what a model describes."""
     place, kind, given, context = place_of(error), error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(place)
+        return _unknown_key(place, model)
     if _is_about_key(error):
         return "is not a name; use letters, digits, `.`, `_` and `-`, at most 64, and no blanks"
     if place[-1:] and place[-1] in SECRET_KEYS and kind != "value_error":
@@ -59,28 +60,29 @@ def _is_about_key(error: ErrorDetails) -> bool:
     return bool(error["loc"]) and error["loc"][-1] == "[key]"
 
 
-def _unknown_key(place: Place) -> str:
+def _unknown_key(place: Place, model: type[BaseModel]) -> str:
     *around, key = place
     pattern = tuple("*" if index == 1 else str(step) for index, step in enumerate(around))
-    if key in PLANNED.get(pattern, ()):
+    if model is Config and key in PLANNED.get(pattern, ()):
         return f"this key is not supported by version {__version__} yet; remove it"
-    return f"unknown key{did_you_mean(str(key), known_keys(tuple(around)))}"
+    return f"unknown key{did_you_mean(str(key), known_keys(tuple(around), model))}"
 
 
-def known_keys(place: Place) -> list[str]:
-    """Return the keys that the schema knows in the mapping at a place."""
-    model: type[BaseModel] = Config
+def known_keys(place: Place, model: type[BaseModel] = Config) -> list[str]:
+    """Return the keys that a model knows in the mapping at a place."""
     steps = iter(place)
     for step in steps:
-        field = model.model_fields.get(str(step))
+        field = next((field for name, field in model.model_fields.items() if (field.alias or name) == step), None)
         annotation = field.annotation if field else None
-        if get_args(annotation):
+        if get_origin(annotation) in (Union, UnionType):
+            annotation = get_args(annotation)[0]
+        elif get_args(annotation):
             annotation = get_args(annotation)[-1]
             next(steps, None)
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _choice(allowed: list[str]) -> str:

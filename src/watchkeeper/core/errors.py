@@ -10,7 +10,8 @@ Each class has a stable `code`. A message says what happened, what did not happe
 They are logged once, where they are answered, never where they are made.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class WatchkeeperError(Exception):
@@ -19,6 +20,8 @@ class WatchkeeperError(Exception):
     code: ClassVar[str] = "internal"
     http_status: ClassVar[int] = 500
     may_retry: ClassVar[bool] = False
+    detail: Mapping[str, Any] | None = None
+    """The same for programs, as JSON, where there is more than `code` says."""
 
 
 class CallerError(WatchkeeperError):

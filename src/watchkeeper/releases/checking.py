@@ -33,7 +33,11 @@ def mistakes_in(recipe: Recipe) -> list[Mistake]:
         found += _variable(name, schema)
     found += _templates(recipe)
     for place, tool in enumerate(recipe.tools):
+        if tool.name in [other.name for other in recipe.tools[:place]]:
+            found.append(Mistake(f"tools[{place}].name", f"`{tool.name}` is the name of another tool before it"))
         found += _schema(f"tools[{place}].parameters", tool.parameters)
+    if recipe.retrieval is not None and not (recipe.retrieval.collection or recipe.retrieval.retriever):
+        found.append(Mistake("retrieval", "it names neither a `collection` nor a `retriever`"))
     if recipe.output is not None and recipe.output.schema is not None:
         found += _schema("output.schema", recipe.output.schema)
     return found

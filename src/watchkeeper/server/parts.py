@@ -13,6 +13,7 @@ from watchkeeper.api.services import CostBasis, Services
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import Clock
 from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.release_basis import release_basis
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 
@@ -91,6 +92,7 @@ def build_services(
         terms=lambda: desired.terms() if desired is not None else None,
         declared_budgets=lambda: desired.loaded.config.budgets if desired is not None else (),
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
+        release_basis=lambda: release_basis(desired.loaded.config if desired is not None else config or Config()),
         notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
     )
     return services if on_index_change is None else replace(services, on_index_change=on_index_change)

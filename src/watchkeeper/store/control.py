@@ -19,14 +19,18 @@ from watchkeeper.store.changes import Changes
 from watchkeeper.store.cost_reviews import CostReviews
 from watchkeeper.store.environments import Environments
 from watchkeeper.store.faults import Faults
+from watchkeeper.store.freezes import Freezes
+from watchkeeper.store.gates import Gates
 from watchkeeper.store.grants import Grants
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.ledger import Ledger
 from watchkeeper.store.outbox import Outbox
 from watchkeeper.store.people import People
 from watchkeeper.store.prices import Prices
+from watchkeeper.store.promotions import Promotions
 from watchkeeper.store.purges import Purges
 from watchkeeper.store.releases import Releases
+from watchkeeper.store.reviews import Reviews
 from watchkeeper.store.tables import REVISION
 
 BUSY_S = 30
@@ -52,14 +56,18 @@ class ControlStore:
         self.cost_reviews = CostReviews(engine, clock)
         self.environments = Environments(engine, clock)
         self.faults = Faults(engine, clock)
+        self.freezes = Freezes(engine, clock)
+        self.gates = Gates(engine, clock)
         self.grants = Grants(engine, clock)
         self.keys = Keys(engine, clock)
         self.ledger = Ledger(engine, clock)
         self.outbox = Outbox(engine, clock)
         self.people = People(engine, clock)
         self.prices = Prices(engine, clock)
+        self.promotions = Promotions(engine, clock)
         self.purges = Purges(engine, clock)
         self.releases = Releases(engine, clock)
+        self.reviews = Reviews(engine, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> Self:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, Select, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,6 +15,7 @@ from watchkeeper.core.errors import CallerError
 from watchkeeper.releases.standing import Rollout
 from watchkeeper.store import moments
 from watchkeeper.store.changes import note
+from watchkeeper.store.deciding import deciding
 from watchkeeper.store.tables import environment_history
 
 LEAD = timedelta(milliseconds=500)
@@ -87,7 +88,7 @@ class Environments:
         Raises:
             Overtaken: the latest row is another one than expected.
         """
-        async with self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
+        async with deciding(self._engine) as connection:
             return await add_standing(connection, self._clock, draft)
 
     async def version(self) -> int:
@@ -132,6 +133,29 @@ class Environments:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else _read(row)
 
+    async def all_at(self, environment: str, moment: datetime) -> list[StandingRow]:
+        """List what held of every feature at a moment, by feature."""
+        table = environment_history
+        where = (table.c.environment == environment, table.c.effective_at <= moments.stored(moment))
+        latest = select(table.c.feature, func.max(table.c.number).label("number")).where(*where)
+        chosen = latest.group_by(table.c.feature).subquery()
+        same = (table.c.feature == chosen.c.feature) & (table.c.number == chosen.c.number)
+        query = select(table).join(chosen, same).where(table.c.environment == environment)
+        async with self._engine.connect() as connection:
+            return [_read(row) for row in (await connection.execute(query.order_by(table.c.feature))).all()]
+
+    async def end_of(self, row: StandingRow) -> datetime | None:
+        """Return when a row was replaced; None while it holds."""
+        table = environment_history
+        next_one = (
+            table.c.feature == row.feature,
+            table.c.environment == row.environment,
+            table.c.number == row.number + 1,
+        )
+        async with self._engine.connect() as connection:
+            found = (await connection.execute(select(table.c.effective_at).where(*next_one))).scalar_one_or_none()
+        return moments.read(found)
+
     async def history(
         self, feature: str, environments: Iterable[str] = (), *, limit: int = LISTED_MAX
     ) -> list[StandingRow]:
@@ -146,12 +170,9 @@ class Environments:
 
 
 async def add_standing(connection: AsyncConnection, clock: Clock, draft: StandingDraft) -> StandingRow:
-    """Add a row in a transaction that does more, and note the change. Raises as `Environments.put`."""
+    """Add a row in a transaction that does more (`deciding`), and note the change. Raises as `Environments.put`."""
     table = environment_history
-    where = (table.c.feature == draft.feature, table.c.environment == draft.environment)
-    last = (
-        await connection.execute(select(table).where(*where).order_by(table.c.number.desc()).limit(1))
-    ).one_or_none()
+    last = (await connection.execute(_latest(draft.feature, draft.environment, 1))).one_or_none()
     if draft.expects is not None and draft.expects != (last.number if last is not None else 0):
         raise _overtaken(draft)
     now = moments.now(clock)
@@ -169,6 +190,19 @@ async def add_standing(connection: AsyncConnection, clock: Clock, draft: Standin
         raise _overtaken(draft) from None
     await _note(connection, clock, draft, last)
     return _read(row)
+
+
+async def latest_standings(
+    connection: AsyncConnection, feature: str, environment: str, limit: int
+) -> list[StandingRow]:
+    """List rows of one environment in a transaction that does more, the latest first."""
+    return [_read(row) for row in (await connection.execute(_latest(feature, environment, limit))).all()]
+
+
+def _latest(feature: str, environment: str, limit: int) -> Select[Any]:
+    table = environment_history
+    where = (table.c.feature == feature, table.c.environment == environment)
+    return select(table).where(*where).order_by(table.c.number.desc()).limit(limit)
 
 
 async def _note(connection: AsyncConnection, clock: Clock, draft: StandingDraft, last: Row[Any] | None) -> None:

@@ -1,6 +1,6 @@
 """Releases as the control database keeps them: written once, never changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -107,6 +107,22 @@ class Releases:
         async with self._engine.connect() as connection:
             return await _head(connection, feature)
 
+    async def heads(self) -> dict[str, str]:
+        """Return the latest release of every feature, by feature."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(select(release_heads.c.feature, release_heads.c.release))
+            return {row.feature: row.release for row in rows}
+
+    async def common_ancestor(self, one: str, other: str) -> str:
+        """Return the nearest release that both were made from, themselves included; empty where there is none."""
+        line = select(releases.c.id, releases.c.parent).where(
+            releases.c.feature.in_(select(releases.c.feature).where(releases.c.id.in_((one, other))))
+        )
+        async with self._engine.connect() as connection:
+            parents = {row.id: row.parent for row in await connection.execute(line)}
+        reached = set(lineage(parents, one))
+        return next((release for release in lineage(parents, other) if release in reached), "")
+
     async def get(self, release: str) -> ReleaseRow:
         """Return a release by its id, or by a beginning of it that fits no other.
 
@@ -177,6 +193,15 @@ class Releases:
             raise HeadMoved(
                 f"Another release of {feature} was pushed at the same moment; pull and push again.", head=""
             )
+
+
+def lineage(parents: Mapping[str, str], release: str) -> Iterator[str]:
+    """Yield a release and what it was made from, back to the first."""
+    seen: set[str] = set()
+    while release in parents and release not in seen:
+        seen.add(release)
+        yield release
+        release = parents[release]
 
 
 async def _head(connection: AsyncConnection, feature: str) -> str:
