@@ -214,7 +214,7 @@ async def list_environments(parts: Parts) -> EnvironmentList:
 
 @router.get("/current", summary="List what is live", dependencies=SOME)
 async def current(parts: Parts, by: By, feature: Annotated[str, Query(max_length=NAME_MAX)] = "") -> StandingList:
-    """Return the latest standing of each feature in each environment; it may begin within half a second."""
+    """Return the latest standing of each feature in each environment; it may begin in a moment."""
     if feature:
         await require(parts, by, "read", feature=feature)
     rows = [row for row in await parts.control.environments.current(feature) if by.rights.may("read", row.feature)]
@@ -279,7 +279,7 @@ async def missing(
 
 @router.post("/{environment}/promote", summary="Promote a release", dependencies=PROMOTING)
 async def promote(environment: str, wish: PromotionWish, parts: Parts, by: By) -> DoneDocument:
-    """Have a release serve in half a second, on all workers at once; refused (409) where a rule does not hold."""
+    """Have a release serve in a moment (0.4 s), on all workers at once; refused (409) where a rule does not hold."""
     await require(parts, by, "promote", feature=wish.feature)
     rules = rules_of(parts, environment)
     order = Order(

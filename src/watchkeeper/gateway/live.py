@@ -1,6 +1,6 @@
 """Which release each feature serves in each environment, as the keeper tells the workers.
 
-A change names the moment from which it holds, half a second ahead: workers have it before, and all change over at once.
+A change names the moment from which it holds, a moment ahead: workers have it before, and all change over at once.
 """
 
 import msgspec

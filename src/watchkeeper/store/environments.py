@@ -18,7 +18,7 @@ from watchkeeper.store.changes import note
 from watchkeeper.store.deciding import deciding
 from watchkeeper.store.tables import environment_history
 
-LEAD = timedelta(milliseconds=500)
+LEAD = timedelta(milliseconds=400)
 """From a row's writing to the moment it takes effect: every worker has it before."""
 LISTED_MAX = 1_000
 KINDS = (
@@ -83,7 +83,7 @@ class Environments:
         self._clock = clock
 
     async def put(self, draft: StandingDraft) -> StandingRow:
-        """Have something hold from half a second ahead, and after everything that was put before.
+        """Have something hold from a moment ahead (`LEAD`), and after everything that was put before.
 
         Raises:
             Overtaken: the latest row is another one than expected.
