@@ -183,9 +183,7 @@ class Indexing:
 
     def _embed(self, texts: Sequence[str]) -> "Vectors":
         if self._embedder is None:
-            from watchkeeper.releases.embedding import (
-                Embedder,
-            )  # the weights take 0.4 s and 90 MB; few commands need them
+            from watchkeeper.releases.embedding import Embedder  # 0.4 s and 90 MB; few commands need it
 
             self._embedder = Embedder()
         return self._embedder.embed(texts)

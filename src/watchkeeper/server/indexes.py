@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from watchkeeper.releases.index_file import Index, IndexDamaged, IndexName, index_path, write_index
 from watchkeeper.releases.passages import Passage, is_index_name
 from watchkeeper.server.rounds import Duty
 from watchkeeper.store.indexes import IndexVersion, StoredPassage
@@ -43,9 +46,6 @@ class IndexFiles:
 
     async def follow(self) -> None:
         """Write the files that are missing or wrong, and delete those of versions that are gone."""
-        # It brings numpy, which commands without a keeper need as little as this.
-        from watchkeeper.releases.index_file import index_path
-
         async with self._following:
             wanted = {
                 index_path(self._folder, one.collection, one.version): one
@@ -61,8 +61,6 @@ class IndexFiles:
             self._known = {path: self._known[path] for path in wanted}
 
     def _is_good(self, path: Path, version: IndexVersion) -> bool:
-        from watchkeeper.releases.index_file import Index, IndexDamaged  # see `follow`
-
         with contextlib.suppress(FileNotFoundError, IndexDamaged):
             return Index.open(path, self._key).name.content == version.content
         return False
@@ -73,10 +71,6 @@ class IndexFiles:
 
 
 def _write(path: Path, key: bytes, version: IndexVersion, stored: Sequence[StoredPassage]) -> None:
-    import numpy as np  # see `follow`
-
-    from watchkeeper.releases.index_file import IndexName, write_index  # see `follow`
-
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     vectors = np.frombuffer(b"".join(one.vector for one in stored), "<f4").reshape(len(stored), -1)
     name = IndexName(version.collection, version.version, version.content, version.embedding)

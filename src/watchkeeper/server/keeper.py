@@ -109,9 +109,8 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             desired=desired,
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
             statuses={"ingest": drain.status, "ledger": ledger.status, "feedback": desk.status},
-            on_index_change=indexes.follow,
         )
-        services = replace(services, on_release_change=live.tell, arrival=live.arrival)
+        services = replace(services, on_release_change=live.tell, arrival=live.arrival, on_index_change=indexes.follow)
         desired.obey = lambda snapshot: _obey(ledger, snapshot)
         await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()

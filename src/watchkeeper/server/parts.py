@@ -1,8 +1,8 @@
 """The stores and services of one data folder, put together alike for the keeper and for a command without one."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.access.keys import KeyHasher
@@ -65,7 +65,6 @@ def build_services(
     statuses: Mapping[str, Callable[[], dict[str, Any]]] | None = None,
     cost_basis: Callable[[], CostBasis] = CostBasis,
     config: Config | None = None,
-    on_index_change: Callable[[], Awaitable[None]] | None = None,
 ) -> Services:
     """Put the services together; without a keeper nobody takes events in, and a change waits for the next start.
 
@@ -76,7 +75,7 @@ def build_services(
         found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
         return found | {name: status() for name, status in (statuses or {}).items()}
 
-    services = Services(
+    return Services(
         control=stores.control,
         analytics=stores.analytics,
         key_hasher=KeyHasher(secrets.derive("keys")),
@@ -95,4 +94,3 @@ def build_services(
         release_basis=lambda: release_basis(desired.loaded.config if desired is not None else config or Config()),
         notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
     )
-    return services if on_index_change is None else replace(services, on_index_change=on_index_change)
