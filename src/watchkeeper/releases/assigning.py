@@ -2,7 +2,8 @@
 
 from hashlib import blake2b
 
-_SPAN = float(1 << 64)
+_SPAN = float(1 << 53)
+"""As many places as a float below 1 can tell apart evenly."""
 
 
 def position(rollout_id: str, unit: str) -> float:
@@ -10,5 +11,5 @@ def position(rollout_id: str, unit: str) -> float:
 
     A unit is on an arm when its place is below the arm's share, so that widening the share only adds units.
     """
-    digest = blake2b(unit.encode(), digest_size=8, key=rollout_id.encode()[:64]).digest()
-    return int.from_bytes(digest, "big") / _SPAN
+    digest = blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8, key=rollout_id.encode()[:64]).digest()
+    return (int.from_bytes(digest, "big") >> 11) / _SPAN
