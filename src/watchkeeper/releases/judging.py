@@ -1,7 +1,7 @@
 """From the figures of two arms to what is done about them. Pure: figures in, findings and a decision out.
 
 The error budget of a rollout is what it may cost to be wrong: with probability 1 - `Plan.budget` no interval of any of
-its metrics, at any look of any step, misses the true difference. It is split evenly over metrics, arms and steps (the
+its metrics, at any look of any step, misses the true difference. It is split evenly over metrics, arms and tests (the
 union bound, which needs nothing to be independent). Each step is a test of its own, with the calls since it began: the
 shares of the arms differ between steps, and figures added up over several of them would compare the hours of one with
 the hours of another (E. Simpson, "The interpretation of interaction in contingency tables", J. R. Stat. Soc. B, 1951).
@@ -60,9 +60,11 @@ class Plan(Struct, frozen=True):
     budget: float = BUDGET
 
     @property
-    def judged_steps(self) -> int:
-        """Steps at which there is a standing release to compare with."""
-        return sum(step.share < 1 for step in self.steps)
+    def tests(self) -> int:
+        """How often figures are begun anew: at each step that has a standing release to compare with, and once more
+        where the first must wait until it is known what is slow."""
+        steps = sum(step.share < 1 for step in self.steps)
+        return steps + any(guard.metric == "latency" for guard in self.guards)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ def compare(plan: Plan, baseline: ArmFigures, candidates: Sequence[ArmFigures]) 
     """Compare each candidate with the standing release, by the goal and by every guard, in this order."""
     asked = dict.fromkeys(((plan.goal,) if plan.goal else ()) + tuple(guard.metric for guard in plan.guards))
     margins = {guard.metric: guard.margin for guard in plan.guards}
-    alpha = plan.budget / (len(asked) * len(candidates) * max(plan.judged_steps, 1))
+    alpha = plan.budget / (len(asked) * len(candidates) * max(plan.tests, 1))
     return tuple(
         _find(name, margins.get(name, 0.0), baseline, candidate, alpha) for candidate in candidates for name in asked
     )

@@ -41,6 +41,7 @@ from watchkeeper.server.live import LiveReleases
 from watchkeeper.server.lives import Lives, Surroundings
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.prices import stored_book
+from watchkeeper.server.rollouts import Judge
 from watchkeeper.server.rounds import Duty, Rounds
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.watch import Watch
@@ -170,7 +171,7 @@ async def _obey(ledger: LedgerService, snapshot: Snapshot) -> None:
 async def _watching(
     stores: Stores, desired: DesiredState, clock: SystemClock, options: KeeperOptions, further: Sequence[Duty]
 ) -> AsyncIterator[None]:
-    """Look at budgets and costs, deliver what there is to tell of them, and do what else there is."""
+    """Look at budgets, costs and rollouts, deliver what there is to tell of them, and do what else there is."""
     watch = Watch(
         alerts=stores.control.alerts,
         outbox=stores.control.outbox,
@@ -183,11 +184,18 @@ async def _watching(
         console=_console_address(options),
     )
     control = stores.control
+    judge = Judge(
+        rollouts=control.rollouts,
+        figures=stores.analytics.rollouts,
+        notifications=watch.notifications,
+        clock=clock,
+        console=watch.console,
+    )
     async with (
         contextlib.aclosing(Post(clock)) as post,
         contextlib.aclosing(Delivery(control.alerts, control.outbox, post, watch.notifications)) as delivery,
     ):
-        going = asyncio.create_task(Rounds([*watch.duties(), *delivery.duties(), *further]).run())
+        going = asyncio.create_task(Rounds([*watch.duties(), *delivery.duties(), *judge.duties(), *further]).run())
         try:
             yield
         finally:

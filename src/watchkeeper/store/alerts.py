@@ -110,7 +110,7 @@ class Alerts:
                 whole = sum_up(drafts)
                 row = await self.raise_in(connection, whole, tell)
                 over = Over(kind=whole.kind, key=whole.key, reason="It has been told.", is_told=False)
-                await self._end(connection, over, tell)
+                await self.end_in(connection, over, tell)
                 new += [row] if row is not None else []
         return tuple(new)
 
@@ -143,6 +143,13 @@ class Alerts:
         for name in tell.takers(draft.kind, draft.severity):
             await self._post(connection, raised.id, "raised", name)
         return _read(raised)
+
+    async def end_in(self, connection: AsyncConnection, over: Over, tell: Notifications) -> None:
+        """End what an alert was about, in the transaction of whoever writes down that it is over."""
+        is_meant = alerts.c.open_key == _digest(over.kind, over.key)
+        for alert_id in await self._close(connection, is_meant, by=RULES, why=over.reason):
+            if over.is_told:
+                await self._tell_of_resolution(connection, alert_id, tell)
 
     async def resolve(self, alert_id: str, tell: Notifications, *, actor: str) -> AlertRow:
         """End an alert by hand.
@@ -216,15 +223,9 @@ class Alerts:
         if found.mark is not None and not await _remember(connection, found.mark):
             return None
         for over in found.over:
-            await self._end(connection, over, tell)
+            await self.end_in(connection, over, tell)
         raised = [await self.raise_in(connection, draft, told) for draft in found.raised]
         return tuple(row for row in raised if row is not None)
-
-    async def _end(self, connection: AsyncConnection, over: Over, tell: Notifications) -> None:
-        is_meant = alerts.c.open_key == _digest(over.kind, over.key)
-        for alert_id in await self._close(connection, is_meant, by=RULES, why=over.reason):
-            if over.is_told:
-                await self._tell_of_resolution(connection, alert_id, tell)
 
     async def _close(self, connection: AsyncConnection, is_meant: Any, *, by: str, why: str) -> list[str]:
         ended = {"resolved_at": moments.now(self._clock), "resolved_by": by, "resolution": why, "open_key": None}

@@ -24,6 +24,7 @@ from watchkeeper.store.feedback import Feedback
 from watchkeeper.store.hours import HourRow, RunawayRow, UnpricedModel
 from watchkeeper.store.indexes import Indexes
 from watchkeeper.store.questions import ID_SLACK, migrations, near, sql, where
+from watchkeeper.store.rollout_figures import RolloutQuestions
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
 from watchkeeper.store.value import ValueEvents
 from watchkeeper.store.waste import WasteQuestions
@@ -90,6 +91,7 @@ class AnalyticsStore:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="analytics")
         self._adding = threading.Lock()
         self.cost = CostQuestions(self._ask)
+        self.rollouts = RolloutQuestions(self._ask)
         self.waste = WasteQuestions(self._ask)
         self.value = ValueEvents(self._ask, self._add_once)
         self.indexes = Indexes(self._ask, self._insert_rows, self._command)

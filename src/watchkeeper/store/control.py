@@ -31,6 +31,7 @@ from watchkeeper.store.promotions import Promotions
 from watchkeeper.store.purges import Purges
 from watchkeeper.store.releases import Releases
 from watchkeeper.store.reviews import Reviews
+from watchkeeper.store.rollouts import Rollouts
 from watchkeeper.store.tables import REVISION
 
 BUSY_S = 30
@@ -68,6 +69,7 @@ class ControlStore:
         self.purges = Purges(engine, clock)
         self.releases = Releases(engine, clock)
         self.reviews = Reviews(engine, clock)
+        self.rollouts = Rollouts(engine, clock, self.alerts)
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> Self:

@@ -85,7 +85,7 @@ def walk(
 
 def stopped_at(plan: Plan, found: Walk) -> Ints:
     """Return by run after how many calls some metric is known to be worse, by more than its margin; 0 for never."""
-    alpha = plan.budget / (len(plan.guards) * plan.judged_steps)
+    alpha = plan.budget / (len(plan.guards) * plan.tests)
     runs, calls = found.is_candidate.shape
     is_stopped = np.zeros((runs, calls), dtype=bool)
     for guard in plan.guards:

@@ -186,7 +186,7 @@ def test_a_paused_rollout_is_still_taken_back() -> None:
 def test_the_error_budget_is_split_over_metrics_steps_and_candidates() -> None:
     findings = compare(PLAN, STANDING, [CANDIDATE, arm("wk1-other", 100)])
     assert len(findings) == 2 * len(METRICS)
-    assert sum(one.alpha for one in findings) * PLAN.judged_steps == pytest.approx(PLAN.budget)
+    assert sum(one.alpha for one in findings) * PLAN.tests == pytest.approx(PLAN.budget)
 
 
 TEST = Plan((Guard("errors", 0.01),), (Step(0.5, 0, 0),), goal="cost")
