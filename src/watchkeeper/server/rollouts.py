@@ -120,6 +120,8 @@ class Judge:
         elif began - known.asked_since >= AWAY_S and row.state == "running" and row.kind != "shadow":
             await self._take(row, self._without_figures(row, began - known.asked_since))
             return
+        if row.kind != "shadow":
+            row = await self._with_slow(row)
         turn = await (self._follow(row) if row.kind == "shadow" else self._judge(row))
         known.asked_since = None
         known.due = began + (self.clock.monotonic() - began) / BUSY_SHARE
@@ -127,7 +129,6 @@ class Judge:
             await self._take(row, turn)
 
     async def _judge(self, row: RolloutRow) -> Turn | None:
-        row = await self._with_slow(row)
         plan, now = row.settings.plan, self._now()
         wants_feedback = plan.goal == "feedback" or any(guard.metric == "feedback" for guard in plan.guards)
         found = await self.figures.arms(
