@@ -22,6 +22,7 @@ from watchkeeper.api import (
     reference,
     releases,
     reviews,
+    rollouts,
     tokens,
     value,
 )
@@ -53,7 +54,7 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, releases, environments, reviews, budgets, keys, people, tokens, faults, purges, prices,
+        calls, cost, value, releases, environments, reviews, rollouts, budgets, keys, people, tokens, faults, purges, prices,
         alerts, health, indexes, feedback,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)

@@ -22,6 +22,7 @@ NOUNS = {
     "value": "Units of value.",
     "index": "Documents that releases look up.",
     "feedback": "What people thought of answers.",
+    "rollout": "Releases that are tried beside the one that stands: canaries, A/B tests, shadows.",
 }
 GROUPS = {
     "watchkeeper.cli.cost:group": "What calls cost: by any dimensions; compared, wasted, saved; by unit of value.",
@@ -80,6 +81,15 @@ VERBS = {
     "watchkeeper.cli.index:remove": "Remove a version of an index.",
     "watchkeeper.cli.feedback:add": "Report feedback on a call or a session.",
     "watchkeeper.cli.feedback:list_": "List feedback, the newest first.",
+    "watchkeeper.cli.rollout:start": "Try a release beside the one that stands.",
+    "watchkeeper.cli.rollout:list_": "List rollouts, the newest first.",
+    "watchkeeper.cli.rollout_show:show_": "Show one: figures, what is known, what was decided and why.",
+    "watchkeeper.cli.rollout_show:differences": "Show where a shadow's answers differ, word by word.",
+    "watchkeeper.cli.rollout:widen": "Go on to the next step by hand.",
+    "watchkeeper.cli.rollout:pause": "Leave every share as it is; harm still takes the candidate back.",
+    "watchkeeper.cli.rollout:resume": "Let a paused one go on; its step begins anew.",
+    "watchkeeper.cli.rollout:stop": "End it; everybody is served by the release that stands.",
+    "watchkeeper.cli.rollout:conclude": "End it with a winner, which then serves everybody.",
     "watchkeeper.cli.config:schema": "Print its JSON schema.",
     "watchkeeper.cli.config:explain": "Show every value in force and where it comes from.",
 }

@@ -22,7 +22,7 @@ _OF_ROLLOUT = (
 )
 _UNITS: dict[Sticky, str] = {
     "subject": "multiIf(subject != '', subject, session != '', session, id)",
-    "session": "if(session != '', session, id)",
+    "session": "multiIf(session != '', session, subject != '', subject, id)",
     "call": "id",
 }
 """What a call was assigned by."""
