@@ -101,11 +101,10 @@ def _print_pairs(pairs: dict[str, Any]) -> None:
     answered = pairs["both_answered"]
     share = f" ({100 * pairs['same'] / answered:.3g}%)" if answered else ""
     show.line(
-        f"{pairs['pairs']:,} calls were copied; of {answered:,} answered by both, {pairs['same']:,} are the same{share}"
+        f"{pairs['pairs']:,} calls were copied; {answered:,} were answered by both, {pairs['same']:,} alike{share}"
     )
-    show.line(
-        f"only the client's call was answered {pairs['only_own_answered']:,} times, only the copy {pairs['only_copy_answered']:,}"
-    )
+    only_own, only_copy = pairs["only_own_answered"], pairs["only_copy_answered"]
+    show.line(f"answered only for the client: {only_own:,}; answered only for the copy: {only_copy:,}")
     show.line(f"of {pairs['priced']:,} pairs with prices: {pairs['own_usd']} USD, the copies {pairs['copy_usd']} USD")
     if pairs["slower_ms"] is not None:
         show.line(f"copies took {pairs['slower_ms']:+,.0f} ms on average")
