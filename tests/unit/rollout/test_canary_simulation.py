@@ -4,10 +4,12 @@ import os
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.unit.rollout.simulated import Floats, Traffic, Walk, stopped_at, walk
 
 from watchkeeper.releases.judging import Guard, Plan, Situation, Step, compare, decide
 from watchkeeper.releases.metrics import METRIC, MetricName
+from watchkeeper.releases.sequential import Sums, difference_of_shares
 
 IS_SOAK = bool(os.environ.get("WK_SOAK"))
 RUNS = 1_000 if IS_SOAK else 200
@@ -93,3 +95,27 @@ def test_a_candidate_without_a_difference_is_widened_within_days() -> None:
         assert (
             decide(PLAN, Situation(step=0, step_age_s=1e6), arms, compare(PLAN, arms[0], [arms[1]])).action == "widen"
         )
+
+
+def test_people_who_fail_or_succeed_as_a_whole_are_not_counted_once_for_each_call() -> None:
+    """Of 400 people with 25 calls each, every fiftieth fails always: without their grouping, arms seem to differ."""
+    dice, runs, wrong, careless = np.random.default_rng(3), 200, 0, 0
+    for _ in range(runs):
+        is_candidate, fails = dice.random(400) < 0.2, dice.random(400) < 0.02
+        is_worse = [False, False]
+        for people in range(40, 401, 40):
+            arms = [_people(fails[:people][is_candidate[:people] == side], grouped=True) for side in (False, True)]
+            apart = [_people(fails[:people][is_candidate[:people] == side], grouped=False) for side in (False, True)]
+            for place, (first, second) in enumerate((arms, apart)):
+                is_worse[place] |= difference_of_shares(first, second, 0.05).low > 0
+        wrong, careless = wrong + is_worse[0], careless + is_worse[1]
+    assert wrong / runs < 0.05
+    assert careless / runs > 0.2
+
+
+def _people(fails: NDArray[np.bool_], *, grouped: bool) -> Sums:
+    calls, failing = 25, int(fails.sum())
+    people, total = len(fails), 25.0 * failing
+    if grouped:
+        return Sums(people, people * calls, total, failing * calls**2, people * calls**2, failing * calls**2)
+    return Sums(people * calls, people * calls, total, total, people * calls, total)
