@@ -1,10 +1,12 @@
 """From the figures of two arms to what is done about them. Pure: figures in, findings and a decision out.
 
 The error budget of a rollout is what it may cost to be wrong: with probability 1 - `Plan.budget` no interval of any of
-its metrics, at any look of any step, misses the true difference. It is split evenly over metrics, arms and tests (the
-union bound, which needs nothing to be independent). Each step is a test of its own, with the calls since it began: the
-shares of the arms differ between steps, and figures added up over several of them would compare the hours of one with
-the hours of another (E. Simpson, "The interpretation of interaction in contingency tables", J. R. Stat. Soc. B, 1951).
+its metrics, at any look, ever misses the true difference. It is split by the union bound, which needs nothing to be
+independent: over candidates, over metrics by their weights, and over tests. Each step is a test of its own, with the
+calls since it began: the shares of the arms differ between steps, and figures added up over several of them would
+compare the hours of one with the hours of another (E. Simpson, "The interpretation of interaction in contingency
+tables", J. R. Stat. Soc. B, 1951). A test gets half of what the ones before have left, so that the budget holds however
+many there are, and the first, in which harm is found, has most of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,13 +60,6 @@ class Plan(Struct, frozen=True):
     """What an A/B test is about."""
     widening: Widening = "proven"
     budget: float = BUDGET
-
-    @property
-    def tests(self) -> int:
-        """How often figures are begun anew: at each step that has a standing release to compare with, and once more
-        where the first must wait until it is known what is slow."""
-        steps = sum(step.share < 1 for step in self.steps)
-        return steps + any(guard.metric == "latency" for guard in self.guards)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +121,24 @@ class Situation:
     """Why it is not widened whatever the figures say, in a sentence; empty where nothing keeps it."""
 
 
-def compare(plan: Plan, baseline: ArmFigures, candidates: Sequence[ArmFigures]) -> tuple[Finding, ...]:
-    """Compare each candidate with the standing release, by the goal and by every guard, in this order."""
-    asked = dict.fromkeys(((plan.goal,) if plan.goal else ()) + tuple(guard.metric for guard in plan.guards))
+def compare(
+    plan: Plan, baseline: ArmFigures, candidates: Sequence[ArmFigures], *, test: int = 1
+) -> tuple[Finding, ...]:
+    """Compare each candidate with the standing release, by the goal and by every guard, in this order.
+
+    Args:
+        plan: As it was started.
+        baseline: The standing release's figures since the test began.
+        candidates: Theirs.
+        test: How often figures have begun anew, this time included.
+    """
     margins = {guard.metric: guard.margin for guard in plan.guards}
-    alpha = plan.budget / (len(asked) * len(candidates) * max(plan.tests, 1))
+    asked: dict[MetricName, float] = ({plan.goal: 0.0} if plan.goal else {}) | margins
+    unit = plan.budget / 2**test / len(candidates) / max(sum(METRIC[name].weight for name in asked), 1)
     return tuple(
-        _find(name, margins.get(name, 0.0), baseline, candidate, alpha) for candidate in candidates for name in asked
+        _find(name, margin, baseline, candidate, unit * METRIC[name].weight)
+        for candidate in candidates
+        for name, margin in asked.items()
     )
 
 

@@ -22,6 +22,8 @@ class Metric:
     measure: Literal["points", "of the mean", "of the spread"]
     """points: a difference of shares. of the mean, of the spread: of the standing release's mean, or the standard
     deviation of its values."""
+    weight: int
+    """Its part of the error budget, beside those of the other metrics: the larger, the sooner it is known."""
     least: int
     """Observations in each arm below which nothing is decided by it."""
     ends_at_once: bool = False
@@ -31,11 +33,17 @@ class Metric:
 
 
 METRIC: dict[MetricName, Metric] = {
-    "errors": Metric(is_share=True, margin=0.01, measure="points", least=30, ends_at_once=True),
-    "parse_failures": Metric(is_share=True, margin=0.01, measure="points", least=30, ends_at_once=True),
-    "latency": Metric(is_share=True, margin=0.05, measure="points", least=30),
-    "cost": Metric(is_share=False, margin=0.1, measure="of the mean", least=100),
+    "errors": Metric(is_share=True, margin=0.01, measure="points", weight=3, least=30, ends_at_once=True),
+    "parse_failures": Metric(is_share=True, margin=0.01, measure="points", weight=2, least=30, ends_at_once=True),
+    "latency": Metric(is_share=True, margin=0.05, measure="points", weight=1, least=30),
+    "cost": Metric(is_share=False, margin=0.1, measure="of the mean", weight=1, least=100),
     "feedback": Metric(
-        is_share=False, more_is_worse=False, margin=0.2, measure="of the spread", least=100, must_be_proven=False
+        is_share=False,
+        more_is_worse=False,
+        margin=0.2,
+        measure="of the spread",
+        weight=1,
+        least=100,
+        must_be_proven=False,
     ),
 }

@@ -139,7 +139,7 @@ class Judge:
             feedback=wants_feedback,
         )
         arms = [found.get(release, ArmFigures(release=release)) for release in releases_of(row)]
-        findings = compare(plan, arms[0], arms[1:])
+        findings = compare(plan, arms[0], arms[1:], test=row.settings.test)
         situation = Situation(
             step=row.step,
             step_age_s=(now - row.step_at).total_seconds(),

@@ -66,6 +66,8 @@ class Settings(Struct, frozen=True):
     sticky: Sticky = "subject"
     slow_ms: float | None = None
     """Answers that take longer are slow; None while too few answers of the standing release are known."""
+    test: int = 1
+    """How often its figures have begun anew, the first time included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +241,7 @@ class Rollouts:
                     expects=row.standing,
                 ),
             )
-            begun = {"step_at": moments.stored(standing.effective_at)} if turn.begins_step else {}
+            begun = _begun(row.settings, moments.stored(standing.effective_at)) if turn.begins_step else {}
             written = update(rollouts).where(rollouts.c.id == row.id).values(standing=standing.number, **begun)
             await connection.execute(written)
             await _add_look(connection, row.id, now, row.step, turn.decision, turn.evidence)
@@ -277,7 +279,7 @@ class Rollouts:
         settings = msgspec.structs.replace(row.settings, slow_ms=slow_ms)
         changed: dict[str, Any] = {"settings": msgspec.to_builtins(settings)}
         if begins_step:
-            changed["step_at"] = moments.now(self._clock)
+            changed = _begun(settings, moments.now(self._clock))
         async with self._writing() as connection:
             done = await _change(connection, row, changed)
         return await self.get(row.id) if done else None
@@ -386,6 +388,14 @@ async def _change(connection: AsyncConnection, row: RolloutRow, changed: dict[st
     is_same = (rollouts.c.id == row.id) & (rollouts.c.version == row.version) & rollouts.c.state.in_(ACTIVE)
     writing = update(rollouts).where(is_same).values(**changed, version=row.version + 1)
     return bool((await connection.execute(writing)).rowcount)
+
+
+def _begun(settings: Settings, at: datetime | None) -> dict[str, Any]:
+    """What is changed where figures begin anew."""
+    return {
+        "settings": msgspec.to_builtins(msgspec.structs.replace(settings, test=settings.test + 1)),
+        "step_at": at,
+    }
 
 
 async def _add_look(

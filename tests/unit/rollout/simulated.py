@@ -83,18 +83,19 @@ def walk(
     return Walk(is_candidate, values)
 
 
-def stopped_at(plan: Plan, found: Walk) -> Ints:
+def stopped_at(plan: Plan, found: Walk, *, test: int = 1) -> Ints:
     """Return by run after how many calls some metric is known to be worse, by more than its margin; 0 for never."""
-    alpha = plan.budget / (len(plan.guards) * plan.tests)
+    weights = sum(METRIC[guard.metric].weight for guard in plan.guards)
     runs, calls = found.is_candidate.shape
     is_stopped = np.zeros((runs, calls), dtype=bool)
     for guard in plan.guards:
         metric, values = METRIC[guard.metric], found.values[guard.metric]
-        test = surely_more if metric.is_share else surely_dearer
+        alpha = plan.budget / 2**test * metric.weight / weights
+        is_above = surely_more if metric.is_share else surely_dearer
         counts, totals, means = _running(found.is_candidate, values)
         allowed = guard.margin if metric.measure == "points" else guard.margin * means[0]
         is_enough = np.minimum(*counts) >= metric.least
-        is_worse = test(counts, totals, _running(found.is_candidate, values**2)[1], alpha)
+        is_worse = is_above(counts, totals, _running(found.is_candidate, values**2)[1], alpha)
         is_stopped |= is_enough & is_worse & (means[1] - means[0] > allowed)
     first = is_stopped.argmax(axis=1) + 1
     return np.where(is_stopped.any(axis=1), first, 0)

@@ -29,7 +29,7 @@ def wrong_rollbacks(plan: Plan, seed: int, *, calls: int, drift: Floats | None =
     for start in range(0, RUNS, AT_ONCE):
         for number, step in enumerate(STEPS[:3]):
             found = walk(dice, AT_ONCE, calls, step, (ORDINARY, ORDINARY), drift=drift)
-            stops = stopped_at(plan, found)
+            stops = stopped_at(plan, found, test=number + 1)
             wrong[start : start + AT_ONCE] |= stops > 0
             for run in np.flatnonzero(stops):
                 see_that_the_judge_agrees(plan, number, found, int(run), int(stops[run]))
@@ -40,7 +40,7 @@ def see_that_the_judge_agrees(plan: Plan, step: int, found: Walk, run: int, call
     """Where a run is stopped, the judge takes the candidate back, and one call before it did not."""
     for looked_at, is_over in ((calls - 1, False), (calls, True)):
         arms = found.arms(run, looked_at)
-        findings = compare(plan, arms[0], [arms[1]])
+        findings = compare(plan, arms[0], [arms[1]], test=step + 1)
         decision = decide(plan, Situation(step=step, step_age_s=3600), arms, findings)
         is_ended = decision.action in ("roll_back", "pause")
         assert is_ended == is_over
@@ -62,16 +62,18 @@ def test_an_outage_that_meets_both_arms_is_no_reason() -> None:
 
 
 def test_a_doubled_error_rate_is_stopped_before_5_per_cent_of_the_day_are_hurt() -> None:
-    dice, hurt = np.random.default_rng(404), []
+    """In all but one of five hundred runs: the best test there could be misses one of twenty thousand."""
+    dice, missed = np.random.default_rng(404), 0
+    hurt: list[int] = []
     doubled = Traffic(ORDINARY.shares | {"errors": 0.04})
     for _ in range(0, RUNS, 20):
         found = walk(dice, 20, DAY, STEPS[0], (ORDINARY, doubled))
         stops = stopped_at(PLAN, found)
-        assert stops.all()
-        hurt += [int(found.is_candidate[run, : stops[run]].sum()) for run in range(20)]
-        see_that_the_judge_agrees(PLAN, 0, found, 0, int(stops[0]))
-    assert max(hurt) < 0.05 * DAY
-    assert np.median(hurt) < 0.02 * DAY
+        hurt += [int(found.is_candidate[run, : stops[run] or DAY].sum()) for run in range(20)]
+        see_that_the_judge_agrees(PLAN, 0, found, int(stops.argmax()), int(stops.max()))
+        missed += int(np.sum(stops == 0))
+    assert missed <= RUNS / 500
+    assert np.median(hurt) < 0.02 * DAY and np.quantile(hurt, 0.95) < 0.035 * DAY
 
 
 def test_a_doubled_error_rate_is_not_widened_before_it_is_stopped() -> None:
@@ -99,11 +101,11 @@ def test_a_candidate_without_a_difference_is_widened_within_days() -> None:
 
 def test_people_who_fail_or_succeed_as_a_whole_are_not_counted_once_for_each_call() -> None:
     """Of 400 people with 25 calls each, every fiftieth fails always: without their grouping, arms seem to differ."""
-    dice, runs, wrong, careless = np.random.default_rng(3), 200, 0, 0
+    dice, runs, wrong, careless = np.random.default_rng(3), 60, 0, 0
     for _ in range(runs):
         is_candidate, fails = dice.random(400) < 0.2, dice.random(400) < 0.02
         is_worse = [False, False]
-        for people in range(40, 401, 40):
+        for people in range(80, 401, 80):
             arms = [_people(fails[:people][is_candidate[:people] == side], grouped=True) for side in (False, True)]
             apart = [_people(fails[:people][is_candidate[:people] == side], grouped=False) for side in (False, True)]
             for place, (first, second) in enumerate((arms, apart)):
