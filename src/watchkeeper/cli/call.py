@@ -54,8 +54,8 @@ def call(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None
     _print_conversation(found)
 
 
-def document_of(call_id: str, data: Path) -> dict[str, Any]:
-    """Ask for a call's document.
+def document_of(call_id: str, data: Path, *, text: bool = True) -> dict[str, Any]:
+    """Ask for a call's document; without its text, nobody has read it.
 
     Raises:
         CommandFailed: what was typed is no id.
@@ -65,7 +65,7 @@ def document_of(call_id: str, data: Path) -> dict[str, Any]:
             f"{call_id[:50]!r} is not a call id. An id has 26 digits and capital letters, as in `x-wk-call-id`.",
             exit_code=NOT_FOUND,
         )
-    return client.get(data, f"/api/v1/calls/{client.part(call_id)}")
+    return client.get(data, f"/api/v1/calls/{client.part(call_id)}", text=None if text else "false")
 
 
 def served_words(call: dict[str, Any]) -> str:

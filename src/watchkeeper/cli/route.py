@@ -37,7 +37,7 @@ _LABEL = 12
 
 def why(call_id: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """Say why a call was answered by the target that answered it, or by none."""
-    call = document_of(call_id, data)
+    call = document_of(call_id, data, text=False)
     if json:
         show.document({name: call[name] for name in _JSON_FIELDS} | {"attempts": call["attempts"]})
         return

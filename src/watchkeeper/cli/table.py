@@ -12,7 +12,7 @@ COMMANDS = {
 }
 NOUNS = {
     "keys": "Virtual keys.",
-    "users": "Who may sign in to the console.",
+    "users": "Who may sign in to the console, and what they may do.",
     "tokens": "API tokens for programs.",
     "fault": "Faults injected for drills.",
     "cache": "The gateway's cache of answers.",
@@ -36,7 +36,10 @@ VERBS = {
     "watchkeeper.cli.keys:revoke": "End a key at once.",
     "watchkeeper.cli.keys:rotate": "Make a key like another, which ends after an overlap.",
     "watchkeeper.cli.users:add": "Add a user.",
-    "watchkeeper.cli.users:list_": "List the users.",
+    "watchkeeper.cli.users:grant": "Give a user a role, for one feature or for all.",
+    "watchkeeper.cli.users:withdraw": "Take a role from a user.",
+    "watchkeeper.cli.users:list_": "List the users and their roles.",
+    "watchkeeper.cli.users:show_": "Show a user and each of their roles.",
     "watchkeeper.cli.users:password": "Change a user's password; their sessions end.",
     "watchkeeper.cli.users:disable": "Keep a user out from now on.",
     "watchkeeper.cli.users:enable": "Let a user in again.",

@@ -2,16 +2,29 @@
 
 import sys
 from getpass import getpass
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from watchkeeper.access.roles import ALL, Role
 from watchkeeper.cli import client, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
 from watchkeeper.cli.show import Column
 
-_COLUMNS = (Column("name"), Column("created"), Column("state", is_state=True))
+_COLUMNS = (
+    Column("name"),
+    Column("created", leaves=2),
+    Column("signs in", leaves=1),
+    Column("roles", shrinks_to=20),
+    Column("state", is_state=True),
+)
+_GRANT_COLUMNS = (
+    Column("role"),
+    Column("of"),
+    Column("given by"),
+    Column("at"),
+)
 _Password = Annotated[
     str | None,
     Parameter(
@@ -20,23 +33,61 @@ _Password = Annotated[
 ]
 
 
-def add(name: str, *, password: _Password = None, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+_Feature = Annotated[str, Parameter(help="For this feature only.")]
+
+
+def add(
+    name: str,
+    *,
+    role: Annotated[
+        Role | None, Parameter(help="What they may do at first. Without it the first user is an admin, others viewers.")
+    ] = None,
+    feature: _Feature = ALL,
+    password: _Password = None,
+    data: Data = DATA_DEFAULT,
+    json: Json = False,
+) -> None:
     """Add a user who may sign in to the console."""
-    made = client.post(data, "/api/v1/users", name=name, password=_asked() if password is None else password)
+    wanted = _asked() if password is None else password
+    made = client.post(data, "/api/v1/users", name=name, password=wanted, role=role, feature=feature)
     if json:
         show.document(made)
     else:
-        show.line(f"added {made['name']}")
+        show.line(f"added {made['name']}, {_roles(made)}")
+
+
+def grant(name: str, role: Role, *, feature: _Feature = ALL, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+    """Give a user a role; it holds from their next request on."""
+    _changed(client.post(data, f"/api/v1/users/{client.part(name)}/grant", role=role, feature=feature), json=json)
+
+
+def withdraw(name: str, role: Role, *, feature: _Feature = ALL, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+    """Take a role from a user; from their next request on they do not have it."""
+    _changed(client.post(data, f"/api/v1/users/{client.part(name)}/withdraw", role=role, feature=feature), json=json)
+
+
+def show_(name: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+    """Show a user and each of their roles: for which feature, given by whom."""
+    found = client.get(data, f"/api/v1/users/{client.part(name)}")
+    if json:
+        show.document(found)
+        return
+    show.heading(f"{found['name']}, {_state(found)}, signs in {_WAYS[found['origin']]}")
+    rows = [
+        (one["role"], _of(one["feature"]), _giver(one), one["granted_at"][:16].replace("T", " "))
+        for one in found["grants"]
+    ]
+    show.table(_GRANT_COLUMNS, rows)
 
 
 def list_(*, data: Data = DATA_DEFAULT, json: Json = False) -> None:
-    """List the users."""
+    """List the users and their roles."""
     found = client.get(data, "/api/v1/users")
     if json:
         show.document(found)
         return
     rows = [
-        (user["name"], user["created_at"][:16].replace("T", " "), "disabled" if user["is_disabled"] else "enabled")
+        (user["name"], user["created_at"][:16].replace("T", " "), _WAYS[user["origin"]], _roles(user), _state(user))
         for user in found["users"]
     ]
     show.table(_COLUMNS, rows)
@@ -77,6 +128,33 @@ def link(*, data: Data = DATA_DEFAULT, json: Json = False) -> None:
         show.document(made)
     else:
         show.line(made["path"])
+
+
+_WAYS = {"local": "with a password", "oidc": "with the provider"}
+
+
+def _changed(user: dict[str, Any], *, json: bool) -> None:
+    if json:
+        show.document(user)
+    else:
+        show.line(f"{user['name']} is {_roles(user)}")
+
+
+def _roles(user: dict[str, Any]) -> str:
+    """Say what somebody is: each role once for a feature, whoever gave it."""
+    return ", ".join(dict.fromkeys(f"{one['role']} of {_of(one['feature'])}" for one in user["grants"])) or "nothing"
+
+
+def _of(feature: str) -> str:
+    return "every feature" if feature == ALL else feature
+
+
+def _giver(grant: dict[str, Any]) -> str:
+    return f"the provider, through {grant['granted_by']}" if grant["origin"] == "oidc" else grant["granted_by"]
+
+
+def _state(user: dict[str, Any]) -> str:
+    return "disabled" if user["is_disabled"] else "enabled"
 
 
 def _asked() -> str:

@@ -14,6 +14,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from tests.integration.control.commands import COMMAND, Command, Keeper, LoneCommand
@@ -257,7 +258,7 @@ def test_users_and_tokens_come_and_go(wk: Command, keeper: Keeper, monkeypatch: 
     assert wk("users", "add", "ana@example.com", "--password", "correct horse battery", data=root) == 1
     assert wk("users", "disable", "ana@example.com", data=root) == 0
     assert wk("users", "list", data=root) == 0
-    assert re.fullmatch(r"ana@example\.com\t[\d: -]+\tdisabled\n", wk.out)
+    assert re.fullmatch(r"ana@example\.com\t[\d: -]+\twith a password\tadmin of every feature\tdisabled\n", wk.out)
     assert wk("users", "enable", "ana@example.com", data=root) == 0
     assert wk("users", "password", "ana@example.com", "--password", "another good one", data=root) == 0
     assert wk("users", "link", data=root) == 0
@@ -269,8 +270,56 @@ def test_users_and_tokens_come_and_go(wk: Command, keeper: Keeper, monkeypatch: 
     assert any(line.startswith(f"{token_id}\tci\t") and "\trevoked " in line for line in wk.out.splitlines())
     assert wk("changes", data=root) == 0
     assert [line.split("\t")[1:] for line in wk.out.splitlines()][-1] == [
-        "local", "token", f"revoked API token {token_id}",
+        "local", "token", f"revoked API token {token_id}", ANY,
     ]  # fmt: skip
+
+
+def test_roles_are_given_shown_and_taken(wk: Command, keeper: Keeper) -> None:
+    root = keeper.folder.root
+    password = ("--password", "correct horse battery")
+    assert wk("users", "add", "cleo", "--role", "author", "--feature", "support", *password, data=root) == 0
+    assert wk.out == "added cleo, author of support\n"
+    assert wk("users", "grant", "cleo", "cost_owner", data=root) == 0
+    assert wk.out == "cleo is cost_owner of every feature, author of support\n"
+    assert wk("users", "show", "cleo", data=root) == 0
+    assert re.search(r"^author\tsupport\tlocal\t[\d: -]+$", wk.out, re.MULTILINE)
+    assert wk("users", "withdraw", "cleo", "author", "--feature", "support", data=root) == 0
+    assert wk.out == "cleo is cost_owner of every feature\n"
+    assert wk("users", "withdraw", "cleo", "author", "--feature", "support", data=root) == 3
+    assert "is not author of support; nothing was changed" in wk.err
+    assert wk("users", "grant", "nobody", "author", data=root) == 3
+    assert wk("users", "grant", "cleo", "emperor", data=root) == 2
+    assert "emperor" in wk.err
+    assert wk("changes", "--kind", "user", data=root) == 0
+    assert wk.out.splitlines()[-1].endswith(
+        'took from cleo: author of support\tgrants: ["cost_owner of every feature", "author of support"] → '
+        '["cost_owner of every feature"]'
+    )
+    assert wk("changes", "--feature", "support", "--actor", "local", "--kind", "user", data=root) == 0
+    assert len(wk.out.splitlines()) == 1
+
+
+def test_a_token_is_made_for_what_it_needs(wk: Command, keeper: Keeper) -> None:
+    root = keeper.folder.root
+    limits = ("--scope", "read", "--scope", "promote", "--feature", "support", "--expires", "90d")
+    assert wk("tokens", "create", "limited", *limits, data=root) == 0
+    assert "(limited) for read, promote, support, until " in wk.out
+    assert wk("tokens", "list", data=root) == 0
+    assert "\tread, promote\tsupport\tvalid until " in wk.out
+    assert wk("tokens", "create", "wrong", "--scope", "fly", data=root) == 2
+    assert wk("tokens", "create", "wrong", "--expires", "soon", data=root) == 2
+    assert "write a span such as" in wk.err
+
+
+def test_the_way_of_a_call_is_told_without_reading_its_text(wk: Command, keeper: Keeper) -> None:
+    root = keeper.folder.root
+    call = next(iter(keeper.calls.values())).id
+    assert wk("route", "why", call, data=root) == 0
+    assert wk("changes", "--kind", "access", data=root) == 0
+    assert call not in wk.out
+    assert wk("call", call, data=root) == 0
+    assert wk("changes", "--kind", "access", data=root) == 0
+    assert f"read call {call}" in wk.out
 
 
 # Failures
