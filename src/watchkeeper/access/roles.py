@@ -4,10 +4,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
+from watchkeeper.core.roles import Role
+
+__all__ = [
+    "ALL",
+    "EVERYTHING",
+    "HELD",
+    "MEANING",
+    "NOTHING",
+    "PERMISSIONS",
+    "ROLES",
+    "Grant",
+    "Permission",
+    "Rights",
+    "Role",
+    "rights_of",
+    "rights_within",
+    "roles_with",
+]
+
 Permission = Literal[
     "read", "read_bodies", "write_releases", "approve", "promote", "operate", "money", "audit", "administer"
 ]
-Role = Literal["viewer", "author", "approver", "operator", "cost_owner", "auditor", "admin"]
 
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -1,5 +1,6 @@
 """Random tokens that are shown once and stored as hashes: sessions, sign-in links, API tokens."""
 
+import base64
 import hmac
 import secrets
 from hashlib import sha256
@@ -32,3 +33,8 @@ class TokenHasher:
 def make_token(prefix: str = "") -> str:
     """Make a token of 256 random bits."""
     return prefix + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return what is told beforehand of a verifier that is shown later (RFC 7636, 4.2)."""
+    return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()

@@ -162,6 +162,12 @@ async def set_password(name: str, wish: PasswordWish, parts: Parts, by: By) -> U
     return await _shown(await parts.control.people.set_password(name, password_hash, actor=by.name), parts)
 
 
+@router.post("/users/{name:path}/hand-over", summary="Let a user sign in with the provider", dependencies=ADMINISTERING)
+async def hand_over_user(name: str, parts: Parts, by: By) -> UserDocument:
+    """Let a local user sign in with the provider from now on; their password and their sessions end."""
+    return await _shown(await parts.control.people.hand_over(name, actor=by.name), parts)
+
+
 @router.post("/users/{name:path}/disable", summary="Keep a user out", dependencies=ADMINISTERING)
 async def disable_user(name: str, parts: Parts, by: By) -> UserDocument:
     """Keep a user out from now on; their sessions end."""

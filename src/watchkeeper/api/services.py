@@ -11,6 +11,7 @@ from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.config.budgets import Budget
 from watchkeeper.config.environments import ALWAYS
 from watchkeeper.config.notifications import Notifications
+from watchkeeper.config.sign_in import Oidc
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.usage import Usage
 from watchkeeper.ingest.indexing import Indexing
@@ -115,3 +116,5 @@ class Services:
     """Called after a version of an index was made or removed: this host's files must follow."""
     notifications: Callable[[], Notifications] = Notifications
     """Who is told of alerts."""
+    oidc: Callable[[], Oidc | None] = lambda: None
+    """The provider with which people sign in; None where the configuration names none."""

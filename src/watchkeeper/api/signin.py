@@ -1,4 +1,4 @@
-"""Signing in with a browser: by password, or by a link that works once."""
+"""Signing in with a browser: by password, or by a link that works once; and sessions."""
 
 import asyncio
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class SignIn:
             self._guesses.failed(name)
             raise SignInFailed("The name or the password is wrong, or the user is disabled. Nobody was signed in.")
         self._guesses.succeeded(name)
-        return await self._begin(user.name)
+        return await self.begin(user.name)
 
     async def is_link_good(self, token: str) -> bool:
         """Tell whether a link could be used now, without using it."""
@@ -104,7 +104,7 @@ class SignIn:
             raise SignInFailed(
                 "This link has been used or is too old. `watchkeeper users link` on the host prints another."
             )
-        return await self._begin(LOCAL_OPERATOR)
+        return await self.begin(LOCAL_OPERATOR)
 
     async def end(self, session_token: str) -> None:
         """End a session."""
@@ -118,7 +118,8 @@ class SignIn:
         """Tell whether a form came from the session's own pages."""
         return self._hasher.csrf_matches(session_token, presented)
 
-    async def _begin(self, user: str) -> Session:
+    async def begin(self, user: str) -> Session:
+        """Begin a session for somebody who has shown who they are."""
         token = make_token()
         ends_at = await self._people.begin_session(self._hasher.hash(token), user)
         return Session(token, user, ends_at)

@@ -41,6 +41,7 @@ VERBS = {
     "watchkeeper.cli.users:list_": "List the users and their roles.",
     "watchkeeper.cli.users:show_": "Show a user and each of their roles.",
     "watchkeeper.cli.users:password": "Change a user's password; their sessions end.",
+    "watchkeeper.cli.users:hand_over": "Let a user sign in with the provider from now on.",
     "watchkeeper.cli.users:disable": "Keep a user out from now on.",
     "watchkeeper.cli.users:enable": "Let a user in again.",
     "watchkeeper.cli.users:link": "Make a link that signs in once.",

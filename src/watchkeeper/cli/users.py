@@ -103,6 +103,15 @@ def password(name: str, *, password: _Password = None, data: Data = DATA_DEFAULT
         show.line(f"changed the password of {changed['name']}, whose sessions have ended")
 
 
+def hand_over(name: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
+    """Let a local user sign in with the provider from now on; their password ends, their roles stay."""
+    changed = client.post(data, f"/api/v1/users/{client.part(name)}/hand-over")
+    if json:
+        show.document(changed)
+    else:
+        show.line(f"{changed['name']} signs in with the provider from now on")
+
+
 def disable(name: str, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
     """Keep a user out from now on; their sessions end."""
     changed = client.post(data, f"/api/v1/users/{client.part(name)}/disable")

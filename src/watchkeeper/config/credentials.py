@@ -2,7 +2,7 @@
 
 from pydantic import WithJsonSchema
 
-SECRET_KEYS = frozenset({"api_key", "secret", "url"})
+SECRET_KEYS = frozenset({"api_key", "client_secret", "secret", "url"})
 """Keys whose values are secret wherever they stand. A `url` of a destination carries its credentials."""
 
 TEXT_OR_FILE = WithJsonSchema(

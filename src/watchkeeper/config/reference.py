@@ -26,6 +26,7 @@ from watchkeeper.config.routes import (
     When,
 )
 from watchkeeper.config.schema import Config, Feature, Metrics, Provider, Stores, json_schema
+from watchkeeper.config.sign_in import ClaimRole, Oidc
 
 _INTRODUCTION = """\
 # Configuration
@@ -82,6 +83,8 @@ _SECTIONS = (
     ("prices.contracts[]", Contract),
     ("notifications", Notifications),
     ("notifications.destinations[]", Destination),
+    ("sign_in.oidc", Oidc),
+    ("sign_in.oidc.roles[]", ClaimRole),
     ("stores", Stores),
 )
 

@@ -20,6 +20,7 @@ from watchkeeper.config.prices import Prices
 from watchkeeper.config.problems import did_you_mean
 from watchkeeper.config.retrievers import Retriever
 from watchkeeper.config.routes import Name, Route
+from watchkeeper.config.sign_in import SignIn
 
 __all__ = ["SECRET_KEYS", "Config", "Feature", "Metrics", "Provider", "Stores", "json_schema"]
 
@@ -240,6 +241,7 @@ class Config(_Section):
     metrics: Metrics = Metrics()
     prices: Prices = Prices()
     notifications: Notifications = Notifications()
+    sign_in: SignIn = SignIn()
     stores: Stores = Stores()
 
 

@@ -44,26 +44,26 @@ async def login_page(request: Request, token: str = "", back: str = "/") -> Resp
     """Ask for name and password, or for a click on a one-time link: following a link alone must not use it up."""
     if not token and await operator_of(request) is not None:
         return RedirectResponse(safe_path(back), 303)
-    is_good = bool(token) and await _sign_in(request).is_link_good(token)
+    is_good = bool(token) and await entrance_of(request).is_link_good(token)
     way: Way = "link" if is_good else "dead_link" if token else "password"
-    return await _login(request, way=way, token=token, back=back)
+    return await login_answer(request, way=way, token=token, back=back)
 
 
 @router.post("/login")
 async def login(request: Request, name: Text = "", password: Text = "", token: Text = "", back: Text = "/") -> Response:
     """Begin a session, or say why not; whoever comes by a link while there is no user is offered to become one."""
-    entrance = _sign_in(request)
+    entrance = entrance_of(request)
     try:
         session = await entrance.by_link(token) if token else await entrance.by_password(name, password)
     except CallerError as error:
-        page = await _login(request, way="password", back=back, fault=str(error), name=name)
+        page = await login_answer(request, back=back, fault=str(error), name=name)
         page.status_code = error.http_status
         return page
     is_newcomer = bool(token) and not await services_of(request).control.people.list_users()
     answer = RedirectResponse(
         "/account?back=" + quote(safe_path(back), safe="") if is_newcomer else safe_path(back), 303
     )
-    _keep(answer, session, is_secure=request.url.scheme == "https")
+    keep_session(answer, session, is_secure=request.url.scheme == "https")
     return answer
 
 
@@ -91,14 +91,14 @@ async def account(
             # Whoever came by a link of the machine may do everything, and so may the user they become.
             await people.add_user(wish.name, await _hashed(wish.password), actor=by.name, grants=[Grant("admin")])
             after = safe_path(back)
-        session = await _sign_in(request).by_password(wish.name, wish.password)
+        session = await entrance_of(request).by_password(wish.name, wish.password)
     except CallerError as error:
         page = await _account(request, by, back=back, fault=str(error), name=name)
         page.status_code = error.http_status
         return page
-    await _sign_in(request).end(request.cookies.get(SESSION_COOKIE, ""))
+    await entrance_of(request).end(request.cookies.get(SESSION_COOKIE, ""))
     answer = RedirectResponse(after, 303)
-    _keep(answer, session, is_secure=request.url.scheme == "https")
+    keep_session(answer, session, is_secure=request.url.scheme == "https")
     return answer
 
 
@@ -106,7 +106,7 @@ async def account(
 async def logout(request: Request) -> Response:
     """End the session."""
     await require_form(request)
-    await _sign_in(request).end(request.cookies.get(SESSION_COOKIE, ""))
+    await entrance_of(request).end(request.cookies.get(SESSION_COOKIE, ""))
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
@@ -130,11 +130,22 @@ def safe_path(path: str) -> str:
     return path if is_ours and path.isprintable() and "\\" not in path else "/"
 
 
-async def _login(
-    request: Request, *, way: Way, token: str = "", back: str, fault: str = "", name: str = ""
+async def login_answer(
+    request: Request, *, way: Way = "password", token: str = "", back: str, fault: str = "", name: str = ""
 ) -> HTMLResponse:
-    has_users = bool(await services_of(request).control.people.list_users())
-    page = SignInPage(way=way, token=token, back=safe_path(back), fault=fault, name=name, has_users=has_users)
+    """Show the page on which people sign in, with what went wrong before."""
+    services = services_of(request)
+    oidc = services.oidc()
+    page = SignInPage(
+        way=way,
+        token=token,
+        back=safe_path(back),
+        fault=fault,
+        name=name,
+        has_users=bool(await services.control.people.list_users()),
+        provider=oidc.label if oidc is not None else "",
+        provider_href=f"/login/oidc?back={quote(safe_path(back), safe='')}",
+    )
     pages = pages_of(request)
     return pages.answer("login.html", page, await pages.shell(request, title="Sign in"))
 
@@ -162,7 +173,7 @@ async def _require_password(request: Request, name: str, password: str) -> None:
         PasswordRefused: it is another.
     """
     try:
-        await _sign_in(request).by_password(name, password)
+        await entrance_of(request).by_password(name, password)
     except SignInFailed:
         raise PasswordRefused("The present password is wrong. Nothing was changed.") from None
 
@@ -192,7 +203,7 @@ async def _hashed(password: str) -> str:
     return await asyncio.to_thread(passwords.hash_password, password)
 
 
-def _sign_in(request: Request) -> SignIn:
+def entrance_of(request: Request) -> SignIn:
     """The entrance, made once: it counts wrong guesses."""
     state = request.app.state
     if not hasattr(state, "sign_in"):
@@ -201,7 +212,8 @@ def _sign_in(request: Request) -> SignIn:
     return entrance
 
 
-def _keep(answer: Response, session: Session, *, is_secure: bool) -> None:
+def keep_session(answer: Response, session: Session, *, is_secure: bool) -> None:
+    """Give the browser the cookie of a session."""
     answer.set_cookie(
         SESSION_COOKIE, session.token, expires=session.ends_at, httponly=True, samesite="lax", secure=is_secure
     )

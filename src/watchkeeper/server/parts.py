@@ -92,5 +92,6 @@ def build_services(
         declared_budgets=lambda: desired.loaded.config.budgets if desired is not None else (),
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
         release_basis=lambda: release_basis(desired.loaded.config if desired is not None else config or Config()),
+        oidc=lambda: desired.loaded.config.sign_in.oidc if desired is not None else None,
         notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
     )

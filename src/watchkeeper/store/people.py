@@ -33,6 +33,13 @@ class UserUnknown(CallerError):
     http_status = 404
 
 
+class UserElsewhere(CallerError):
+    """The user signs in with a provider, not here."""
+
+    code = "user_elsewhere"
+    http_status = 409
+
+
 class TokenUnknown(CallerError):
     """There is no API token with this id."""
 
@@ -103,6 +110,12 @@ class People:
             row = (await connection.execute(select(users).where(users.c.name == name))).one_or_none()
         return None if row is None else _user(row)
 
+    async def user_by_identity(self, identity: str) -> UserRow | None:
+        """Return the user that somebody is who signs in elsewhere."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(select(users).where(users.c.identity == identity))).one_or_none()
+        return None if row is None else _user(row)
+
     async def list_users(self) -> list[UserRow]:
         """List the users by name."""
         async with self._engine.connect() as connection:
@@ -149,8 +162,34 @@ class People:
 
         Raises:
             UserUnknown: there is none of this name.
+            UserElsewhere: they sign in with the provider.
         """
+        found = await self.user(name)
+        if found is not None and found.origin != "local":
+            raise UserElsewhere(f"{name} signs in with the provider and has no password here; nothing was changed.")
         return await self._change_user(name, {"password_hash": password_hash}, f"changed the password of {name}", actor)
+
+    async def hand_over(self, name: str, *, actor: str) -> UserRow:
+        """Let a user sign in with the provider from now on: whoever comes from there first under this name is the user.
+
+        Their password and their sessions end; the roles that they were given here stay.
+
+        Raises:
+            UserUnknown: there is none of this name.
+        """
+        values: dict[str, object] = {"password_hash": "", "origin": "oidc", "identity": None}
+        return await self._change_user(name, values, f"handed {name} over to the sign-in provider", actor)
+
+    async def adopt(self, name: str, identity: str) -> UserRow | None:
+        """Make a user who was handed over the one whom the provider knows; None where nobody of this name waits."""
+        waiting = (users.c.name == name) & (users.c.origin == "oidc") & users.c.identity.is_(None)
+        async with self._changing.begin() as connection:
+            changing = update(users).where(waiting).values(identity=identity).returning(users)
+            row = (await connection.execute(changing)).one_or_none()
+            if row is not None:
+                detail = {"user": name} | changed({"identity": None}, {"identity": identity})
+                await note(connection, self._clock, "user", f"{name} came from the provider", actor=name, detail=detail)
+        return None if row is None else _user(row)
 
     async def disable(self, name: str, *, actor: str) -> UserRow:
         """Keep a user out from now on and end their sessions.

@@ -1,6 +1,6 @@
 """The whole application, API and console, over real stores with calls of two features, and people who ask it."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,10 @@ from watchkeeper.access.tokens import API_TOKEN_PREFIX, TokenHasher
 from watchkeeper.api.app import build_api
 from watchkeeper.api.auth import SESSION_COOKIE, LocalDoor
 from watchkeeper.api.services import Routing, Services
+from watchkeeper.config.sign_in import Oidc
 from watchkeeper.console.app import mount
 from watchkeeper.core.call import Call
+from watchkeeper.core.clock import Clock
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.changes import Change, ChangeFilter
 from watchkeeper.store.control import ControlStore
@@ -108,16 +110,20 @@ class Staffed:
 
 
 @asynccontextmanager
-async def staffed(recorded: Recorded, folder: Path) -> AsyncIterator[Staffed]:
+async def staffed(
+    recorded: Recorded, folder: Path, *, oidc: Callable[[], Oidc | None] = lambda: None, clock: Clock | None = None
+) -> AsyncIterator[Staffed]:
     """Build the application as the keeper does."""
-    control = await ControlStore.open(f"sqlite:///{folder}/control.db", recorded.clock)
+    clock = clock or recorded.clock
+    control = await ControlStore.open(f"sqlite:///{folder}/control.db", clock)
     services = Services(
         control=control,
         analytics=recorded.store,
         key_hasher=KeyHasher(b"k" * 32),
         token_hasher=TokenHasher(b"t" * 32),
         pseudonyms=Pseudonyms(b"p" * 32),
-        clock=recorded.clock,
+        clock=clock,
+        oidc=oidc,
         on_control_change=lambda: None,
         health=lambda: {"config": {"refused": None}, "ingest": {"trouble": None}, "snapshot": "abc"},
         declared_features=lambda: frozenset(FEATURES),

@@ -19,6 +19,8 @@ OPEN = {
     ("GET", "/api/docs"),
     ("GET", "/api/openapi.json"),
     ("GET", "/login"),
+    ("GET", "/login/oidc"),
+    ("GET", "/login/oidc/return"),
     ("POST", "/login"),
     ("POST", "/logout"),
     ("POST", "/theme"),

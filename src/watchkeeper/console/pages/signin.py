@@ -19,6 +19,9 @@ class SignInPage:
     name: str
     """What was typed before, after a wrong password."""
     has_users: bool
+    provider: str
+    """Of the button that leads to the provider; empty where there is none."""
+    provider_href: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
