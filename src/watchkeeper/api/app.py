@@ -54,8 +54,8 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, releases, environments, reviews, rollouts, budgets, keys, people, tokens, faults, purges, prices,
-        alerts, health, indexes, feedback,
+        calls, cost, value, feedback, releases, environments, reviews, rollouts, indexes, budgets, prices, keys, people,
+        tokens, faults, purges, alerts, health,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)
