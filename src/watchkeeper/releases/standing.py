@@ -35,3 +35,13 @@ class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
                 return arm.release
             place -= arm.share
         return ""
+
+    def unit(self, subject: str, session: str) -> str:
+        """Return what keeps its arm, of a call of a person in a session; empty where each call has its own."""
+        match self.sticky:
+            case "subject":
+                return subject or session
+            case "session":
+                return session or subject
+            case "call":
+                return ""
