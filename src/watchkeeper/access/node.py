@@ -12,7 +12,9 @@ from watchkeeper.core.errors import OperatorError
 
 SECRET_BYTES = 32
 
-Purpose = Literal["keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live", "indexes"]
+Purpose = Literal[
+    "keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live", "indexes", "bundles", "replays"
+]  # fmt: skip
 
 
 class NodeKeyError(OperatorError):

@@ -118,3 +118,5 @@ class Services:
     """Who is told of alerts."""
     oidc: Callable[[], Oidc | None] = lambda: None
     """The provider with which people sign in; None where the configuration names none."""
+    replay_key: str = ""
+    """The key with which the keeper repeats calls through the gateway; empty when no keeper runs."""

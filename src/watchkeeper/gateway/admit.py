@@ -51,7 +51,10 @@ VALUE_LENGTH_MAX = 200
 class Attribution:
     """What one request's headers say of feature, tenant, subject, session, tags, metadata and value."""
 
-    __slots__ = ("environment", "feature", "metadata", "release", "session", "subject", "tags", "tenant", "value_milli")
+    __slots__ = (
+        "environment", "feature", "metadata", "person", "release", "rollout", "session", "subject", "tags", "tenant",
+        "value_milli",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.feature = ""
@@ -63,6 +66,10 @@ class Attribution:
         self.value_milli: int | None = None
         self.release = ""
         """Of a prompt that the client has rendered itself."""
+        self.rollout = ""
+        """Which chose it."""
+        self.person = ""
+        """Whom the subject stands for, as the client names them."""
         self.environment = ""
 
 
@@ -91,6 +98,13 @@ def _release(found: Attribution, value: str) -> None:
         found.release = value.strip()
 
 
+def _rollout(found: Attribution, value: str) -> None:
+    """Take what has the form of a rollout's id."""
+    if _ROLLOUT.fullmatch(value.strip()):
+        found.rollout = value.strip()
+
+
+_ROLLOUT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNITS = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
 
 
@@ -121,6 +135,7 @@ _OWN: dict[bytes, Callable[[Attribution, str], None]] = {
     b"x-wk-tags": _tags,
     b"x-wk-value": _value,
     b"x-wk-release": _release,
+    b"x-wk-rollout": _rollout,
     b"x-wk-environment": _field("environment"),
 }
 _ALIASES: dict[bytes, Callable[[Attribution, str], None]] = {
@@ -265,8 +280,11 @@ class Admission:
             raise KeyRefused(f"The key {entry.public_id} has expired. Make a new one or rotate it.")
         return entry
 
-    def attribute(self, call: Call, entry: KeyEntry, headers: list[Header]) -> None:
+    def attribute(self, call: Call, entry: KeyEntry, headers: list[Header]) -> str:
         """Write into the call for whom it is made, by the key and the headers, and which headers may be kept.
+
+        Returns:
+            The person as the client names them, for as long as the call takes; empty where the headers name none.
 
         Raises:
             TenantMismatch: the key belongs to one tenant and a header names another.
@@ -278,8 +296,11 @@ class Admission:
         call.request_headers, telling, traceparent = self._reader.read(headers)
         if traceparent:
             call.trace_id, call.parent_span_id = _trace(_text(traceparent))
-        if telling:
-            self._refine(call, self._remembered.get((entry.tenant, telling)) or self._work_out(entry.tenant, telling))
+        if not telling:
+            return ""
+        found = self._remembered.get((entry.tenant, telling)) or self._work_out(entry.tenant, telling)
+        self._refine(call, found)
+        return found.person
 
     def _refine(self, call: Call, found: Attribution) -> None:
         call.feature = found.feature or call.feature
@@ -289,6 +310,7 @@ class Admission:
         call.subject = found.subject
         call.value_milli = found.value_milli
         call.release = found.release
+        call.rollout = found.rollout or call.rollout
         call.environment = found.environment or call.environment
         bound_to = call.tenant
         call.tenant = bound_to or found.tenant
@@ -302,6 +324,7 @@ class Admission:
         """Read what headers say under a key that is bound to a tenant or to none, and remember it."""
         found = self._reader.attribution(telling)
         if found.subject:
+            found.person = found.subject
             found.subject = self._pseudonym(bound_to or found.tenant, found.subject)
         if sum(len(value) for _, value in telling) <= REMEMBERED_BYTES_MAX:
             if len(self._remembered) >= REMEMBERED_MAX:

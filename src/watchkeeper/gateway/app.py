@@ -11,7 +11,8 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.admit import Admission
 from watchkeeper.gateway.feedback import PATHS, FeedbackDoor
 from watchkeeper.gateway.pipeline import Pipeline
-from watchkeeper.gateway.refusals import MethodUnknown, MetricsClosed, PathUnknown, Refusal
+from watchkeeper.gateway.prompts import Bundles
+from watchkeeper.gateway.refusals import MethodUnknown, MetricsClosed, NotReady, PathUnknown, Refusal
 from watchkeeper.gateway.surfaces import ROOMS
 from watchkeeper.gateway.surfaces.errors import Family, error_body
 from watchkeeper.gateway.surfaces.models import model_body, models_body
@@ -21,6 +22,7 @@ _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
 _OWN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROMPTS = "/v1/prompts/"
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 """Headers by which a proxy says that it asks for somebody else."""
 
@@ -37,6 +39,7 @@ class App:
         metrics: Callable[[], bytes],
         why_not_ready: Callable[[], str],
         feedback: FeedbackDoor,
+        bundles: Bundles,
     ) -> None:
         self._pipeline = pipeline
         self._admission = admission
@@ -44,6 +47,7 @@ class App:
         self._metrics = metrics
         self._why_not_ready = why_not_ready
         self._feedback = feedback
+        self._bundles = bundles
         self._calls = {
             mount + version + room.path: room
             for room in ROOMS.values()
@@ -84,11 +88,12 @@ class App:
         path, method = exchange.request.path, exchange.request.method
         if path in self._calls or path in PATHS:
             raise MethodUnknown(f"{path} takes POST, not {method}.")
-        if path not in _OWN_PATHS and _model_named(path) is None:
+        if path not in _OWN_PATHS and _model_named(path) is None and not path.startswith(_PROMPTS):
             raise PathUnknown(
                 f"The gateway has no {path[:100]}. It serves /v1/chat/completions, /v1/completions, /v1/embeddings, "
-                "/v1/responses, /v1/messages, /v1/messages/count_tokens, /v1/models, /v1/feedback, whatever a provider "
-                "has below /PROVIDER/, and /healthz, /readyz, /metrics; the console is on its own port."
+                "/v1/responses, /v1/messages, /v1/messages/count_tokens, /v1/models, /v1/prompts/FEATURE, "
+                "/v1/feedback, whatever a provider has below /PROVIDER/, and /healthz, /readyz, /metrics; the console "
+                "is on its own port."
             )
         if method not in ("GET", "HEAD"):
             raise MethodUnknown(f"{path} takes GET, not {method}.")
@@ -100,6 +105,8 @@ class App:
             case "/metrics":
                 self._require_metrics_reader(exchange)
                 return HTTPStatus.OK, _TEXT, self._metrics()
+            case _ if path.startswith(_PROMPTS):
+                return self._prompt(exchange)
             case _:
                 return self._models(exchange)
 
@@ -120,6 +127,14 @@ class App:
                 "The metrics are for this host only, because they tell what each feature costs. "
                 "`metrics: {open: true}` in the configuration lets other hosts read them."
             )
+
+    def _prompt(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
+        plan, request = self._pipeline.plan, exchange.request
+        if plan is None:
+            raise NotReady("The gateway has no configuration yet. It is starting; try again in a few seconds.")
+        entry = self._admission.identify(plan, request.headers)
+        named = unquote(request.path.removeprefix(_PROMPTS))
+        return self._bundles.answer(entry, named, request.headers.get(b"if-none-match", b""))
 
     def _models(self, exchange: Exchange) -> tuple[int, bytes, bytes]:
         plan = self._pipeline.plan

@@ -57,6 +57,8 @@ class Passage(Struct, eq=False):
     """How often the body has been shortened so that it fits."""
     writer: EventWriter | None = None
     """Of a stream that a later attempt may continue."""
+    person: str = ""
+    """Whom the call is for, as the client names them; never written down."""
     is_sdk_retry: bool = False
     """The client's library says that it has tried before."""
     serving: Serving | None = None

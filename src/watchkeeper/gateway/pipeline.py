@@ -10,7 +10,7 @@ from watchkeeper.core.call import Call
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
 from watchkeeper.gateway import cache as kept
-from watchkeeper.gateway.admit import Admission
+from watchkeeper.gateway.admit import VALUE_LENGTH_MAX, Admission
 from watchkeeper.gateway.budgets.purse import Purse
 from watchkeeper.gateway.budgets.saying import only_cached
 from watchkeeper.gateway.cache import Cache
@@ -30,6 +30,7 @@ from watchkeeper.gateway.plan import Plan, PreparedRoute
 from watchkeeper.gateway.recorder import Recorder
 from watchkeeper.gateway.refusals import BudgetExceeded, Defect, NotReady, NotRecorded, Refusal
 from watchkeeper.gateway.remedies import from_cache, keep, set_answer
+from watchkeeper.gateway.replaying import mark
 from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, made_up_reply, refusal_reply
 from watchkeeper.gateway.serving import Features
 from watchkeeper.gateway.settle import add_up
@@ -173,7 +174,8 @@ class Pipeline:
         admission = self._parts.admission
         entry = admission.identify(plan, request.headers)
         call.request_body = request.body[:RECORDED_BODY_BYTES_MAX]
-        admission.attribute(call, entry, request.header_list)
+        passage.person = admission.attribute(call, entry, request.header_list)
+        mark(call, entry, request.headers)
         if (named := request.headers.get(HITS_HEADER)) is not None:
             call.hits = read_hits(named)
         return plan, entry
@@ -186,6 +188,7 @@ class Pipeline:
         call.requested_model = (view.model or ",".join(view.models or ()))[:MODEL_NAME_MAX]
         if view.person:
             self._parts.admission.attribute_user(call, view.person)
+            passage.person = passage.person or view.person[:VALUE_LENGTH_MAX]
         call.is_stream = bool(view.stream)
         model = view.model if view.models is None else view.models[0]
         if model.startswith(FEATURE_PREFIX):

@@ -70,6 +70,14 @@ class PassingRefused(Refusal, CallerError):
     error_type = "permission_error"
 
 
+class PromptRefused(Refusal, CallerError):
+    """The key is of another feature than the prompt."""
+
+    code = "prompt_refused"
+    http_status = 403
+    error_class = "authentication"
+
+
 class ModelUnknown(Refusal, CallerError):
     """No route and no provider answers to this model name."""
 

@@ -17,8 +17,8 @@ from watchkeeper.gateway.shelf import Serving, Shelf, Stocked
 from watchkeeper.gateway.surfaces import ROOMS
 from watchkeeper.gateway.surfaces.room import Room
 from watchkeeper.gateway.surfaces.views import FEATURE_PREFIX
+from watchkeeper.releases.chat_fields import with_conversation
 from watchkeeper.releases.recipe import ID_PREFIX, Retrieval
-from watchkeeper.releases.standing import Rollout
 
 if TYPE_CHECKING:
     from watchkeeper.releases.prepared import Rendered
@@ -152,18 +152,24 @@ class Features:
         passage.view = _CHAT.read(passage.body)
         passage.prompt = None
 
+    def standing(self, feature: str, environment: str, at_ns: int) -> Standing:
+        """Return what a feature serves in an environment at a Unix time. Raises NothingLive."""
+        name = f"{feature}@{environment}"
+        standing = self.live.standing(name, at_ns)
+        if standing is None or not standing.release:
+            raise self._nothing_live(feature, environment)
+        self._asked.add(name)
+        return standing
+
     def _choose(self, passage: Passage, feature: str) -> tuple[str, str]:
         """Return the release that stands where the call is made, or that its rollout assigns, and that of a shadow."""
         call = passage.call
-        name = f"{feature}@{call.environment}"
-        standing = self.live.standing(name, call.started_ns)
-        if standing is None or not standing.release:
-            raise self._nothing_live(feature, call.environment)
-        self._asked.add(name)
+        standing = self.standing(feature, call.environment, call.started_ns)
         rollout = standing.rollout
         if rollout is None:
+            call.rollout = ""
             return standing.release, ""
-        arm = rollout.arm_of(_unit(passage, rollout))
+        arm = rollout.arm_of(rollout.unit(passage.person, call.session) or call.id)
         call.rollout = rollout.id
         if rollout.kind == "shadow":
             return standing.release, arm
@@ -193,14 +199,6 @@ def _releases_of(standing: Standing) -> list[str]:
 
 def _serves(standings: Sequence[Standing]) -> bool:
     return bool(standings and standings[-1].release)
-
-
-def _unit(passage: Passage, rollout: Rollout) -> str:
-    call = passage.call
-    if rollout.sticky == "call":
-        return call.id
-    first = call.subject if rollout.sticky == "subject" else call.session
-    return first or call.session or call.subject or call.id
 
 
 def _missing(feature: str, release: str) -> ReleaseMissing:
@@ -266,16 +264,7 @@ def _limit(fields: dict[str, Any], name: str, value: Raw) -> None:
 
 
 def _messages(passage: Passage, given: dict[str, Raw], rendered: "list[Rendered]") -> list[Any]:
-    said = _conversation(passage, given)
-    messages: list[Any] = []
-    is_placed = False
-    for role, content in rendered:
-        if role == "conversation":
-            messages += said
-            is_placed = True
-        else:
-            messages.append({"role": role, "content": content})
-    return messages if is_placed else messages + said
+    return with_conversation(rendered, _conversation(passage, given))
 
 
 def _conversation(passage: Passage, given: dict[str, Raw]) -> list[Any]:

@@ -11,7 +11,8 @@ from msgspec import Raw, Struct
 
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.releases import recipe as recipes
-from watchkeeper.releases.recipe import Output, Recipe, is_release_id, release_id
+from watchkeeper.releases.chat_fields import decided_fields
+from watchkeeper.releases.recipe import Recipe, is_release_id, release_id
 
 if TYPE_CHECKING:
     from watchkeeper.releases.prepared import Prepared
@@ -100,24 +101,4 @@ class Shelf:
 
 def fixed_by(recipe: Recipe) -> dict[str, Raw]:
     """Return the fields of a chat request that a recipe decides."""
-    fields: dict[str, Any] = dict(recipe.parameters)
-    if recipe.tools:
-        fields["tools"] = [_tool(tool) for tool in recipe.tools]
-    if recipe.output is not None and recipe.output.send:
-        fields["response_format"] = _response_format(recipe.output)
-    return {name: Raw(_encode(value)) for name, value in fields.items()}
-
-
-def _tool(tool: recipes.Tool) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
-    if tool.description:
-        function["description"] = tool.description
-    if tool.strict:
-        function["strict"] = True
-    return {"type": "function", "function": function}
-
-
-def _response_format(output: Output) -> dict[str, Any]:
-    if output.schema is None:
-        return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": output.schema, "strict": True}}
+    return {name: Raw(_encode(value)) for name, value in decided_fields(recipe).items()}

@@ -1,5 +1,6 @@
-"""What a release decides of a chat request, beside its messages."""
+"""A chat request as a release makes it."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from watchkeeper.releases.recipe import Output, Recipe, Tool
@@ -13,6 +14,24 @@ def decided_fields(recipe: Recipe) -> dict[str, Any]:
     if recipe.output is not None and recipe.output.send:
         fields["response_format"] = _response_format(recipe.output)
     return fields
+
+
+def with_conversation(rendered: Iterable[tuple[str, str]], conversation: Sequence[Any]) -> list[Any]:
+    """Return a prompt's messages with the conversation where the release has a place for it, else at the end.
+
+    Args:
+        rendered: Role and content of each message, as `prepared.Prepared` writes them.
+        conversation: Messages of the chat API.
+    """
+    messages: list[Any] = []
+    is_placed = False
+    for role, content in rendered:
+        if role == "conversation":
+            messages += conversation
+            is_placed = True
+        else:
+            messages.append({"role": role, "content": content})
+    return messages if is_placed else [*messages, *conversation]
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.releases.bundle import Bundle
+from watchkeeper.releases.chat_fields import with_conversation
 from watchkeeper.releases.prepared import Prepared, Unusable
 from watchkeeper.releases.recipe import ID_PREFIX
 from watchkeeper.releases.templates import TemplateProblem
@@ -152,13 +153,14 @@ class Prompt:
         if documents is not None:
             collection = recipe.retrieval.collection if recipe.retrieval is not None else ""
             about_call |= hits(documents, collection=collection)
+        said = [dict(message) for message in messages]
         is_stale = bundle is not None and self._holder.is_stale(held)
         return Rendered(
             recipe=recipe,
             release=prepared.id,
             environment="" if bundle is None else bundle.environment,
             rollout=rollout,
-            messages=_placed(_rendered(prepared, {**named, **(variables or {})}, documents), messages),
+            messages=with_conversation(_rendered(prepared, {**named, **(variables or {})}, documents), said),
             is_stale=is_stale,
             stale_since=_moment(held) if is_stale else None,
             is_fallback=bundle is None,
@@ -218,20 +220,6 @@ def _rendered(
     except TemplateProblem as problem:
         named = f"The release {prepared.id} of {prepared.recipe.feature}"
         raise CannotRender(f"{named} cannot be rendered with these variables: {problem}.") from None
-
-
-def _placed(rendered: list[tuple[str, str]], conversation: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Put the conversation where the release has a place for it, else at the end."""
-    said = [dict(message) for message in conversation]
-    messages: list[dict[str, Any]] = []
-    is_placed = False
-    for role, content in rendered:
-        if role == "conversation":
-            messages += said
-            is_placed = True
-        else:
-            messages.append({"role": role, "content": content})
-    return messages if is_placed else messages + said
 
 
 def _moment(held: Held) -> datetime | None:

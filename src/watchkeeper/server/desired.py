@@ -37,13 +37,22 @@ class DesiredState:
     """
 
     def __init__(
-        self, config_path: Path, control: ControlStore, book: PriceBook, pricer: BookPricer, snapshot_file: SealedFile
+        self,
+        config_path: Path,
+        control: ControlStore,
+        book: PriceBook,
+        pricer: BookPricer,
+        snapshot_file: SealedFile,
+        *,
+        own_keys: Iterable[KeyEntry] = (),
     ) -> None:
+        """Read the configuration; `own_keys` are the program's, which workers know beside those that people make."""
         self._config_path = config_path
         self._control = control
         self._book = book
         self._pricer = pricer
         self._snapshot_file = snapshot_file
+        self._own_keys = tuple(own_keys)
         self._lock = asyncio.Lock()
         self._must_compile = False
         self._looks = 0
@@ -91,7 +100,7 @@ class DesiredState:
             self.config = edited(self._loaded.config, await self._control.budget_edits.current())
             snapshot = compile_snapshot(
                 self.config,
-                [_entry(key) for key in await self._control.keys.valid()],
+                [*self._own_keys, *(_entry(key) for key in await self._control.keys.valid())],
                 self._book,
                 faults=[_rule(fault) for fault in await self._control.faults.active()],
                 purges=[Purge(**asdict(purge)) for purge in await self._control.purges.live()],

@@ -40,6 +40,7 @@ from watchkeeper.gateway.outputs import Outputs
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
+from watchkeeper.gateway.prompts import Bundles
 from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.recorder import NoRecorder, SpoolRecorder
 from watchkeeper.gateway.retrieving import Retriever
@@ -50,6 +51,7 @@ from watchkeeper.gateway.snapshot import Snapshot
 from watchkeeper.gateway.watchdog import Watchdog
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
+from watchkeeper.releases.bundle import Signer
 from watchkeeper.server import local_socket
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.sealed import SealedFile, SealError, release_file
@@ -115,9 +117,10 @@ class Worker:
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
         attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock), Ratios(clock))
         key = secrets.derive("live")
+        shelf = Shelf(lambda release: release_file(folder, key, release).read())
         index_shelf = IndexShelf(folder.indexes, secrets.derive("indexes"), loop=loop)
         self.retriever = Retriever(loop, self.pool, index_shelf, now=clock.monotonic)
-        self.features = Features(Shelf(lambda release: release_file(folder, key, release).read()), self.retriever)
+        self.features = Features(shelf, self.retriever)
         self.shadows = Shadows(loop)
         parts = Parts(
             clock=clock,
@@ -142,6 +145,7 @@ class Worker:
             metrics=self._metrics,
             why_not_ready=self._why_not_ready,
             feedback=FeedbackDoor(admission, parts.recorder, clock),
+            bundles=Bundles(self.features, shelf, Signer(secrets.derive("bundles")), clock),
         )
         self.server = Server(self.app.handle, ServerLimits(), loop=loop)
 

@@ -32,6 +32,7 @@ from watchkeeper.gateway.outputs import Outputs
 from watchkeeper.gateway.passing import Passing
 from watchkeeper.gateway.pipeline import Parts, Pipeline
 from watchkeeper.gateway.plan import prepare
+from watchkeeper.gateway.prompts import Bundles
 from watchkeeper.gateway.ratios import Ratios
 from watchkeeper.gateway.serving import Features
 from watchkeeper.gateway.shadows import Shadows
@@ -51,6 +52,7 @@ from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.gateway.wire.server import Server, ServerLimits
 from watchkeeper.money.book import PriceBook
 from watchkeeper.money.genai import installed
+from watchkeeper.releases.bundle import Signer
 from watchkeeper.releases.recipe import Recipe, canonical, release_id
 from watchkeeper.releases.standing import Rollout
 from watchkeeper.testing import MemoryLedger, MemoryRecorder, wait_until
@@ -85,7 +87,9 @@ class Gateway:
         self.purse = Purse(self.clock, worker="worker-0", holder="worker-0.1")
         self.purse.draw_on(self.ledger)
         self.ledger.on_recall.append(self.purse.on_recall)
-        self.features = Features(Shelf(self._recipe))
+        self.shelf = Shelf(self._recipe)
+        self.features = Features(self.shelf)
+        self.signer = Signer(b"b" * 32)
         self.recipes: dict[str, bytes] = {}
         """What is pushed, by id."""
         self.healths = HealthBook(BreakerTable())
@@ -225,6 +229,7 @@ class Gateway:
             metrics=lambda: b"",
             why_not_ready=lambda: "",
             feedback=FeedbackDoor(admission, self.recorder, self.clock),
+            bundles=Bundles(self.features, self.shelf, self.signer, self.clock),
         )
         limits = ServerLimits(body_bytes_max=BODY_BYTES_MAX)
         server = Server(app.handle, limits, loop=loop, clock=self.clock.monotonic)

@@ -1,0 +1,23 @@
+"""Calls that the keeper repeats: which call it was, and for whom, is believed to its own key only."""
+
+from watchkeeper.access.replay_key import REPLAY_KEY_ID
+from watchkeeper.access.subjects import is_pseudonym
+from watchkeeper.core.call import Call
+from watchkeeper.core.ids import is_call_id
+from watchkeeper.gateway.snapshot import KeyEntry
+
+OF_HEADER = b"x-wk-replay-of"
+SUBJECT_HEADER = b"x-wk-replay-subject"
+
+
+def mark(call: Call, entry: KeyEntry, headers: dict[bytes, bytes]) -> None:
+    """Write into a call that the keeper makes which one it repeats; any other key's call stays as it is."""
+    if entry.public_id != REPLAY_KEY_ID:
+        return
+    call.origin = "replay"
+    original = headers.get(OF_HEADER, b"").decode("latin-1")
+    if is_call_id(original):
+        call.origin_call = original
+    subject = headers.get(SUBJECT_HEADER, b"").decode("latin-1")
+    if is_pseudonym(subject):
+        call.subject = subject
