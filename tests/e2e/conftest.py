@@ -79,9 +79,10 @@ def install(tmp_path: Path, upstream: Upstream) -> Iterator[Callable[..., Instal
     """Starts installations of this test's own before the scripted upstream; they are stopped at its end."""
     running: list[Installation] = []
 
-    def start(*, durability: str = "interval", workers: int = 1) -> Installation:
+    def start(*, durability: str = "interval", workers: int = 1, routes: str = "") -> Installation:
         folder = tmp_path / f"installation-{len(running)}"
-        installation = Installation(folder, config_for(upstream, durability=durability), workers=workers)
+        config = config_for(upstream, durability=durability, routes=routes)
+        installation = Installation(folder, config, workers=workers)
         running.append(installation)
         return installation.start()
 

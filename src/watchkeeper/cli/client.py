@@ -29,6 +29,7 @@ class _Request:
     method: str
     path: str
     body: bytes | None = None
+    within_s: float = TIMEOUT_S
 
 
 def get(data: Path, path: str, **query: Any) -> dict[str, Any]:
@@ -57,8 +58,12 @@ def post(data: Path, path: str, **body: Any) -> dict[str, Any]:
     Raises:
         CommandFailed: the API refused, in its own words, or nobody can be asked.
     """
-    content = json.dumps({name: value for name, value in body.items() if value is not None})
-    return _ask(data, _Request("POST", path, content.encode()))
+    return _ask(data, _Request("POST", path, _content(body)))
+
+
+def post_patiently(data: Path, path: str, *, within_s: float, **body: Any) -> dict[str, Any]:
+    """As `post`, for what a model must answer first."""
+    return _ask(data, _Request("POST", path, _content(body), within_s))
 
 
 def delete(data: Path, path: str) -> dict[str, Any]:
@@ -95,6 +100,10 @@ def part(text: str) -> str:
     return quote(text.strip(), safe="").replace(".", "%2E")
 
 
+def _content(body: Mapping[str, Any]) -> bytes:
+    return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+
+
 def _with_query(path: str, query: Mapping[str, Any]) -> str:
     chosen = {name: value for name, value in query.items() if value not in (None, "", ())}
     return f"{path}?{urlencode(chosen, doseq=True)}" if chosen else path
@@ -126,20 +135,21 @@ def _ask(data: Path, request: _Request, into: IO[bytes] | None = None) -> dict[s
 class _SocketConnection(http.client.HTTPConnection):
     """HTTP over the socket in a data folder."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("watchkeeper", timeout=TIMEOUT_S)
+    def __init__(self, path: Path, within_s: float) -> None:
+        super().__init__("watchkeeper", timeout=within_s)
         self._path = path
+        self._within_s = within_s
 
     def connect(self) -> None:
         """Open the connection."""
-        self.sock = local_socket.connect(self._path, timeout_s=TIMEOUT_S)
+        self.sock = local_socket.connect(self._path, timeout_s=self._within_s)
 
 
 def _over_socket(folder: DataFolder, request: _Request, into: IO[bytes] | None = None) -> dict[str, Any] | None:
     """Ask the keeper; None when none listens."""
     headers = {} if request.body is None else {"content-type": "application/json"}
     try:
-        with contextlib.closing(_SocketConnection(folder.socket)) as connection:
+        with contextlib.closing(_SocketConnection(folder.socket, request.within_s)) as connection:
             connection.request(request.method, request.path, request.body, headers)
             response = connection.getresponse()
             if into is not None and response.status < 400:

@@ -7,6 +7,7 @@ COMMANDS = {
     "watchkeeper.cli.check:check": "Read a configuration file and name every mistake with its line.",
     "watchkeeper.cli.calls:calls": "List calls, the newest first; --follow goes on with those that arrive.",
     "watchkeeper.cli.call:call": "Show one call by its id: conversation, attempts, routing, timing, tokens and cost.",
+    "watchkeeper.cli.replay:replay": "Repeat a call under another release or by another model, side by side.",
     "watchkeeper.cli.changes:changes": "List what was changed in the set-up, when and by whom.",
     "watchkeeper.cli.health:health": "Ask every part whether it works.",
 }
