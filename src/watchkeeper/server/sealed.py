@@ -53,6 +53,32 @@ class SealedFile:
             ) from None
 
 
+class FollowedFile:
+    """A sealed file that another process replaces."""
+
+    def __init__(self, file: SealedFile) -> None:
+        self._file = file
+        self._stamp: tuple[int, int] = (0, 0)
+
+    def news(self) -> bytes | None:
+        """Return the content where it is another than at the last look; None where it is the same, or not there.
+
+        Raises:
+            SealError: it was sealed with another key, or has been changed; that is said at every look.
+            OSError: it cannot be read.
+        """
+        try:
+            found = self._file.path.stat()
+            stamp = (found.st_mtime_ns, found.st_ino)
+            if stamp == self._stamp:
+                return None
+            content = self._file.read()
+        except FileNotFoundError:
+            return None
+        self._stamp = stamp
+        return content
+
+
 def release_file(folder: DataFolder, key: bytes, release: str) -> SealedFile:
     """Return where a release's canonical recipe is kept for the workers."""
     return SealedFile(folder.releases / release, key)

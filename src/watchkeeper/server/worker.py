@@ -54,7 +54,7 @@ from watchkeeper.gateway.wire.server import Server, ServerLimits
 from watchkeeper.releases.bundle import Signer
 from watchkeeper.server import local_socket
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
-from watchkeeper.server.sealed import SealedFile, SealError, release_file
+from watchkeeper.server.sealed import FollowedFile, SealedFile, SealError, release_file
 from watchkeeper.spool.writer import SpoolWriter
 
 TICK_S = 0.1
@@ -93,10 +93,8 @@ class Worker:
         self._clock = clock
         self._folder = folder
         self._parent = os.getppid()
-        self._snapshot_file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
-        self._snapshot_stamp: tuple[int, int] = (0, 0)
-        self._live_file = SealedFile(folder.live, secrets.derive("live"))
-        self._live_stamp: tuple[int, int] = (0, 0)
+        self._snapshot_file = FollowedFile(SealedFile(folder.snapshot, secrets.derive("snapshot")))
+        self._live_file = FollowedFile(SealedFile(folder.live, secrets.derive("live")))
         self._ticks = 0
         self.spool = SpoolWriter(folder.spool / options.name, secrets.derive("spool"), loop=loop, clock=clock)
         self._recorder = SpoolRecorder(self.spool)
@@ -104,15 +102,7 @@ class Worker:
         self.watchdog = Watchdog(loop, clock)
         self.pool = Pool(loop, PoolLimits())
         self.cache = Cache(clock)
-        holder = f"{options.name}.{clock.unix_ns()}"
-        self.purse = Purse(clock, worker=options.name, holder=holder, book=HoldBook(folder.holds / holder))
-        self.teller = Teller(
-            loop,
-            lambda: local_socket.connect(folder.ledger_socket, timeout_s=1.0),
-            self.purse.hello,
-            self.purse.on_recall,
-        )
-        self.purse.draw_on(self.teller)
+        self.purse, self.teller = _purse_of(options.name, folder, loop, clock)
         self._healths = HealthBook(BreakerTable(folder.breakers))
         admission = Admission(KeyHasher(secrets.derive("keys")), Pseudonyms(secrets.derive("subjects")), clock)
         attempts = Attempts(clock, self.pool, self.watchdog, Injector(loop, clock), Ratios(clock))
@@ -187,17 +177,13 @@ class Worker:
 
     def _take_snapshot(self) -> None:
         try:
-            found = self._snapshot_file.path.stat()
-            stamp = (found.st_mtime_ns, found.st_ino)
-            if stamp == self._snapshot_stamp:
+            content = self._snapshot_file.news()
+            if content is None:
                 return
-            snapshot = msgspec.msgpack.decode(self._snapshot_file.read(), type=Snapshot)
-        except FileNotFoundError:
-            return
+            snapshot = msgspec.msgpack.decode(content, type=Snapshot)
         except (OSError, SealError, msgspec.MsgspecError) as error:
             _log.error("the snapshot cannot be read and the previous one serves on: %s", error)
             return
-        self._snapshot_stamp = stamp
         self.pipeline.plan = prepare(snapshot, self._healths)
         self.cache.purge(snapshot.purges)
         self.purse.follow(snapshot)
@@ -206,17 +192,13 @@ class Worker:
 
     def _take_live(self) -> None:
         try:
-            found = self._live_file.path.stat()
-            stamp = (found.st_mtime_ns, found.st_ino)
-            if stamp == self._live_stamp:
+            content = self._live_file.news()
+            if content is None:
                 return
-            self.features.follow(live.decode(self._live_file.read()))
-        except FileNotFoundError:
-            return
+            self.features.follow(live.decode(content))
         except (OSError, SealError, msgspec.MsgspecError) as error:
             _log.error("what is live cannot be read and what was serves on: %s", error)
             return
-        self._live_stamp = stamp
         self._tell_what_is_served()
 
     def _tell_what_is_served(self) -> None:
@@ -257,6 +239,17 @@ class Worker:
         except OSError as error:
             # A full disk; what was counted stays in memory and is published when there is room.
             _log.warning("the meters cannot be published: %s", error.strerror)
+
+
+def _purse_of(name: str, folder: DataFolder, loop: AbstractEventLoop, clock: SystemClock) -> tuple[Purse, Teller]:
+    """Return a purse that draws on the keeper's ledger, and what asks for it."""
+    holder = f"{name}.{clock.unix_ns()}"
+    purse = Purse(clock, worker=name, holder=holder, book=HoldBook(folder.holds / holder))
+    teller = Teller(
+        loop, lambda: local_socket.connect(folder.ledger_socket, timeout_s=1.0), purse.hello, purse.on_recall
+    )
+    purse.draw_on(teller)
+    return purse, teller
 
 
 def _read_meters(path: Path) -> Meters | None:
