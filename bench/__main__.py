@@ -21,6 +21,7 @@ PARTS = {
     "trace": "bench.trace",
     "routing": "bench.routing",
     "features": "bench.features",
+    "rollback": "bench.rollback",
     "latency": "bench.latency",
     "outage": "bench.outage",
     "streams": "bench.streams",
