@@ -5,15 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from watchkeeper.config.problems import dotted
-from watchkeeper.releases import texts
 from watchkeeper.releases.authoring import authored
 from watchkeeper.releases.checking import Mistake
-from watchkeeper.releases.comparing import MISSING, Change
+from watchkeeper.releases.comparing import Change
+from watchkeeper.releases.described import described
 from watchkeeper.store.releases import ReleaseRow
-
-COMPARED_MAX = 200_000
-"""Characters of a text that is compared line by line."""
 
 
 class LiveIn(BaseModel):
@@ -96,23 +92,7 @@ def mistake_document(mistake: Mistake) -> MistakeDocument:
 
 def change_document(change: Change) -> ChangeDocument:
     """Show a change; a value that is not there is null, which its kind tells from a null that is."""
-    before, after = (None if value is MISSING else value for value in (change.before, change.after))
-    lines: list[texts.Line] | None = None
-    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) <= COMPARED_MAX:
-        lines = texts.compared(before, after)
-    return ChangeDocument(
-        place=dotted(change.place),
-        kind=change.kind,
-        before=before,
-        after=after,
-        lines=None if lines is None else [_line(line) for line in lines],
-    )
-
-
-def _line(line: texts.Line) -> LineDocument:
-    return LineDocument(
-        sign=line.sign, parts=[PartDocument(text=part.text, is_changed=part.is_changed) for part in line.parts]
-    )
+    return ChangeDocument.model_validate(described(change))
 
 
 def _summary(row: ReleaseRow, head: str, live: list[LiveIn]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import http.client
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -178,7 +179,8 @@ def _in_this_process(folder: DataFolder, request: _Request, into: IO[bytes] | No
             stack.enter_context(FolderLock(folder))
         except FolderError:
             return None
-        write_for_owner_only()
+        # What a command writes elsewhere, such as a folder of prompts, is for whom the person's own mask lets read it.
+        stack.callback(os.umask, write_for_owner_only())
         if text := folder.close_to_others():
             note(text)
         stack.enter_context(_without_collections())

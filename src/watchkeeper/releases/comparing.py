@@ -110,14 +110,12 @@ class _Merging:
             return theirs
         if isinstance(mine, dict) and isinstance(theirs, dict) and (base is MISSING or isinstance(base, dict)):
             return self._mapping({} if base is MISSING else base, mine, theirs, place)
-        if _by_position(base, mine, theirs, place=place):
+        if _by_position(base, mine, theirs, place=place) and _keep_their_places(base, mine, theirs):
             items = [
                 self.merged(_item(base, index), _item(mine, index), _item(theirs, index), (*place, index))
                 for index in range(max(len(mine), len(theirs)))
             ]
-            kept = [item for item in items if item is not MISSING]
-            if MISSING not in items[: len(kept)]:
-                return kept
+            return [item for item in items if item is not MISSING]
         self.conflicts.append(place)
         return theirs if self._take == "theirs" else mine
 
@@ -131,6 +129,17 @@ class _Merging:
 
 def _by_position(*lists: Any, place: Place) -> bool:
     return len(place) == 1 and place[0] in LISTS and all(isinstance(one, list) for one in lists)
+
+
+def _keep_their_places(base: list[Any], mine: list[Any], theirs: list[Any]) -> bool:
+    """Tell whether two changes of a list leave it clear which item is which: at most one side has added or removed some
+    at the end, and what it has removed the other has not changed."""
+    if len(mine) == len(theirs):
+        return True
+    short, long = sorted((mine, theirs), key=len)
+    if len(base) == len(short):
+        return True
+    return len(base) == len(long) and all(same(base[index], long[index]) for index in range(len(short), len(long)))
 
 
 def _item(items: Sequence[Any], index: int) -> Any:

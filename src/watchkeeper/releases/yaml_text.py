@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import yaml
@@ -68,6 +69,7 @@ def edited(text: str, data: dict[str, Any]) -> str:
         return written(data)
     if same(found.data, data):
         return text
+    data = _in_order_of(found.data, data)
     spans = dict(_sections(text))
     if set(spans) != set(found.data):
         return written(data)
@@ -81,6 +83,18 @@ def edited(text: str, data: dict[str, Any]) -> str:
     lines += [_section(key, value) for key, value in data.items() if key not in spans]
     changed = "".join(lines)
     return changed if _reads_as(changed, data) else written(data)
+
+
+def _in_order_of(old: Any, new: Any) -> Any:
+    """The same with its keys in the order of an earlier text, as far as that had them."""
+    match old, new:
+        case dict(), dict():
+            keys = dict.fromkeys((*(key for key in old if key in new), *new))
+            return {key: _in_order_of(old.get(key), new[key]) for key in keys}
+        case list(), list():
+            return [_in_order_of(one, other) for one, other in zip_longest(old[: len(new)], new)]
+        case _:
+            return new
 
 
 def _section(key: str, value: Any) -> str:

@@ -19,9 +19,9 @@ OWNER_ONLY = 0o700
 HOST_BYTES = 8
 
 
-def write_for_owner_only() -> None:
-    """From now on, whatever this process and its children make can be read by its owner only."""
-    os.umask(0o777 & ~OWNER_ONLY)
+def write_for_owner_only() -> int:
+    """From now on, what this process and its children make can be read by its owner only; return the former mask."""
+    return os.umask(0o777 & ~OWNER_ONLY)
 
 
 class FolderError(OperatorError):

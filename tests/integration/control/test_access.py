@@ -68,7 +68,8 @@ async def test_every_route_says_what_it_needs(house: Staffed) -> None:
 
 
 async def test_what_changes_something_needs_more_than_to_read(house: Staffed) -> None:
-    own = {("POST", "/account"), ("POST", "/api/v1/prices/diff")}
+    tries = {("POST", f"/api/v1/{path}") for path in ("prices/diff", "releases/check", "releases/preview")}
+    own = {("POST", "/account"), *tries}
     for route in routes(house.app):
         need = need_of(route)
         for method, path in asked(route) - OPEN - own:

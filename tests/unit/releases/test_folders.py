@@ -33,6 +33,7 @@ blocks: {tone: {file: ../shared/tone.md}}
 output: {schema: answer.schema.json, repair: once}
 # The end.
 """
+GENTLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DEEP: Any = []
 for _ in range(20):
     DEEP = [DEEP]
@@ -63,7 +64,7 @@ def changed(folder: Folder, **sections: Any) -> dict[str, Any]:
     return authored(read_authored(folder.authored)) | sections
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(GENTLY, max_examples=30)
 @given(st.lists(authored_recipes(), min_size=1, max_size=3))
 def test_a_folder_holds_one_recipe_after_the_other_exactly_and_writing_one_again_changes_no_byte(
     tmp_path_factory: pytest.TempPathFactory, recipes: list[dict[str, Any]]
@@ -81,6 +82,7 @@ def test_a_folder_holds_one_recipe_after_the_other_exactly_and_writing_one_again
         assert contents(root) == before
 
 
+@GENTLY
 @given(authored_recipes())
 def test_what_is_written_down_of_a_recipe_reads_as_the_same_recipe(written: dict[str, Any]) -> None:
     recipe = read_authored(written)
