@@ -16,7 +16,7 @@ from watchkeeper.store.rollouts import LookRow, RolloutRow, RolloutState
 
 Share = Annotated[float, Field(description="Of the units: 0.05 for 5%.")]
 Usd = Annotated[str, Field(description="An exact decimal in US dollars.", examples=["0.0021"])]
-Unit = Literal["share", "nusd", "score"]
+Unit = Literal["share", "nusd"]
 
 
 class ArmDocument(BaseModel):
@@ -48,7 +48,7 @@ class PlanDocument(BaseModel):
     ]
 
 
-class RolloutDocument(BaseModel):
+class RolloutSummary(BaseModel):
     """A rollout, and where it stands."""
 
     id: str
@@ -70,7 +70,7 @@ class RolloutDocument(BaseModel):
 class RolloutList(BaseModel):
     """Rollouts, the newest first."""
 
-    rollouts: list[RolloutDocument]
+    rollouts: list[RolloutSummary]
 
 
 class FindingDocument(BaseModel):
@@ -79,7 +79,7 @@ class FindingDocument(BaseModel):
     metric: MetricName
     release: str
     verdict: Verdict
-    unit: Annotated[Unit, Field(description="Of every figure here. `nusd`: nano-dollars of an answer.")]
+    unit: Annotated[Unit, Field(description="Of every figure here: a share, or nano-dollars of an answer.")]
     baseline: Annotated[float | None, Field(description="Mean; null where nothing was observed.")]
     candidate: float | None
     baseline_count: Annotated[int, Field(description="Observations.")]
@@ -141,7 +141,7 @@ class PairsDocument(BaseModel):
     slower_ms: float | None
 
 
-class WholeRollout(RolloutDocument):
+class WholeRollout(RolloutSummary):
     """A rollout with its figures."""
 
     figures: Annotated[list[ArmFigures], Field(description="Of each arm since the rollout began.")]
@@ -236,5 +236,5 @@ def pairs_document(found: Pairs) -> PairsDocument:
 
 def _finding(found: Mapping[str, Any]) -> FindingDocument:
     metric: MetricName = found["metric"]
-    unit: Unit = "share" if METRIC[metric].is_share else "nusd" if metric == "cost" else "score"
+    unit: Unit = "share" if METRIC[metric].is_share else "nusd"
     return FindingDocument(**found, unit=unit)

@@ -7,14 +7,16 @@ from fastapi import APIRouter, Query
 from pydantic import Field, model_validator
 
 from watchkeeper.api.auth import By, Operator, Parts
+from watchkeeper.api.environments import rules_of
 from watchkeeper.api.permits import SOME, needs, require
+from watchkeeper.api.releases import find_release
 from watchkeeper.api.rollout_documents import (
     DifferenceDocument,
     DifferenceList,
     LookList,
     PassageDocument,
-    RolloutDocument,
     RolloutList,
+    RolloutSummary,
     WholeRollout,
     arm_figures,
     look_document,
@@ -50,7 +52,9 @@ ShareWish = Annotated[float, Field(gt=0, le=1, description="Of the units: 0.05 f
 class ArmWish(Strict):
     """A release to be tried."""
 
-    release: str = Field(min_length=1, max_length=NAME_MAX, description="Its id, or a beginning that fits no other.")
+    release: str = Field(
+        min_length=1, max_length=NAME_MAX, description="Its id or a beginning of it, or `FEATURE@ENVIRONMENT`."
+    )
     share: ShareWish | None = Field(default=None, description="Without one: what its kind of rollout begins with.")
 
 
@@ -74,7 +78,8 @@ class RolloutWish(Strict):
     )
     widening: Widening = Field(default="proven", description="When a canary passes a step.")
     reason: str = Field(default="", max_length=REASON_MAX)
-    eval_run: str = Field(default="", max_length=100, description="The run that is relied upon.")
+    review: int | None = Field(default=None, description="The review request that is relied upon.")
+    eval_run: str = Field(default="", max_length=100, description="The run of an evaluation that is relied upon.")
 
     @model_validator(mode="after")
     def _is_a_plan(self) -> Self:
@@ -159,11 +164,11 @@ async def list_rollouts(query: Annotated[ListQuery, Query()], parts: Parts, by: 
         query.feature, query.environment, only_active=query.active, limit=query.limit
     )
     seen = [row for row in rows if by.rights.may("read", row.feature)]
-    return RolloutList(rollouts=[RolloutDocument(**rollout_fields(row)) for row in seen])
+    return RolloutList(rollouts=[RolloutSummary(**rollout_fields(row)) for row in seen])
 
 
 @router.post("", status_code=201, summary="Start a rollout", dependencies=[needs("promote", somewhere=True)])
-async def start_rollout(wish: RolloutWish, parts: Parts, by: By) -> RolloutDocument:
+async def start_rollout(wish: RolloutWish, parts: Parts, by: By) -> RolloutSummary:
     """Try releases beside the one that stands; every worker does within a second."""
     await require(parts, by, "promote", feature=wish.feature)
     plan = plan_of(wish)
@@ -180,11 +185,12 @@ async def start_rollout(wish: RolloutWish, parts: Parts, by: By) -> RolloutDocum
         settings=Settings(plan, wish.sticky),
         by=by.name,
         reason=wish.reason,
+        review=wish.review,
         eval_run=wish.eval_run,
     )
-    row = await parts.control.rollouts.start(draft)
-    parts.on_control_change()
-    return RolloutDocument(**rollout_fields(row))
+    row = await parts.control.rollouts.start(draft, rules_of(parts, wish.environment))
+    await parts.on_release_change()
+    return RolloutSummary(**rollout_fields(row))
 
 
 @router.get("/{rollout_id}", summary="Show a rollout", dependencies=SOME)
@@ -236,7 +242,7 @@ async def list_differences(
 
 
 @router.post("/{rollout_id}/conclude", summary="Conclude a rollout with a winner", dependencies=ACTING)
-async def conclude(rollout_id: str, wish: ConclusionWish, parts: Parts, by: By) -> RolloutDocument:
+async def conclude(rollout_id: str, wish: ConclusionWish, parts: Parts, by: By) -> RolloutSummary:
     """Have one of its releases serve everybody."""
     row = await _found(rollout_id, parts, by)
     await require(parts, by, "promote", feature=row.feature)
@@ -247,7 +253,7 @@ async def conclude(rollout_id: str, wish: ConclusionWish, parts: Parts, by: By) 
 
 
 @router.post("/{rollout_id}/{verb}", summary="Pause, resume, widen or stop a rollout", dependencies=ACTING)
-async def change_rollout(rollout_id: str, verb: Verb, wish: ReasonWish, parts: Parts, by: By) -> RolloutDocument:
+async def change_rollout(rollout_id: str, verb: Verb, wish: ReasonWish, parts: Parts, by: By) -> RolloutSummary:
     """Do it; every worker follows within a second."""
     row = await _found(rollout_id, parts, by)
     if verb in ("widen", "resume"):
@@ -257,15 +263,15 @@ async def change_rollout(rollout_id: str, verb: Verb, wish: ReasonWish, parts: P
     return await _take(row, turned(row, verb, _why(wish, by, f"{verb} by hand")), parts)
 
 
-async def _take(row: RolloutRow, turn: Turn, parts: Services) -> RolloutDocument:
+async def _take(row: RolloutRow, turn: Turn, parts: Services) -> RolloutSummary:
     taken = await parts.control.rollouts.take(row, turn, parts.notifications())
     if taken is None:
         raise RolloutRuns(
             f"Somebody, or the keeper, has changed {row.id} at the same moment; nothing was done now. Look again: "
             f"`watchkeeper rollout show {row.id}`."
         )
-    parts.on_control_change()
-    return RolloutDocument(**rollout_fields(taken))
+    await parts.on_release_change()
+    return RolloutSummary(**rollout_fields(taken))
 
 
 async def _found(rollout_id: str, parts: Services, by: Operator) -> RolloutRow:
@@ -275,7 +281,7 @@ async def _found(rollout_id: str, parts: Services, by: Operator) -> RolloutRow:
 
 
 async def _release_of(parts: Services, feature: str, named: str) -> str:
-    found = await parts.control.releases.get(named)
+    found = await find_release(parts, named)
     if found.feature != feature:
         raise ReleaseUnknown(
             f"{found.id} is a release of {found.feature} and not of {feature}; no rollout was started."

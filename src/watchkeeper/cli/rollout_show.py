@@ -151,13 +151,7 @@ def _decision(look: dict[str, Any]) -> tuple[str, ...]:
 def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return "not known"
-    match unit:
-        case "share":
-            return f"{100 * value:.3g}%"
-        case "nusd":
-            return f"{value / 1e9:.7f} USD"
-        case _:
-            return f"{value:.3g}"
+    return f"{100 * value:.3g}%" if unit == "share" else f"{value / 1e9:.7f} USD"
 
 
 def _ms(value: float | None) -> str:

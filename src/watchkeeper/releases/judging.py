@@ -11,7 +11,7 @@ many there are, and the first, in which harm is found, has most of it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, inf, sqrt
+from math import ceil, inf
 from typing import Literal
 
 from msgspec import Struct
@@ -25,6 +25,13 @@ QUIET_S = 600.0
 EXPECTED_LEAST = 15.0
 """Units or observations expected of an arm from which on none at all is no chance: its probability is below 1 in a
 million."""
+
+_NAMES: dict[MetricName, str] = {
+    "parse_failures": "parse failures",
+    "latency": "slow answers",
+    "feedback": "feedback below the best",
+}
+"""In sentences, where it is another one."""
 
 Verdict = Literal["worse", "no_worse", "better", "unknown", "missing"]
 """worse: surely worse, and by more than the margin as far as one can tell. no_worse: surely not worse than the margin.
@@ -197,9 +204,8 @@ def decide_test(plan: Plan, situation: Situation, arms: Sequence[ArmFigures], fi
 def _find(name: MetricName, margin: float, baseline: ArmFigures, candidate: ArmFigures, alpha: float) -> Finding:
     metric, first, second = METRIC[name], baseline.sums.get(name, Sums()), candidate.sums.get(name, Sums())
     found = difference_of_shares if metric.is_share else difference_of_means
-    difference = found(first, second, alpha) if first.count and second.count else None
-    harm = _as_harm(metric, difference) if difference is not None else Interval(-inf, 0.0, inf)
-    allowed = _allowed(metric, margin, first)
+    harm = found(first, second, alpha) if first.count and second.count else Interval(-inf, 0.0, inf)
+    allowed = margin if metric.is_share else margin * first.mean
     return Finding(
         metric=name,
         release=candidate.release,
@@ -215,23 +221,6 @@ def _find(name: MetricName, margin: float, baseline: ArmFigures, candidate: ArmF
         alpha=alpha,
         needed=_needed(metric, harm, allowed, second.count),
     )
-
-
-def _as_harm(metric: Metric, difference: Interval) -> Interval:
-    if metric.more_is_worse:
-        return difference
-    return Interval(-difference.high, -difference.estimate, -difference.low)
-
-
-def _allowed(metric: Metric, margin: float, baseline: Sums) -> float:
-    """The margin in the metric's own unit."""
-    match metric.measure:
-        case "points":
-            return margin
-        case "of the mean":
-            return margin * baseline.mean
-        case "of the spread":
-            return margin * sqrt(baseline.scatter / baseline.count) if baseline.count else 0.0
 
 
 def _verdict(
@@ -324,7 +313,7 @@ def _is_open(finding: Finding) -> bool:
 
 def in_words(finding: Finding) -> str:
     """Say one finding: `errors 4.1 % against 2.0 %, difference 0.9 to 3.4 points`."""
-    name = finding.metric.replace("_", " ")
+    name = _NAMES.get(finding.metric, finding.metric)
     if finding.baseline is None or finding.candidate is None:
         return f"{name} not compared: one arm has no figures"
     low, high = (_amount(finding.metric, one) for one in (finding.harm_low, finding.harm_high))
@@ -334,7 +323,7 @@ def in_words(finding: Finding) -> str:
 
 
 def _still_needed(finding: Finding) -> str:
-    name = finding.metric.replace("_", " ")
+    name = _NAMES.get(finding.metric, finding.metric)
     if finding.needed is None or finding.needed <= finding.candidate_count:
         return f"{name} (as it stands it lies beyond or close to the margin)"
     return f"{name} (about {finding.needed - finding.candidate_count:,} more of the candidate's calls)"
@@ -344,12 +333,10 @@ def _amount(metric: MetricName, value: float | None) -> str:
     if value is None:
         return "an unknown amount"
     match metric:
-        case "errors" | "parse_failures" | "latency":
+        case "errors" | "parse_failures" | "latency" | "feedback":
             return _percent(value)
         case "cost":
             return f"{value / 1e9:.7f} USD"
-        case "feedback":
-            return f"{value:.3g}"
 
 
 def _percent(share: float) -> str:

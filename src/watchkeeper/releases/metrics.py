@@ -6,7 +6,7 @@ from typing import Literal, get_args
 MetricName = Literal["errors", "parse_failures", "latency", "cost", "feedback"]
 """errors: calls that failed. parse_failures: calls whose output did not fit the release's schema, also after repair.
 latency: answers that took longer than 95 % of the standing release's did before. cost: nano-dollars of an answer.
-feedback: score that people and programs gave it."""
+feedback: how far the scores, which lie between 0 and 1, stay below 1. Of each, more is worse."""
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
 
@@ -15,13 +15,10 @@ class Metric:
     """How one figure is compared."""
 
     is_share: bool
-    """Values are 0 or 1: compared exactly. Otherwise a mean, compared in the limit of many observations."""
-    more_is_worse: bool = True
+    """Values lie between 0 and 1: compared exactly. Otherwise a mean, compared in the limit of many observations."""
     margin: float
-    """By how much a candidate may be worse and still pass, in the measure below."""
-    measure: Literal["points", "of the mean", "of the spread"]
-    """points: a difference of shares. of the mean, of the spread: of the standing release's mean, or the standard
-    deviation of its values."""
+    """By how much a candidate may be worse and still pass: of a share a difference, of a mean a part of the standing
+    release's."""
     weight: int
     """Its part of the error budget, beside those of the other metrics: the larger, the sooner it is known."""
     least: int
@@ -33,17 +30,9 @@ class Metric:
 
 
 METRIC: dict[MetricName, Metric] = {
-    "errors": Metric(is_share=True, margin=0.01, measure="points", weight=3, least=30, ends_at_once=True),
-    "parse_failures": Metric(is_share=True, margin=0.01, measure="points", weight=2, least=30, ends_at_once=True),
-    "latency": Metric(is_share=True, margin=0.05, measure="points", weight=1, least=30),
-    "cost": Metric(is_share=False, margin=0.1, measure="of the mean", weight=1, least=100),
-    "feedback": Metric(
-        is_share=False,
-        more_is_worse=False,
-        margin=0.2,
-        measure="of the spread",
-        weight=1,
-        least=100,
-        must_be_proven=False,
-    ),
+    "errors": Metric(is_share=True, margin=0.01, weight=3, least=30, ends_at_once=True),
+    "parse_failures": Metric(is_share=True, margin=0.01, weight=2, least=30, ends_at_once=True),
+    "latency": Metric(is_share=True, margin=0.05, weight=1, least=30),
+    "cost": Metric(is_share=False, margin=0.1, weight=1, least=100),
+    "feedback": Metric(is_share=True, margin=0.05, weight=1, least=30, must_be_proven=False),
 }

@@ -119,7 +119,16 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         await desired.compile()
         app = build_api(services)
         mount(app, services)
-        further = (*indexes.duties(), Duty("sorting out feedback", FEEDBACK_EVERY_S, desk.look))
+        judge = Judge(
+            rollouts=stores.control.rollouts,
+            figures=stores.analytics.rollouts,
+            notifications=services.notifications,
+            clock=clock,
+            console=_console_address(options),
+            on_change=live.tell,
+        )
+        feedback = Duty("sorting out feedback", FEEDBACK_EVERY_S, desk.look)
+        further = (*indexes.duties(), *judge.duties(), feedback)
         await live.follow()
         tending = _Tending(desired, ledger, lives, live)
         await ledger.start(folder.ledger_socket)
@@ -173,7 +182,7 @@ async def _obey(ledger: LedgerService, snapshot: Snapshot) -> None:
 async def _watching(
     stores: Stores, desired: DesiredState, clock: SystemClock, options: KeeperOptions, further: Sequence[Duty]
 ) -> AsyncIterator[None]:
-    """Look at budgets, costs and rollouts, deliver what there is to tell of them, and do what else there is."""
+    """Look at budgets and costs, deliver what there is to tell of them, and do what else there is."""
     watch = Watch(
         alerts=stores.control.alerts,
         outbox=stores.control.outbox,
@@ -186,18 +195,11 @@ async def _watching(
         console=_console_address(options),
     )
     control = stores.control
-    judge = Judge(
-        rollouts=control.rollouts,
-        figures=stores.analytics.rollouts,
-        notifications=watch.notifications,
-        clock=clock,
-        console=watch.console,
-    )
     async with (
         contextlib.aclosing(Post(clock)) as post,
         contextlib.aclosing(Delivery(control.alerts, control.outbox, post, watch.notifications)) as delivery,
     ):
-        going = asyncio.create_task(Rounds([*watch.duties(), *delivery.duties(), *judge.duties(), *further]).run())
+        going = asyncio.create_task(Rounds([*watch.duties(), *delivery.duties(), *further]).run())
         try:
             yield
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -70,6 +70,10 @@ class Figures(Protocol):
         ...
 
 
+async def _nothing_to_tell() -> None:
+    """No worker follows this process."""
+
+
 @dataclass(slots=True)
 class _Memory:
     """What is remembered of a rollout between two looks; a keeper that starts anew needs none of it."""
@@ -92,8 +96,8 @@ class Judge:
     clock: Clock
     console: str = ""
     """Address of the console, for links; empty when it is not known."""
-    on_change: Callable[[], None] = lambda: None
-    """Called when something else is about to be live."""
+    on_change: Callable[[], Awaitable[None]] = _nothing_to_tell
+    """Called when something else is about to be live: the workers must know before the moment from which it holds."""
     memory: dict[str, _Memory] = field(default_factory=dict[str, _Memory])
 
     def duties(self) -> tuple[Duty, ...]:
@@ -112,7 +116,7 @@ class Judge:
 
     async def _look_at(self, row: RolloutRow) -> None:
         if await self.rollouts.overtaken(row):
-            self.on_change()
+            await self.on_change()
             return
         known, began = self.memory[row.id], self.clock.monotonic()
         if known.asked_since is None:
@@ -179,7 +183,7 @@ class Judge:
             await self.rollouts.overtaken(row)
             return
         if taken is not None:
-            self.on_change()
+            await self.on_change()
             _log.info("%s (%s, %s): %s: %s", row.id, row.feature, row.environment, turn.kind, turn.reason)
 
     async def _follow(self, row: RolloutRow) -> None:
@@ -206,7 +210,8 @@ class Judge:
         is_asked = any(guard.metric == "latency" for guard in row.settings.plan.guards)
         if is_asked and row.settings.slow_ms is None:
             return f"Fewer than {SLOW_LEAST} answers of {row.baseline} are known, so nobody can say what is slow."
-        return await self.rollouts.frozen(row.feature, row.environment)
+        frozen = await self.rollouts.frozen(row.feature, row.environment)
+        return frozen and f"{frozen}."
 
     def _without_figures(self, row: RolloutRow, away_s: float) -> Turn:
         """Pause what has had no figures for long: a candidate that nobody watches is not given to more people."""

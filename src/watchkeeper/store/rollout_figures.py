@@ -111,7 +111,7 @@ class RolloutQuestions:
             now: The present.
             sticky: What a call was assigned by: what is observed of one unit is not independent.
             slow_ms: Answers that took longer are slow; None where nobody knows: latency is left out.
-            feedback: Whether scores are wanted, where they are kept.
+            feedback: Whether scores are wanted.
         """
         sums = ", ".join(_SUMS.format(count=count, total=total) for _, count, total in _METRICS)
         text = sql("rollout_arms").format(sums=sums, unit=_UNITS[sticky], of_rollout=_OF_ROLLOUT)
@@ -162,13 +162,7 @@ class RolloutQuestions:
         return tuple((str(own), str(copy)) for own, copy, _ in rows)
 
     async def _scores(self, of: Followed, *, wanted: bool) -> dict[str, Sums]:
-        if not wanted:
-            return {}
-        ((is_kept,),) = await self._ask(sql("rollout_has_feedback"), {})
-        if not is_kept:
-            return {}
-        values = {name: value for name, value in _bound(of).items() if name != "rollout"}
-        rows = await self._ask(sql("rollout_feedback"), values)
+        rows = await self._ask(sql("rollout_feedback"), _bound(of)) if wanted else ()
         return {str(release): _sums(row) for release, *row in rows}
 
 

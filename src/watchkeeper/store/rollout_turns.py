@@ -70,6 +70,7 @@ def widened(row: RolloutRow, why: Why) -> Turn:
         arms=(Arm(row.arms[0].release, following[0].share),),
         step=row.step + 1,
         begins_step=True,
+        gives_more=True,
         by=why.by,
         reason=why.reason,
     )
@@ -112,7 +113,15 @@ def concluded(row: RolloutRow, winner: str, why: Why) -> Turn:
         )
     if winner == row.baseline:
         return _stopped(row, why, state="done")
-    return Turn(state="done", kind=f"{row.kind}_done", release=winner, step=row.step, by=why.by, reason=why.reason)
+    return Turn(
+        state="done",
+        kind=f"{row.kind}_done",
+        release=winner,
+        step=row.step,
+        gives_more=True,
+        by=why.by,
+        reason=why.reason,
+    )
 
 
 def releases_of(row: RolloutRow) -> Sequence[str]:

@@ -21,12 +21,16 @@ from watchkeeper.core.alert import AlertDraft, Over
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.releases.judging import Action, Plan
+from watchkeeper.releases.rules import Rules
 from watchkeeper.releases.standing import Arm, Rollout, RolloutKind, Sticky
 from watchkeeper.store import moments
 from watchkeeper.store.alerts import Alerts
 from watchkeeper.store.changes import note
-from watchkeeper.store.environments import StandingDraft, add_standing
-from watchkeeper.store.tables import environment_history, freezes, rollout_looks, rollouts
+from watchkeeper.store.clearance import Clearance, Wish, cleared
+from watchkeeper.store.deciding import deciding
+from watchkeeper.store.environments import StandingDraft, StandingRow, add_standing, latest_standings
+from watchkeeper.store.freezes import freezes_of
+from watchkeeper.store.tables import rollout_looks, rollouts
 
 LISTED_MAX = 500
 LOOKS_MAX = 5_000
@@ -49,6 +53,13 @@ class RolloutRuns(CallerError):
     """A rollout of the feature runs in this environment already."""
 
     code = "rollout_running"
+    http_status = 409
+
+
+class Frozen(CallerError):
+    """Nothing new may be made live there now."""
+
+    code = "environment_frozen"
     http_status = 409
 
 
@@ -82,8 +93,9 @@ class RolloutDraft:
     by: str
     reason: str = ""
     review: int | None = None
-    """The review request that was approved."""
+    """The review request that is relied upon."""
     eval_run: str = ""
+    """The run that is relied upon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +160,8 @@ class Turn:
     decision: Action | Literal["by hand"] = "by hand"
     evidence: dict[str, Any] = field(default_factory=dict[str, Any])
     alert: AlertDraft | None = None
+    gives_more: bool = False
+    """Whether more people get a candidate than before."""
 
 
 def pause_key(rollout_id: str) -> str:
@@ -171,20 +185,24 @@ class Rollouts:
         self._alerts = alerts
         self._random_hex = random_hex
 
-    async def start(self, draft: RolloutDraft) -> RolloutRow:
+    async def start(self, draft: RolloutDraft, rules: Rules) -> RolloutRow:
         """Have releases tried beside the one that stands, from half a second ahead.
 
+        What serves anybody needs what a promotion needs; a shadow serves nobody.
+
         Raises:
+            NotCleared: a rule of the environment does not hold for a release.
             NothingToCompare: nothing stands, or an arm is what stands.
             RolloutRuns: one runs there already.
             Overtaken: something else was made live at the same moment.
         """
         rollout_id = f"rollout-{self._random_hex(5)}"
         rollout = Rollout(rollout_id, draft.kind, draft.arms, draft.settings.sticky)
-        async with self._writing() as connection:
+        async with deciding(self._engine) as connection:
             last = await _latest(connection, draft.feature, draft.environment)
             _see_that_they_differ(draft, last.release if last is not None else "")
             await self._see_that_none_runs(connection, draft, last.number if last is not None else 0)
+            clearance = await self._cleared(connection, draft, rules)
             standing = await add_standing(
                 connection,
                 self._clock,
@@ -196,8 +214,8 @@ class Rollouts:
                     rollout=rollout,
                     by=draft.by,
                     reason=draft.reason,
-                    review=draft.review,
-                    eval_run=draft.eval_run,
+                    review=clearance.review,
+                    eval_run=clearance.eval_run,
                     expects=last.number if last is not None else 0,
                 ),
             )
@@ -216,6 +234,7 @@ class Rollouts:
 
         Raises:
             Overtaken: something else has been made live; nothing was changed, and the rollout is over: see `overtaken`.
+            Frozen: more people would be given a candidate while that is not allowed.
         """
         is_over = turn.state not in ACTIVE
         now = moments.now(self._clock)
@@ -224,7 +243,9 @@ class Rollouts:
             changed["ended_at"] = now
         else:
             changed["arms"] = msgspec.to_builtins(turn.arms)
-        async with self._writing() as connection:
+        async with deciding(self._engine) as connection:
+            if turn.gives_more and (why := await _frozen(connection, row.feature, row.environment)):
+                raise Frozen(f"{why}. {row.id} stays as it is; nothing was changed.")
             if not await _change(connection, row, changed):
                 return None
             standing = await add_standing(
@@ -258,7 +279,7 @@ class Rollouts:
             last = await _latest(connection, row.feature, row.environment)
         if last is None or last.number == row.standing:
             return False
-        async with self._writing() as connection:
+        async with deciding(self._engine) as connection:
             reason = f"{last.by} made something else live: {last.kind}{f', {last.reason}' if last.reason else ''}."
             ended = {"state": "stopped", "ended_at": moments.now(self._clock), "outcome": reason}
             if await _change(connection, row, ended):
@@ -280,7 +301,7 @@ class Rollouts:
         changed: dict[str, Any] = {"settings": msgspec.to_builtins(settings)}
         if begins_step:
             changed = _begun(settings, moments.now(self._clock))
-        async with self._writing() as connection:
+        async with self._engine.begin() as connection:
             done = await _change(connection, row, changed)
         return await self.get(row.id) if done else None
 
@@ -335,11 +356,8 @@ class Rollouts:
 
     async def frozen(self, feature: str, environment: str) -> str:
         """Return why nothing may be made live there now; empty where it may."""
-        is_meant = (freezes.c.environment == environment) & freezes.c.feature.in_([feature, "*"])
-        query = select(freezes.c.by, freezes.c.reason).where(is_meant, freezes.c.ended_at.is_(None)).limit(1)
         async with self._engine.connect() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        return "" if row is None else f"{environment} is frozen by {row.by}: {row.reason or 'no reason given'}."
+            return await _frozen(connection, feature, environment)
 
     async def _see_that_none_runs(self, connection: AsyncConnection, draft: RolloutDraft, latest: int) -> None:
         is_there = (rollouts.c.feature == draft.feature) & (rollouts.c.environment == draft.environment)
@@ -357,9 +375,19 @@ class Rollouts:
             }
             await _change(connection, row, over)
 
-    def _writing(self) -> Any:
-        """A transaction that reads before it writes."""
-        return self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin()
+    async def _cleared(self, connection: AsyncConnection, draft: RolloutDraft, rules: Rules) -> Clearance:
+        """See that every arm may serve; of several, the last one's review stands in the history."""
+        found = Clearance(review=draft.review, eval_run=draft.eval_run)
+        for arm in draft.arms if draft.kind != "shadow" else ():
+            wish = Wish(
+                feature=draft.feature,
+                environment=draft.environment,
+                release=arm.release,
+                eval_run=draft.eval_run,
+                review=draft.review,
+            )
+            found = await cleared(connection, self._clock, wish, rules)
+        return found
 
 
 def _see_that_they_differ(draft: RolloutDraft, standing: str) -> None:
@@ -376,11 +404,13 @@ def _see_that_they_differ(draft: RolloutDraft, standing: str) -> None:
         )
 
 
-async def _latest(connection: AsyncConnection, feature: str, environment: str) -> Row[Any] | None:
-    table = environment_history
-    is_there = (table.c.feature == feature, table.c.environment == environment)
-    query = select(table).where(*is_there).order_by(table.c.number.desc()).limit(1)
-    return (await connection.execute(query)).one_or_none()
+async def _latest(connection: AsyncConnection, feature: str, environment: str) -> StandingRow | None:
+    rows = await latest_standings(connection, feature, environment, 1)
+    return rows[0] if rows else None
+
+
+async def _frozen(connection: AsyncConnection, feature: str, environment: str) -> str:
+    return "; ".join(str(freeze) for freeze in await freezes_of(connection, environment, feature))
 
 
 async def _change(connection: AsyncConnection, row: RolloutRow, changed: dict[str, Any]) -> bool:

@@ -74,5 +74,7 @@ def test_what_cannot_be_is_told_with_what_to_do(lone_wk: LoneCommand, data: Path
     assert lone_wk("rollout", "start", "support", standing, data=data) == 1
     assert "Name another release" in lone_wk.err
     assert lone_wk("rollout", "start", "support", candidate, "--share", "half", data=data) == 2
-    assert lone_wk("rollout", "start", "support", candidate, "--env", "moon", data=data) == 1
-    assert "serves nothing in moon yet" in lone_wk.err
+    assert lone_wk("rollout", "start", "support", candidate, "--env", "moon", data=data) == 3
+    assert "There is no environment 'moon'" in lone_wk.err
+    assert lone_wk("rollout", "start", "support", candidate, "--env", "staging", data=data) == 1
+    assert "serves nothing in staging yet" in lone_wk.err

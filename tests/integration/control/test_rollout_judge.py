@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.integration.store.filled import batch_of
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.call import Call
 from watchkeeper.releases.judging import ArmFigures, Guard, Plan, Step
+from watchkeeper.releases.rules import Rules
 from watchkeeper.releases.standing import Arm, RolloutKind
 from watchkeeper.server.rollouts import AWAY_S, KEPT_EVERY_S, Judge
 from watchkeeper.store.analytics import AnalyticsStore
@@ -22,7 +24,6 @@ from watchkeeper.store.environments import StandingDraft, StandingRow
 from watchkeeper.store.rollout_figures import ArmDetails, Followed, RolloutQuestions
 from watchkeeper.store.rollout_turns import Why, concluded, turned
 from watchkeeper.store.rollouts import RolloutDraft, RolloutRow, Settings
-from watchkeeper.store.tables import freezes
 from watchkeeper.testing import FakeClock
 
 STANDING, CANDIDATE = "wk1-standing", "wk1-candidate"
@@ -32,6 +33,7 @@ STEPS = (Step(0.2, 60, 100), Step(0.5, 60, 100), Step(1.0, 0, 0))
 PLAN = Plan(GUARDS, STEPS, widening="unrefuted")
 GOOD = Quality(errors=0.01)
 ANA = Why("ana", "she says so")
+FREE = Rules()
 
 
 class House:
@@ -66,7 +68,7 @@ class House:
             settings=Settings(plan),
             by="ana",
         )
-        row = await self.store.rollouts.start(draft)
+        row = await self.store.rollouts.start(draft, FREE)
         self.clock.advance(1)
         return row
 
@@ -263,13 +265,8 @@ async def test_one_rollout_without_figures_does_not_keep_the_others_from_being_j
         settings=Settings(plan),
         by="ana",
     )
-    silent = await house.store.rollouts.start(draft)
-    started = await house.store.rollouts.start(
-        RolloutDraft(
-            feature=FEATURE, environment="production", kind="canary", arms=(Arm(CANDIDATE, 0.2),),
-            settings=Settings(plan), by="ana",
-        )
-    )  # fmt: skip
+    silent = await house.store.rollouts.start(draft, FREE)
+    started = await house.store.rollouts.start(replace(draft, environment="production"), FREE)
     made = []
     for number in range(400):
         is_tried = number % 4 == 0
@@ -291,16 +288,12 @@ async def test_one_rollout_without_figures_does_not_keep_the_others_from_being_j
 
 async def test_nothing_is_widened_while_the_environment_is_frozen(house: House, store: ControlStore) -> None:
     row = await house.start()
-    frozen = {
-        "environment": "production", "feature": "*", "at": row.started_at.replace(tzinfo=None), "by": "ben",
-        "reason": "holidays", "ended_by": "",
-    }  # fmt: skip
-    async with store.rollouts._engine.begin() as connection:
-        await connection.execute(freezes.insert().values(**frozen))
+    await store.freezes.begin("production", "*", by="ben", reason="holidays")
     await house.calls(1_000, 100)
     await house.judge.look()
     (look,) = await store.rollouts.looks(row.id)
-    assert look.decision == "continue" and look.evidence["reason"] == "production is frozen by ben: holidays."
+    assert look.decision == "continue" and "production is frozen by ben" in look.evidence["reason"]
+    assert (await house.row()).step == 0
 
 
 async def test_what_is_slow_is_read_from_the_answers_before_the_rollout(house: House) -> None:

@@ -8,11 +8,14 @@ import pytest
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.alert import AlertDraft
 from watchkeeper.releases.judging import Guard, Plan, Step
+from watchkeeper.releases.rules import Rules
 from watchkeeper.releases.standing import Arm, RolloutKind
+from watchkeeper.store.clearance import NotCleared
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.environments import Overtaken, StandingDraft, StandingRow
 from watchkeeper.store.rollout_turns import RolloutOver, TurnImpossible, Why, concluded, taken_back, turned, widened
 from watchkeeper.store.rollouts import (
+    Frozen,
     NothingToCompare,
     RolloutDraft,
     RolloutRow,
@@ -26,6 +29,7 @@ STANDING, CANDIDATE = "wk1-standing", "wk1-candidate"
 PLAN = Plan((Guard("errors", 0.01),), (Step(0.05, 60, 100), Step(0.5, 60, 100), Step(1.0, 0, 0)))
 ANA = Why("ana", "it looks good")
 NOBODY = Notifications()
+FREE = Rules()
 
 
 async def promote(store: ControlStore, release: str = STANDING, *, kind: str = "promote") -> StandingRow:
@@ -52,7 +56,7 @@ async def history(store: ControlStore) -> list[StandingRow]:
 @pytest.fixture
 async def running(store: ControlStore) -> RolloutRow:
     await promote(store)
-    return await store.rollouts.start(a_draft())
+    return await store.rollouts.start(a_draft(), FREE)
 
 
 async def test_a_canary_begins_with_its_first_share_and_the_moment_at_which_it_takes_effect(
@@ -74,26 +78,51 @@ async def test_a_canary_begins_with_its_first_share_and_the_moment_at_which_it_t
 
 async def test_nothing_can_be_tried_where_nothing_stands(store: ControlStore) -> None:
     with pytest.raises(NothingToCompare, match="serves nothing in production yet"):
-        await store.rollouts.start(a_draft())
+        await store.rollouts.start(a_draft(), FREE)
 
 
 async def test_what_stands_cannot_be_tried_beside_itself(store: ControlStore) -> None:
     await promote(store)
     with pytest.raises(NothingToCompare, match="is what support serves"):
-        await store.rollouts.start(a_draft("canary", Arm(STANDING, 0.05)))
+        await store.rollouts.start(a_draft("canary", Arm(STANDING, 0.05)), FREE)
     assert len(await history(store)) == 1
+
+
+async def test_a_canary_needs_what_a_promotion_needs_and_a_shadow_does_not(store: ControlStore) -> None:
+    await promote(store)
+    reviewed = Rules(approvals=1)
+    for draft in (a_draft(), a_draft("ab", Arm("wk1-a", 0.3), Arm("wk1-b", 0.3))):
+        with pytest.raises(NotCleared, match="it needs one person to approve"):
+            await store.rollouts.start(draft, reviewed)
+    assert len(await history(store)) == 1
+    assert (await store.rollouts.start(a_draft("shadow", Arm(CANDIDATE, 0.1)), reviewed)).state == "running"
+
+
+async def test_in_a_freeze_nothing_begins_or_grows_and_everything_can_be_taken_back(
+    store: ControlStore, running: RolloutRow
+) -> None:
+    await store.freezes.begin("production", "support", by="ben", reason="audit")
+    for turn in (widened(running, ANA), concluded(running, CANDIDATE, ANA)):
+        with pytest.raises(Frozen, match="frozen for support by ben"):
+            await store.rollouts.take(running, turn, NOBODY)
+    assert await store.rollouts.get(running.id) == running
+    back = await store.rollouts.take(running, taken_back(running, ANA), NOBODY)
+    assert back is not None and back.state == "rolled_back"
+    with pytest.raises(NotCleared, match="frozen"):
+        await store.rollouts.start(a_draft(), FREE)
 
 
 async def test_a_second_rollout_of_the_same_place_is_refused(store: ControlStore, running: RolloutRow) -> None:
     with pytest.raises(RolloutRuns, match=running.id):
-        await store.rollouts.start(a_draft("ab", Arm("wk1-other", 0.5)))
+        await store.rollouts.start(a_draft("ab", Arm("wk1-other", 0.5)), FREE)
     assert [row.id for row in await store.rollouts.active()] == [running.id]
 
 
 async def test_of_two_that_are_started_at_once_one_runs(store: ControlStore) -> None:
     await promote(store)
     results = await asyncio.gather(
-        *(store.rollouts.start(a_draft("canary", Arm(f"wk1-{name}", 0.05))) for name in "abcd"), return_exceptions=True
+        *(store.rollouts.start(a_draft("canary", Arm(f"wk1-{name}", 0.05)), FREE) for name in "abcd"),
+        return_exceptions=True,
     )
     assert sum(isinstance(result, RolloutRow) for result in results) == 1
     assert all(isinstance(result, RolloutRow | RolloutRuns | Overtaken) for result in results)
@@ -104,7 +133,7 @@ async def test_another_rollout_can_be_started_as_soon_as_somebody_has_promoted_o
     store: ControlStore, running: RolloutRow
 ) -> None:
     await promote(store, "wk1-hotfix")
-    later = await store.rollouts.start(a_draft())
+    later = await store.rollouts.start(a_draft(), FREE)
     assert (await store.rollouts.get(running.id)).state == "stopped"
     assert later.baseline == "wk1-hotfix"
 
@@ -197,7 +226,7 @@ async def test_a_stopped_rollout_leaves_what_stood(store: ControlStore, running:
 async def test_a_test_is_concluded_with_any_of_its_releases_and_no_other(store: ControlStore) -> None:
     await promote(store)
     plan = Plan((Guard("errors", 0.01),), (Step(0.6, 0, 0),), goal="cost")
-    running = await store.rollouts.start(a_draft("ab", Arm("wk1-a", 0.3), Arm("wk1-b", 0.3), plan=plan))
+    running = await store.rollouts.start(a_draft("ab", Arm("wk1-a", 0.3), Arm("wk1-b", 0.3), plan=plan), FREE)
     with pytest.raises(TurnImpossible, match="It tries wk1-standing, wk1-a, wk1-b"):
         concluded(running, "wk1-c", ANA)
     with pytest.raises(TurnImpossible, match="no further step"):
@@ -212,7 +241,7 @@ async def test_a_test_is_concluded_with_any_of_its_releases_and_no_other(store: 
 
 async def test_a_shadow_has_no_winner_and_no_pause(store: ControlStore) -> None:
     await promote(store)
-    running = await store.rollouts.start(a_draft("shadow", Arm(CANDIDATE, 0.1)))
+    running = await store.rollouts.start(a_draft("shadow", Arm(CANDIDATE, 0.1)), FREE)
     with pytest.raises(TurnImpossible, match="release promote support"):
         concluded(running, CANDIDATE, ANA)
     with pytest.raises(TurnImpossible, match="nobody is served by"):
@@ -229,7 +258,7 @@ async def test_what_is_slow_is_settled_once(store: ControlStore, running: Rollou
 async def test_rollouts_are_listed_the_newest_first(store: ControlStore, running: RolloutRow, clock: FakeClock) -> None:
     await store.rollouts.take(running, turned(running, "stop", ANA), NOBODY)
     clock.advance(60)
-    second = await store.rollouts.start(a_draft())
+    second = await store.rollouts.start(a_draft(), FREE)
     assert [row.id for row in await store.rollouts.list_rollouts("support")] == [second.id, running.id]
     assert [row.id for row in await store.rollouts.list_rollouts(only_active=True)] == [second.id]
     assert await store.rollouts.list_rollouts("other") == []

@@ -82,7 +82,7 @@ async def test_a_canary_of_which_little_is_said_has_the_usual_plan(house: House)
     started = await house.started()
     plan = started["plan"]
     assert [step["share"] for step in plan["steps"]] == [0.05, 0.2, 0.5, 1.0]
-    assert plan["guards"] == {"errors": 0.01, "parse_failures": 0.01, "latency": 0.05, "cost": 0.1, "feedback": 0.2}
+    assert plan["guards"] == {"errors": 0.01, "parse_failures": 0.01, "latency": 0.05, "cost": 0.1, "feedback": 0.05}
     assert (plan["error_budget"], plan["widening"], plan["sticky"], plan["goal"]) == (0.05, "proven", "subject", None)
     assert (started["kind"], started["state"], started["step"]) == ("canary", "running", 1)
     assert started["arms"] == [{"release": house.candidate, "share": 0.05}]

@@ -93,7 +93,7 @@ def stopped_at(plan: Plan, found: Walk, *, test: int = 1) -> Ints:
         alpha = plan.budget / 2**test * metric.weight / weights
         is_above = surely_more if metric.is_share else surely_dearer
         counts, totals, means = _running(found.is_candidate, values)
-        allowed = guard.margin if metric.measure == "points" else guard.margin * means[0]
+        allowed = guard.margin if metric.is_share else guard.margin * means[0]
         is_enough = np.minimum(*counts) >= metric.least
         is_worse = is_above(counts, totals, _running(found.is_candidate, values**2)[1], alpha)
         is_stopped |= is_enough & is_worse & (means[1] - means[0] > allowed)

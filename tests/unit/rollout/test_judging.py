@@ -114,15 +114,15 @@ def test_a_worse_candidate_is_taken_back_also_before_it_has_baked(candidate: Arm
 
 
 def test_worse_feedback_takes_it_back() -> None:
-    standing = arm("wk1-standing", 100_000, feedback=costs(5_000, 0.8, 0.4))
-    candidate = arm("wk1-candidate", 5_000, feedback=costs(400, 0.4, 0.5))
+    standing = arm("wk1-standing", 100_000, feedback=share(5_000, 1_000))
+    candidate = arm("wk1-candidate", 5_000, feedback=share(400, 200))
     assert verdicts(candidate, standing)["feedback"] == "worse"
     assert judged(candidate, standing=standing).action == "roll_back"
 
 
 def test_better_feedback_is_better() -> None:
-    standing = arm("wk1-standing", 100_000, feedback=costs(5_000, 0.4, 0.5))
-    assert verdicts(arm("wk1-candidate", 5_000, feedback=costs(900, 0.8, 0.4)), standing)["feedback"] == "better"
+    standing = arm("wk1-standing", 100_000, feedback=share(5_000, 2_500))
+    assert verdicts(arm("wk1-candidate", 5_000, feedback=share(900, 180)), standing)["feedback"] == "better"
 
 
 def test_a_candidate_that_is_slower_and_makes_fewer_errors_is_for_a_person_to_weigh() -> None:
