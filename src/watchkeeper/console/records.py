@@ -10,10 +10,12 @@ from fastapi.responses import HTMLResponse
 
 from watchkeeper.access.subjects import is_pseudonym
 from watchkeeper.api.auth import Operator, require_operator, services_of
+from watchkeeper.api.feedback_documents import feedback_seen, subject_of
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.sight import calls_seen, detail_seen, row_seen
 from watchkeeper.console.pages.call import DEFAULT_VIEW, VIEWS, WITHOUT_TEXT, Neighbours, View, call_page
 from watchkeeper.console.pages.calls import PAGE_SIZE, Tail, call_line, calls_page
+from watchkeeper.console.pages.feedback import feedback_lines
 from watchkeeper.console.pictures import picture
 from watchkeeper.console.query import CallQuery, read_query
 from watchkeeper.console.render import pages_of
@@ -82,6 +84,8 @@ async def call(request: Request, call_id: str, by: By, view: str = DEFAULT_VIEW)
         await services.control.changes.note_reading(call_id, actor=by.name, feature=detail.row.feature)
     neighbours = await _neighbours(request, detail.row, by) if detail.row.session else None
     page = call_page(detail, chosen, neighbours, gateway_url=services.gateway_url.removesuffix("/v1"), offered=offered)
+    said = await services.analytics.feedback.about(subject_of(detail.row))
+    page = replace(page, feedback=feedback_lines(feedback_seen(one, by) for one in said))
     return pages.answer("call.html", page, await pages.shell(request, title=f"Call {call_id}", here="calls"))
 
 

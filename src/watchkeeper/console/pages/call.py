@@ -22,6 +22,7 @@ from watchkeeper.console.pages.call_views import (
     timing_view,
 )
 from watchkeeper.console.pages.calls import CallLine, StatusMark, call_line, status_mark
+from watchkeeper.console.pages.feedback import FeedbackLine
 from watchkeeper.store.rows import CallDetail, CallRow
 
 View = Literal["conversation", "timing", "raw", "replay"]
@@ -106,6 +107,8 @@ class CallPageModel:
     timing: TimingView | None = None
     raw: RawView | None = None
     replay: ReplayView | None = None
+    feedback: tuple[FeedbackLine, ...] = ()
+    """What was said of the call and of its session, the newest first."""
     withheld: str = ""
     """Why what was asked and answered is not shown; empty where it may be."""
 

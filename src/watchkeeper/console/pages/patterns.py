@@ -12,6 +12,7 @@ from watchkeeper.console.pages.badges import Badge
 from watchkeeper.console.pages.call_attempts import AttemptLine, CandidateLine, DecisionLine, RoutingView
 from watchkeeper.console.pages.calls import CallLine, StatusMark, Tail, call_line
 from watchkeeper.console.pages.drills import FaultLine, drill_banners, fault_line
+from watchkeeper.console.pages.feedback import FeedbackLine
 from watchkeeper.console.pages.keys import MadeKey
 from watchkeeper.console.pages.overview import Panel, TopTable, overview_page
 from watchkeeper.console.pages.picker import Picker, picker
@@ -54,6 +55,7 @@ class PatternsPage:
     arrivals: tuple[Arrival, ...]
     banners: tuple[Banner, ...]
     faults: tuple[FaultLine, ...]
+    feedback: tuple[FeedbackLine, ...]
     problems: tuple[str, ...]
     made: MadeKey
     long: str
@@ -96,6 +98,7 @@ def patterns_page() -> PatternsPage:
             *drill_banners(_faults(), now=_AT),
         ),
         faults=tuple(map(fault_line, _faults())),
+        feedback=_FEEDBACK,
         problems=("The window ends before it begins; both ends were ignored.", HOSTILE),
         made=MadeKey(key="sk-wk-FAKEkey00001-" + "fake" * 10, feature="support", name="", replaces="FAKEkey00000"),
         long=LONG,
@@ -111,6 +114,16 @@ _LANES = (
 )
 
 
+_FEEDBACK = tuple(
+    FeedbackLine(name=name, score=score, label=label, value=value, comment=comment, on=on, by="key:FAKEkey00001",
+                 at="2026-01-31T14:05:00+00:00")
+    for name, score, label, value, comment, on in (
+        ("thumbs", "1", "helpful", "1.5 units of value", "", ""),
+        ("rating", "0.25", "", "", "The price is last year's.", "on the session"),
+        (HOSTILE, "", HOSTILE, "", HOSTILE, ""),
+        (LONG, "", LONG, "", LONG, ""),
+    )
+)  # fmt: skip
 _BADGES = (
     Badge("cache hit, 61 s old, $0.00021 saved", "answered from the cache", href="/patterns"),
     Badge("stale answer", "the call failed", True, "/patterns"),
