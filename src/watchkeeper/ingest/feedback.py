@@ -10,7 +10,8 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.store.feedback import Feedback, FeedbackRow, InboxRow, Sorted, Subject, same
 from watchkeeper.store.value import ValueConflict, ValueEvent, ValueEvents
 
-BATCH = 500
+BATCH = 2_000
+"""Looked at together; what one key may have waiting for calls that never come is a tenth of it."""
 WAIT = timedelta(minutes=10)
 """So long feedback may be here before its call, which may be on its way through another worker's spool."""
 UNKNOWN = "there is no such call or session of this key's feature and tenant"
@@ -36,6 +37,7 @@ class FeedbackDesk:
         self._clock = clock
         self._taken_in = taken_in
         self._seen = -1
+        self._is_empty = False
         self._waiting = 0
         self._kept = 0
         self._refused: Counter[str] = Counter()
@@ -47,7 +49,7 @@ class FeedbackDesk:
     async def look(self) -> None:
         """Sort out what can be."""
         taken_in = self._taken_in()
-        if taken_in == self._seen and not self._waiting:
+        if taken_in == self._seen and self._is_empty:
             return
         now = datetime.fromtimestamp(self._clock.unix_ns() / 1e9, UTC)
         rows = await self._feedback.waiting(now, limit=BATCH)
@@ -60,8 +62,8 @@ class FeedbackDesk:
             else:
                 self._refused[one.reason] += 1
                 _log.warning("feedback was refused: %s", one.reason)
-        # More than fits into one look is looked for again at the next.
-        self._waiting = len(rows) - len(outcomes) + (len(rows) == BATCH)
+        self._is_empty = not rows
+        self._waiting = len(rows) - len(outcomes)
         self._seen = taken_in
 
     async def _sorted(self, rows: Sequence[InboxRow], now: datetime) -> list[Sorted]:

@@ -13,10 +13,10 @@ was changed, cut or made elsewhere is not used. It holds texts in clear, as the 
 
 import hashlib
 import hmac
+import itertools
 import mmap
 import os
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -69,36 +69,44 @@ def index_path(folder: Path, collection: str, version: str) -> Path:
     return folder / collection / version
 
 
-def write_index(path: Path, key: bytes, name: IndexName, passages: Iterable[Passage], vectors: Vectors) -> None:
-    """Write a file, or replace it as a whole; afterwards it survives a loss of power.
+class IndexDraft:
+    """An index that is being put together; it holds what will stand in the file, and no more."""
 
-    Args:
-        path: In a folder that exists.
-        key: The node's, of 32 bytes.
-        name: Of what.
-        passages: In order, one for each row.
-        vectors: Rows of length 1, or 0.
-    """
-    texts = [_encode(passage) for passage in passages]
-    assert len(texts) == len(vectors) <= PASSAGES_MAX
-    places = np.zeros(len(texts) + 1, "<u8")
-    np.cumsum([len(text) for text in texts], out=places[1:])
-    head = _encode(name)
-    head += b"\xc0" * (-(_HEAD.size + len(head)) % ALIGNED_BYTES)
-    begin = _HEAD.pack(MAGIC, len(texts), vectors.shape[1], len(head), bytes(KEY_BYTES))
-    parts = (begin, head, np.ascontiguousarray(vectors, "<f4").data, places.data, b"".join(texts))
-    seal = hashlib.blake2b(key=key, digest_size=32)
-    for part in parts:
-        seal.update(part)
-    part_file = path.with_name(f".{path.name}.part")
-    with part_file.open("wb") as file:
-        for part in parts:
-            file.write(part)
-        file.seek(_SEAL.start)
-        file.write(seal.digest())
-        file.flush()
-        os.fsync(file.fileno())
-    part_file.replace(path)
+    def __init__(self) -> None:
+        self._texts: list[bytes] = []
+        self._vectors: list[bytes] = []
+
+    def add(self, passage: Passage, vector: bytes) -> None:
+        """Add a passage with its vector: 32-bit floats, of length 1 or 0, as many for each."""
+        self._texts.append(_encode(passage))
+        self._vectors.append(vector)
+
+    def write(self, path: Path, key: bytes, name: IndexName) -> None:
+        """Write a file, or replace it as a whole; afterwards it survives a loss of power.
+
+        Args:
+            path: In a folder that exists.
+            key: The node's, of 32 bytes.
+            name: Of what.
+        """
+        assert len(self._texts) <= PASSAGES_MAX
+        places = np.zeros(len(self._texts) + 1, "<u8")
+        np.cumsum([len(text) for text in self._texts], out=places[1:])
+        head = _encode(name)
+        head += b"\xc0" * (-(_HEAD.size + len(head)) % ALIGNED_BYTES)
+        dimensions = len(self._vectors[0]) // 4 if self._vectors else 0
+        begin = _HEAD.pack(MAGIC, len(self._texts), dimensions, len(head), bytes(KEY_BYTES))
+        seal = hashlib.blake2b(key=key, digest_size=32)
+        part_file = path.with_name(f".{path.name}.part")
+        with part_file.open("wb") as file:
+            for part in itertools.chain((begin, head), self._vectors, (places.tobytes(),), self._texts):
+                seal.update(part)
+                file.write(part)
+            file.seek(_SEAL.start)
+            file.write(seal.digest())
+            file.flush()
+            os.fsync(file.fileno())
+        part_file.replace(path)
 
 
 class Index:

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
-from watchkeeper.releases.index_file import Index, IndexDamaged, IndexName, index_path, write_index
+from watchkeeper.releases.index_file import Index, IndexDamaged, IndexDraft, IndexName, index_path
 from watchkeeper.releases.passages import Passage, is_index_name
 from watchkeeper.server.rounds import Duty
 from watchkeeper.store.indexes import IndexVersion, StoredPassage
@@ -66,15 +64,17 @@ class IndexFiles:
         return False
 
     async def _write(self, path: Path, version: IndexVersion) -> None:
-        passages = [one async for chunk in self._store.passages(version) for one in chunk]
-        await asyncio.to_thread(_write, path, self._key, version, passages)
+        draft = IndexDraft()
+        async for chunk in self._store.passages(version):
+            for one in chunk:
+                draft.add(Passage(one.document, one.title, one.text), one.vector)
+        name = IndexName(version.collection, version.version, version.content, version.embedding)
+        await asyncio.to_thread(_write, draft, path, self._key, name)
 
 
-def _write(path: Path, key: bytes, version: IndexVersion, stored: Sequence[StoredPassage]) -> None:
+def _write(draft: IndexDraft, path: Path, key: bytes, name: IndexName) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    vectors = np.frombuffer(b"".join(one.vector for one in stored), "<f4").reshape(len(stored), -1)
-    name = IndexName(version.collection, version.version, version.content, version.embedding)
-    write_index(path, key, name, (Passage(one.document, one.title, one.text) for one in stored), vectors)
+    draft.write(path, key, name)
 
 
 def _forget_others(folder: Path, wanted: frozenset[Path]) -> None:

@@ -230,8 +230,8 @@ class Feedback:
         ]
 
     async def waiting(self, now: datetime, *, limit: int) -> list[InboxRow]:
-        """List what has not been sorted out yet, the oldest first."""
-        values = {"since": now.astimezone(UTC) - KEPT, "limit": limit}
+        """List what has not been sorted out yet, the oldest first; at most a tenth of the limit from one key."""
+        values = {"since": now.astimezone(UTC) - KEPT, "limit": limit, "of_key": max(1, limit // 10)}
         return [InboxRow(*row) for row in await self._ask(sql("feedback_waiting"), values)]
 
     async def calls(self, ids: Sequence[str]) -> dict[str, Subject]:

@@ -22,7 +22,7 @@ Insert = Callable[[str, Rows, str], Awaitable[None]]
 """Writes rows into a table; a second time under the same token adds nothing."""
 Command = Callable[[str, Parameters], Awaitable[None]]
 
-LISTED_MAX = 1_000
+LISTED_MAX = 10_000
 CHUNK_PASSAGES = 4_000
 """Read at once: 4 MB of vectors."""
 YOUNG = timedelta(hours=1)

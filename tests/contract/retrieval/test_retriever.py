@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.contract.retrieval.endpoint import Endpoint, answer, listening
+from tests.unit.retrieval.written import write_index
 
 from watchkeeper.core.call import Hit
 from watchkeeper.gateway import indexes as shelves
@@ -17,7 +18,7 @@ from watchkeeper.gateway.retrieving import LookedUp, Retriever
 from watchkeeper.gateway.snapshot import RetrieverEntry, Snapshot
 from watchkeeper.gateway.wire.client import Pool, PoolLimits
 from watchkeeper.releases.embedding import Embedder
-from watchkeeper.releases.index_file import IndexName, write_index
+from watchkeeper.releases.index_file import IndexName
 from watchkeeper.releases.passages import EMBEDDING, Passage, embedded_text
 from watchkeeper.releases.recipe import Retrieval
 

@@ -232,6 +232,27 @@ async def test_a_death_at_any_moment_repeats_nothing_and_loses_nothing(
     assert await office.analytics.feedback.waiting(_now(office), limit=10) == []
 
 
+async def test_a_key_that_speaks_of_calls_that_never_come_holds_up_nobody_else(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchkeeper.ingest.feedback.BATCH", 20)
+    call = office.stored(key_id="key-b")
+    flood = [office.event(call_id=office.ids.next()) for _ in range(30)]
+    await office.bring(*flood, office.event(call_id=call.id, key_id="key-b"))
+    office.take_in()
+    await office.desk.look()
+    assert [row.by for row in await office.kept()] == ["key:key-b"]
+    await office.bring(*(office.event(call_id=call.id, key_id="key-b") for _ in range(5)))
+    office.take_in()
+    for _ in range(3):
+        await office.desk.look()
+    assert len(await office.kept()) == 6
+    office.clock.advance(WAIT.total_seconds())
+    for _ in range(16):
+        await office.desk.look()
+    assert office.desk.status()["refused"] == {UNKNOWN: 30}
+
+
 async def test_an_unreadable_record_is_rejected_by_name(office: Office) -> None:
     spool = SpoolWriter(office.spool / "w0", KEY, loop=asyncio.get_running_loop(), clock=office.clock)
     await spool.start()

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.retrieval.written import write_index
 
 from watchkeeper.ingest import indexing
 from watchkeeper.ingest.indexing import BuildWish, Built, IndexConflict, Indexing, IndexRefused, IndexUnknown, find
 from watchkeeper.releases.documents import Document, LeftOut
 from watchkeeper.releases.embedding import DIMENSIONS, Embedder
-from watchkeeper.releases.index_file import Index, IndexName, write_index
+from watchkeeper.releases.index_file import Index, IndexName
 from watchkeeper.releases.passages import Passage, content_hash
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.indexes import IndexVersion

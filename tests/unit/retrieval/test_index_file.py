@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.retrieval.written import write_index
 
 from watchkeeper.releases.embedding import DIMENSIONS, Embedder, Vectors
-from watchkeeper.releases.index_file import Index, IndexDamaged, IndexName, write_index
+from watchkeeper.releases.index_file import Index, IndexDamaged, IndexName
 from watchkeeper.releases.passages import Passage
 
 KEY = bytes(range(32))
