@@ -16,7 +16,8 @@ from tests.e2e.conftest import ask
 
 from watchkeeper import Prompts
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.releases.recipe import Message, Recipe, canonical
+from watchkeeper.releases.authoring import authored
+from watchkeeper.releases.recipe import Message, Recipe
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.environments import StandingDraft
 from watchkeeper.testing import Reply, Upstream, wait_until
@@ -174,14 +175,14 @@ def test_a_plain_call_is_repeated_under_a_release_once_its_variables_are_given(
 def test_a_recipe_that_nobody_has_pushed_can_be_tried(installed: Installation, upstream: Upstream) -> None:
     (release,) = promote(installed, recipe("Q: {{ question }}"))
     served = wait_until(lambda: _asked(installed, "feature/support"), within_s=5)
-    draft = json.loads(canonical(recipe("Draft: {{ question }}")))
+    draft = authored(recipe("Draft: {{ question }}"))
     found = post(installed, {"call": served, "recipe": draft})
     assert upstream.received[-1].json["messages"][-1]["content"] == "Draft: Where is it?"
     assert (found["replay"]["feature"], found["replay"]["release"]) == ("support", "")
     typed = post(installed, {"release": release, "variables": {"question": "Typed?"}})
     assert upstream.received[-1].json["messages"][-1]["content"] == "Q: Typed?"
     assert (typed["original"], typed["replay"]["release"]) == (None, release)
-    assert post(installed, {"call": served, "recipe": {"feature": 3}})["error"]["code"] == "wish_unclear"
+    assert post(installed, {"call": served, "recipe": {"feature": 3}})["error"]["code"] == "recipe_refused"
     assert post(installed, {"call": served})["error"]["code"] == "wish_unclear"
     assert post(installed, {"call": "01M7ZJ93DCNGJEBCX44SGV75T3", "model": "x"})["error"]["code"] == "call_not_found"
 

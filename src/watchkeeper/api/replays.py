@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -12,12 +11,12 @@ from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.calls import CallUnknown
 from watchkeeper.api.documents import CallDocument, call_document
 from watchkeeper.api.permits import needs, require
-from watchkeeper.api.replaying import Replayed, Wish, WishUnclear, answer_of, estimate, replay
+from watchkeeper.api.releases import find_release, read_recipe
+from watchkeeper.api.replaying import Replayed, Wish, answer_of, estimate, replay
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.core.ids import is_call_id
 from watchkeeper.core.money import CostStatus
-from watchkeeper.releases.recipe import Recipe
 from watchkeeper.releases.texts import Line, Sign
 from watchkeeper.store.rows import CallDetail
 
@@ -31,10 +30,14 @@ class ReplayQuery(Strict):
     """What to repeat how."""
 
     call: Annotated[str, Field(description="Id of the call; without one, `variables` say everything.")] = ""
-    release: Annotated[str, Field(description="Id of a release, or a beginning that fits no other.")] = ""
+    release: Annotated[
+        str,
+        Field(description="Id of a release or a beginning of it, `FEATURE` for the latest, or `FEATURE@ENVIRONMENT`."),
+    ] = ""
     model: Annotated[str, Field(description="Instead of a release: a route, or `provider/model`.")] = ""
     recipe: Annotated[
-        dict[str, Any] | None, Field(description="Instead of a release: a recipe that need not be pushed.")
+        dict[str, Any] | None,
+        Field(description="Instead of a release: a recipe in the words of `release.yaml`, not pushed."),
     ] = None
     variables: Annotated[
         dict[str, Any], Field(description="In the place of those that the call gave.", default_factory=dict)
@@ -83,13 +86,13 @@ async def post_replay(query: ReplayQuery, parts: Parts, by: By) -> ReplayDocumen
     """Send the call through the gateway again and return both; it costs what such a call costs, on the same budgets."""
     wish = Wish(
         original=await found_for_replay(query.call, parts, by) if query.call else None,
-        release=query.release,
+        release=(await find_release(parts, query.release)).id if query.release else "",
         model=query.model,
-        recipe=read_draft(query.recipe),
+        recipe=None if query.recipe is None else (await read_recipe(parts, query.recipe))[0],
         variables=query.variables,
         by=by.name,
     )
-    await require(parts, by, *MAY_REPLAY, feature=await feature_of(parts, wish))
+    await require_replay(parts, by, wish)
     if query.dry_run:
         expected = await estimate(parts, wish)
         status: CostStatus = "unpriced" if expected.nusd is None else "estimated"
@@ -105,17 +108,16 @@ async def post_replay(query: ReplayQuery, parts: Parts, by: By) -> ReplayDocumen
 
 
 async def found_for_replay(call_id: str, parts: Services, by: Operator) -> CallDetail:
-    """Find a call that somebody may repeat; that they read it is noted.
+    """Find a call whose text somebody may read; that they do is noted.
 
     Raises:
         CallUnknown: there is none.
-        NotAllowed: they may not read what was said, or not repeat it.
+        NotAllowed: they may not.
     """
     found = await parts.analytics.call(call_id) if is_call_id(call_id) else None
     if found is None:
         raise CallUnknown(f"There is no call {call_id[:50]!r}. A call can be found about a second after it has ended.")
     await require(parts, by, "read_bodies", feature=found.row.feature)
-    await require(parts, by, *MAY_REPLAY, feature=found.row.feature)
     await parts.control.changes.note_reading(call_id, actor=by.name, feature=found.row.feature)
     return found
 
@@ -134,31 +136,22 @@ def replay_document(found: Replayed) -> ReplayDocument:
     )
 
 
-def read_draft(recipe: dict[str, Any] | None) -> Recipe | None:
-    """Read a recipe in the form in which releases are kept.
+async def require_replay(parts: Services, by: Operator, wish: Wish) -> None:
+    """Go on only where somebody may repeat calls of every feature that this is about.
 
     Raises:
-        WishUnclear: it is none.
-    """
-    if recipe is None:
-        return None
-    try:
-        return msgspec.convert(recipe, Recipe)
-    except msgspec.ValidationError as problem:
-        raise WishUnclear(f"The recipe cannot be read: {problem}. Nothing was sent.") from None
-
-
-async def feature_of(parts: Services, wish: Wish) -> str:
-    """Return the feature that a replay is made for.
-
-    Raises:
+        NotAllowed: they may not.
         ReleaseUnknown: there is no such release.
     """
+    features = set[str]()
     if wish.original is not None:
-        return wish.original.row.feature
+        features.add(wish.original.row.feature)
     if wish.recipe is not None:
-        return wish.recipe.feature
-    return (await parts.control.releases.get(wish.release)).feature if wish.release else ""
+        features.add(wish.recipe.feature)
+    if wish.release:
+        features.add((await parts.control.releases.get(wish.release)).feature)
+    for feature in sorted(features):
+        await require(parts, by, *MAY_REPLAY, feature=feature)
 
 
 def _document(call: CallDetail | None) -> CallDocument | None:

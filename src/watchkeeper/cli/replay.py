@@ -31,7 +31,9 @@ DryRun = Annotated[bool, Parameter(name="--dry-run", negative="", help="Only say
 def replay(
     call_id: str,
     *,
-    release: Annotated[str, Parameter(help="Id of a release, or a beginning that fits no other.")] = "",
+    release: Annotated[
+        str, Parameter(help="Id of a release or a beginning of it, FEATURE, or FEATURE@ENVIRONMENT.")
+    ] = "",
     model: Annotated[str, Parameter(help="Instead of a release: a route, or provider/model.")] = "",
     variables: Variables = (),
     times: Times = 1,

@@ -17,7 +17,7 @@ from watchkeeper.releases.recipe import ID_PREFIX, Recipe
 KEPT_MAX = 1_000
 """Signed bundles in one worker; the one that was not asked for the longest goes first."""
 _HEAD = b"content-type: application/json\r\ncache-control: private, no-cache\r\n"
-_STALE = b"x-wk-stale: 1\r\n"
+_STALE = b"x-wk-stale: true\r\n"
 
 
 class _Kept(NamedTuple):

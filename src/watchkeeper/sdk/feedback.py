@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from watchkeeper.core.call import Hit
+from watchkeeper.core.feedback import COMMENT_LETTERS_MAX
 from watchkeeper.sdk.errors import CannotRender
 
 HITS_HEADER = "x-wk-hits"
 HITS_MAX = 50
 """Named on one call; the first ones."""
-COMMENT_MAX = 4_000
-"""Characters."""
 
 
 def hits(found: Iterable[Hit | Mapping[str, Any]], *, collection: str = "") -> dict[str, str]:
@@ -53,7 +52,7 @@ def feedback_body(
         name: What is rated, such as `helpful`.
         score: Between 0 and 1.
         label: Such as `thumbs_up`.
-        comment: In words; cut at 4,000 characters.
+        comment: In words; what is longer than the gateway takes is cut.
         value: Units of value, such as one accepted answer.
         id: The application's own; the same feedback under the same id counts once. Without one, a new one.
     """
@@ -62,7 +61,7 @@ def feedback_body(
     if score is not None and not 0 <= score <= 1:
         raise CannotRender(f"A score is between 0 and 1, not {score}.", variable="score")
     said = {
-        "call": call_id, "session": session, "name": name, "label": label, "comment": comment[:COMMENT_MAX],
+        "call_id": call_id, "session": session, "name": name, "label": label, "comment": comment[:COMMENT_LETTERS_MAX],
         "id": id or secrets.token_hex(16),
     }  # fmt: skip
     body: dict[str, Any] = {field: text for field, text in said.items() if text}

@@ -18,7 +18,7 @@ from watchkeeper.releases.templates import TemplateProblem
 from watchkeeper.releases.variables import VariableProblem
 from watchkeeper.sdk.disk import Disk
 from watchkeeper.sdk.errors import CannotRender, Unavailable
-from watchkeeper.sdk.fallback import read_recipe
+from watchkeeper.sdk.fallback import read_fallback
 from watchkeeper.sdk.feedback import feedback_body, hits
 from watchkeeper.sdk.gateway import Gateway
 from watchkeeper.sdk.holding import Asked, Held, Holder
@@ -82,7 +82,7 @@ class Prompts:
         """
         release = environment if environment.startswith(ID_PREFIX) else ""
         asked = Asked(feature, "" if release else environment, release)
-        found = Prompt(self._holder, self._clock, asked, None if fallback is None else read_recipe(fallback, feature))
+        found = Prompt(self._holder, self._clock, asked, None if fallback is None else read_fallback(fallback, feature))
         found.look()
         return found
 

@@ -13,11 +13,13 @@ from tests.contract.gateway.test_features import RENDERED, SUPPORT, VARIABLES, a
 
 import watchkeeper
 from watchkeeper import Prompts
+from watchkeeper.core.call import Hit
+from watchkeeper.core.errors import CallerError
 from watchkeeper.gateway.live import Live, Standing
 from watchkeeper.releases.bundle import verify
 from watchkeeper.releases.recipe import Message, Recipe, canonical, release_id
 from watchkeeper.releases.standing import Arm, Rollout
-from watchkeeper.sdk.errors import AccessRefused, NotServed
+from watchkeeper.sdk.errors import AccessRefused, CannotRender, NotServed
 from watchkeeper.testing import Reply, Upstream
 
 OTHER = Recipe(feature="search", model="gpt-4o-mini", messages=(Message("user", "Find."),))
@@ -174,6 +176,25 @@ def test_a_standing_of_the_future_is_not_given_out_yet(gateway: Gateway, http: h
     assert verify(http.get("/prompts/support").content, gateway.signer.public_key).release == release
     gateway.clock.added_s = 61
     assert verify(http.get("/prompts/support").content, gateway.signer.public_key).release == release_id(later)
+
+
+def test_feedback_and_hits_reach_the_gateway_in_its_own_words(
+    gateway: Gateway, client: OpenAI, prompts: Prompts, release: str
+) -> None:
+    rendered = prompts.prompt("support").render(
+        variables=VARIABLES, documents=[{"id": "100% süß", "collection": "kb", "version": "3", "score": 0.5}]
+    )
+    raw = client.chat.completions.with_raw_response.create(**rendered.openai())
+    call_id = raw.headers["x-wk-call-id"]
+    assert gateway.call(call_id).hits == [Hit("kb", "100% süß", "3", 0.5)]
+    said = prompts.feedback(call_id, name="helpful", score=1, label="thumbs_up", comment="Thanks!", value=1, id="f-1")
+    assert said == {"id": "f-1", "status": "accepted"}
+    with pytest.raises(CannotRender, match="between 0 and 1"):
+        prompts.feedback(call_id, score=5)
+    with pytest.raises(CallerError, match="not the id of a call"):
+        prompts.feedback("nonsense", score=1)
+    with pytest.raises(CannotRender, match="one of the two"):
+        prompts.feedback(score=1)
 
 
 def test_the_documents_that_an_application_found_are_named_in_a_header() -> None:

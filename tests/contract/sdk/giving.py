@@ -115,7 +115,7 @@ def _handler(giver: Giver) -> type[BaseHTTPRequestHandler]:
             if etag:
                 self.send_header("etag", etag)
             if giver.is_behind:
-                self.send_header("x-wk-stale", "1")
+                self.send_header("x-wk-stale", "true")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -236,6 +236,25 @@ def test_the_fallback_is_used_where_there_is_nothing_else_and_marked(
     wait_until(lambda: not prompt.render(question="?").is_fallback)
 
 
+@pytest.mark.parametrize("named", ["", "release.yaml"])
+def test_the_fallback_may_be_the_folder_that_people_push(
+    application: Application, giver: Giver, tmp_path: Path, named: str
+) -> None:
+    folder = tmp_path / "prompts" / "support"
+    folder.mkdir(parents=True)
+    (folder / "system.md").write_text("From a file.")
+    (folder / "release.yaml").write_text(
+        "feature: support\nmodel: m\nmessages:\n  - {role: system, content: {file: system.md}}\n"
+        '  - {role: user, content: "{{ question }}"}\nvariables: {question: {type: string}}\n'
+    )
+    giver.stop()
+    rendered = application().prompt("support", fallback=folder / named).render(question="?")
+    assert [message["content"] for message in rendered.messages] == ["From a file.", "?"]
+    (folder / "release.yaml").write_text("feature: support\nmodle: m\n")
+    with pytest.raises(CannotRender, match="modle"):
+        application().prompt("support", fallback=folder / named)
+
+
 def test_a_fallback_of_another_feature_is_refused_before_it_is_needed(application: Application, tmp_path: Path) -> None:
     file = tmp_path / "other.json"
     file.write_bytes(canonical(recipe(feature="search")))
