@@ -43,11 +43,14 @@ PAGES = (
     "/review",
     "/review?week=2026-W01&owner=finance@example.com",
     "/keys",
+    "/access",
+    "/access?find=nobody-of-this-name",
     "/health",
     "/start",
     "/account",
     "/patterns",
     "/patterns/money",
+    "/patterns/access",
     "/nowhere",
 )
 VIEWS = (

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from watchkeeper.api.auth import NotSignedIn
 from watchkeeper.api.permits import Need, need_of
 from watchkeeper.api.services import Services
-from watchkeeper.console import answers, budgeting, commands, entry, federated, records, reviewing, spending
+from watchkeeper.console import accessing, answers, budgeting, commands, entry, federated, records, reviewing, spending
 from watchkeeper.console.pages.errors import error_page
 from watchkeeper.console.render import Pages, bare_shell, pages_of
 from watchkeeper.console.reveals import Reveals
@@ -28,7 +28,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 
-MODULES = (entry, federated, answers, records, commands, spending, budgeting, reviewing)
+MODULES = (entry, federated, answers, records, commands, spending, budgeting, reviewing, accessing)
 """Whose routes are pages."""
 
 _log = logging.getLogger(__name__)

@@ -153,9 +153,13 @@ async def login_answer(
 async def _account(
     request: Request, by: Operator, *, back: str, fault: str = "", notice: str = "", name: str = ""
 ) -> HTMLResponse:
+    control = services_of(request).control
+    user = await control.people.user(by.name)
     page = AccountPage(
         user=by.name,
         is_named=by.name != LOCAL_OPERATOR,
+        is_from_provider=user is not None and user.origin != "local",
+        may=tuple(dict.fromkeys(str(row.grant) for row in await control.grants.of(by.name))),
         password_letters_min=passwords.LENGTH_MIN,
         back=safe_path(back),
         fault=fault,

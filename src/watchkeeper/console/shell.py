@@ -29,6 +29,7 @@ PLACES = (
     Place("budgets", "Budgets", "/budgets", "b"),
     Place("review", "Review", "/review", "r"),
     Place("keys", "Keys", "/keys", "k"),
+    Place("access", "Access", "/access", "a"),
     Place("health", "Health", "/health", "h"),
     Place("start", "First call", "/start", "s"),
 )
@@ -72,6 +73,10 @@ class Shell:
     def token_for(self, *any_of: Permission, feature: str = ALL) -> str:
         """Return the token for a form that needs one of these; empty where it would be refused: none is shown then."""
         return self.token if any(self.rights.may(one, feature) for one in any_of) else ""
+
+    def token_to_administer(self, feature: str) -> str:
+        """As `token_for`, for a form about roles of a feature."""
+        return self.token_for("administer", feature=feature)
 
     @property
     def next_theme(self) -> Theme:

@@ -31,6 +31,10 @@ class AccountPage:
     user: str
     is_named: bool
     """False for whoever came in by a link: a user is made then."""
+    is_from_provider: bool
+    """They sign in elsewhere and have no password here."""
+    may: tuple[str, ...]
+    """Their roles."""
     password_letters_min: int
     back: str
     fault: str
