@@ -175,6 +175,25 @@ class Installation:
 
     def ask(self, path: str) -> dict[str, Any] | None:
         """Ask the control API over the data folder's socket; None when nobody answers or it knows no such thing."""
+        reply = self._over_socket("GET", path)
+        if reply is None or reply.status_code == 404:
+            return None
+        found: dict[str, Any] = reply.json()
+        return found
+
+    def tell(self, path: str, **body: Any) -> dict[str, Any]:
+        """Ask the control API for a change.
+
+        Raises:
+            RuntimeError: nobody answers, or it was refused; the message holds what was said.
+        """
+        reply = self._over_socket("POST", path, body)
+        if reply is None or reply.status_code >= 400:
+            raise RuntimeError(f"{path} was refused: {reply.text if reply is not None else 'nobody answers'}")
+        found: dict[str, Any] = reply.json()
+        return found
+
+    def _over_socket(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response | None:
         try:
             folder = os.open(self.data / "run", os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
@@ -183,15 +202,11 @@ class Installation:
         transport = httpx.HTTPTransport(uds=f"/proc/self/fd/{folder}/keeper.sock")
         try:
             with httpx.Client(transport=transport, base_url="http://watchkeeper", timeout=COMMAND_WITHIN_S) as client:
-                reply = client.get(path)
+                return client.request(method, path, json=body)
         except httpx.TransportError:
             return None
         finally:
             os.close(folder)
-        if reply.status_code == 404:
-            return None
-        found: dict[str, Any] = reply.json()
-        return found
 
     def make_key(self, *arguments: str) -> str:
         """Make a key with `watchkeeper keys create ARGUMENTS` and return it.
