@@ -4,12 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from watchkeeper.testing import Delivery, ErrorReply, Reply, Upstream
+from watchkeeper.testing import Delivery, ErrorReply, Reply, Upstream, wait_until
 from watchkeeper.testing.harness import Installation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,6 +41,13 @@ PAGES = (
     "/cost?by=tag&window=30d&tz=Europe/Berlin",
     "/budgets",
     "/budgets/edit?name=tenant%3D%2A%3Acalendar-month",
+    "/features",
+    "/features?window=7d&sort=cost&stage=production&find=sup",
+    "/features/support",
+    "/features/house?window=7d",
+    "/rollouts",
+    "/rollouts?feature=support",
+    "/playground",
     "/review",
     "/review?week=2026-W01&owner=finance@example.com",
     "/keys",
@@ -51,6 +59,7 @@ PAGES = (
     "/patterns",
     "/patterns/money",
     "/patterns/access",
+    "/patterns/releases",
     "/nowhere",
 )
 VIEWS = (
@@ -65,8 +74,13 @@ VIEWS = (
     "cached",
     "stated",
     "blocks",
+    "fitting",
+    "release",
+    "release/edit",
+    "rollout",
+    "playground",
 )
-"""Pages of single calls: the kind of call, and the view of it."""
+"""Pages of single calls: the kind of call, and the view of it; of a release; of a rollout."""
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +144,7 @@ def calls(installation: Installation, ui_upstream: Upstream, signed_in: BrowserC
     ui_upstream.plays(ErrorReply(500))
     found["stated"] = ask(installation, "Say something.", model="stated")
     found["blocks"] = ask_in_blocks(installation, "Where is my parcel?")
-    return found
+    return found | releases_of(installation, ui_upstream)
 
 
 @pytest.fixture
@@ -202,7 +216,83 @@ def address_of(installation: Installation, path: str, calls: dict[str, str]) -> 
     if path.startswith("/"):
         return installation.console_url + path
     kind, _, query = path.partition("?")
+    if kind == "playground":
+        return f"{installation.console_url}/playground?call={calls['fitting']}"
+    if kind.startswith(("release", "rollout")):
+        kind, _, part = kind.partition("/")
+        return f"{installation.console_url}/{kind}s/{calls[kind]}/{part}".rstrip("/")
     return f"{installation.console_url}/calls/{calls[kind]}?{query}".rstrip("?")
+
+
+def releases_of(installation: Installation, upstream: Upstream) -> dict[str, str]:
+    """Push two releases of the feature `support`, call it, try the second; return what can be looked at, by kind."""
+    first = push(installation, recipe("You answer for {{ company }}.\nBe brief."), parent="", message="the first one")
+    command(installation, "environments/production/promote", feature="support", release=first, message="it begins")
+    upstream.plays(Reply('{"answer": "On its way."}'))
+    fitting = call_feature(installation, "Where is my refund?")
+    second = push(
+        installation,
+        recipe(f"You answer for {{{{ company }}}}.\nBe brief and kind.\n{HOSTILE}"),
+        parent=first,
+        message=f"kinder {HOSTILE[:60]}",
+    )
+    command(installation, "environments/staging/promote", feature="support", release=second, message="")
+    rollout = command(installation, "rollouts", feature="support", arms=[{"release": second}], reason="on trial")
+    return {"release": second, "first release": first, "fitting": fitting, "rollout": rollout["id"]}
+
+
+def recipe(system: str) -> dict[str, object]:
+    """A recipe of the feature `support`, whose answers must fit a schema."""
+    return {
+        "feature": "support",
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "system", "content": system}, {"role": "user", "content": "{{ question }}"}],
+        "variables": {"company": {"type": "string", "default": "Acme"}, "question": {"type": "string"}},
+        "parameters": {"temperature": 0},
+        "output": {"schema": {"type": "object", "required": ["answer"]}, "on_failure": "deliver"},
+    }
+
+
+def push(installation: Installation, wanted: dict[str, object], *, parent: str, message: str) -> str:
+    """Push a release and return its id."""
+    pushed = command(installation, "releases", recipe=wanted, parent=parent, message=message)
+    return str(pushed["release"]["id"])
+
+
+def command(installation: Installation, path: str, **wish: object) -> dict[str, Any]:
+    """Ask the control API for something, as the command line does."""
+    folder = os.open(installation.data / "run", os.O_RDONLY | os.O_DIRECTORY)
+    # By way of its open folder: the path itself may be longer than a socket's may be.
+    transport = httpx.HTTPTransport(uds=f"/proc/self/fd/{folder}/keeper.sock")
+    try:
+        with httpx.Client(transport=transport, base_url="http://watchkeeper", timeout=20) as client:
+            reply = client.post(f"/api/v1/{path}", json=wish)
+    finally:
+        os.close(folder)
+    assert reply.status_code < 300, reply.text
+    found: dict[str, Any] = reply.json()
+    return found
+
+
+def call_feature(installation: Installation, question: str, **headers: str) -> str:
+    """Call the feature `support` by its name; return the call's id once it is stored."""
+
+    headers = {
+        "authorization": f"Bearer {installation.key}",
+        "x-wk-feature": "support",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    body = {"model": "feature/support", "variables": {"question": question}}
+
+    def answered() -> httpx.Response | None:
+        reply = httpx.post(f"{installation.base_url}/chat/completions", json=body, headers=headers, timeout=20)
+        return reply if reply.status_code != 404 else None
+
+    reply = wait_until(answered, within_s=10)
+    assert reply.status_code == 200, reply.text
+    call_id: str = reply.headers["x-wk-call-id"]
+    installation.call(call_id)
+    return call_id
 
 
 def watch(page: Page, installation: Installation) -> list[str]:

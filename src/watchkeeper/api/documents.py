@@ -25,7 +25,7 @@ from watchkeeper.api.attempts import (
 )
 from watchkeeper.api.bodies import readable
 from watchkeeper.api.feedback_documents import FeedbackDocument
-from watchkeeper.core.call import CallStatus, ServedFrom
+from watchkeeper.core.call import CallStatus, Origin, OutputStatus, ServedFrom
 from watchkeeper.store.rows import CallDetail, CallRow
 
 
@@ -87,6 +87,11 @@ class _Call(BaseModel):
         ServedFrom, Field(description="Where the answer came from: upstream, cache, stale_cache, set_answer; or none.")
     ]
     faults: Annotated[list[str], Field(description="Ids of the faults that were injected into its attempts.")]
+    rollout: Annotated[str, Field(description="Id of the rollout that chose the release; empty for none.")]
+    origin: Annotated[Origin, Field(description="client; or shadow or replay for a copy of another call.")]
+    output_status: Annotated[
+        OutputStatus, Field(description="ok, repaired or failed; empty where nothing was asked of the answer.")
+    ]
 
 
 class CallSummary(_Call):
@@ -114,6 +119,25 @@ class Http(BaseModel):
 
 
 _BODY = "JSON where it is JSON, text where it is text, else `{base64: ...}`; null for none."
+
+
+class Output(BaseModel):
+    """The answer, held against what its release asks for."""
+
+    schema_id: Annotated[str, Field(description="Of the schema; `json` where any JSON would do.")]
+    status: OutputStatus
+    path: Annotated[str, Field(description="Where it first departed from it, as a JSON pointer.")]
+    error: Annotated[str, Field(description="In words, which may quote the answer.")]
+    repairs: Annotated[int, Field(description="Attempts that were made to mend it; they are on the bill.")]
+
+
+class FoundDocument(BaseModel):
+    """A document that was found for a call."""
+
+    collection: str
+    document: str
+    version: str
+    score: float | None
 
 
 class CallDocument(_Call):
@@ -145,6 +169,10 @@ class CallDocument(_Call):
     feedback: Annotated[
         list[FeedbackDocument], Field(description="What was said of it and of its session, the newest first.")
     ] = []
+    origin_call: Annotated[str, Field(description="The call that this one repeats; empty for a client's.")]
+    output: Annotated[Output | None, Field(description="Null where nothing was asked of the answer.")]
+    hits: Annotated[list[FoundDocument], Field(description="What was found for it, in the order given.")]
+    is_stale: Annotated[bool, Field(description="Served from what was last known, without a keeper.")]
 
 
 class CallList(BaseModel):
@@ -206,11 +234,30 @@ def call_document(call: CallDetail, *, is_text_shown: bool = True) -> CallDocume
         worker=call.worker,
         snapshot=call.snapshot,
         stored_at=call.stored_at,
+        origin_call=call.origin_call,
+        output=_output(call, is_text_shown=is_text_shown),
+        hits=[
+            FoundDocument(collection=hit.collection, document=hit.document, version=hit.version, score=hit.score)
+            for hit in call.hits
+        ],
+        is_stale=call.is_stale,
     )
     return document if is_text_shown else document.model_copy(update=_NO_TEXT)
 
 
 _NO_TEXT = {"request": None, "sent": None, "response": None, "input_preview": "", "output_preview": ""}
+
+
+def _output(call: CallDetail, *, is_text_shown: bool) -> Output | None:
+    if not call.row.output_status:
+        return None
+    return Output(
+        schema_id=call.output_schema,
+        status=call.row.output_status,
+        path=call.output_path,
+        error=call.output_error if is_text_shown else "",
+        repairs=call.output_repairs,
+    )
 
 
 def _facts(row: CallRow) -> dict[str, Any]:

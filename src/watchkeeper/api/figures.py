@@ -29,6 +29,10 @@ class Figures(BaseModel):
     unpriced_calls: int
     input_tokens: int
     output_tokens: int
+    copied_calls: Annotated[int, Field(description="Shadows and replays: in cost and tokens, in no other figure.")]
+    checked_outputs: Annotated[int, Field(description="Answers held against what their release asks for.")]
+    repaired_outputs: int
+    failed_outputs: int
 
 
 class Share(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from watchkeeper.access.subjects import is_pseudonym
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
-from watchkeeper.core.call import ServedFrom
+from watchkeeper.core.call import Origin, OutputStatus, ServedFrom
 from watchkeeper.core.ids import is_call_id
 from watchkeeper.core.money import nusd
 from watchkeeper.store.rows import YEARS, CallFilter
@@ -46,6 +46,19 @@ def _served_from(text: str) -> str:
     return text
 
 
+def _origin(text: str) -> str:
+    if text and text not in get_args(Origin):
+        raise ValueError(f"{text[:40]!r} is no origin; it may be {', '.join(get_args(Origin))}")
+    return text
+
+
+def _output_status(text: str) -> str:
+    known = [one for one in get_args(OutputStatus) if one]
+    if text and text not in known:
+        raise ValueError(f"{text[:40]!r} says nothing of an output; it may be {', '.join(known)}")
+    return text
+
+
 Word = Annotated[str, Field(max_length=200)]
 Moment = Annotated[str, AfterValidator(_moment), Field(max_length=40)]
 Status = Annotated[str, AfterValidator(_status)]
@@ -66,6 +79,16 @@ class CallQuery(Strict):
     session: Word = ""
     key: Annotated[Word, Field(description="The public part of a key.")] = ""
     environment: Word = ""
+    release: Annotated[Word, Field(description="The whole id of a release.")] = ""
+    rollout: Annotated[Word, Field(description="Id of the rollout that chose the release.")] = ""
+    origin: Annotated[
+        Word, AfterValidator(_origin), Field(description="client, shadow or replay; all of them when not given.")
+    ] = ""
+    output_status: Annotated[
+        Word,
+        AfterValidator(_output_status),
+        Field(description="ok, repaired or failed: the answer against its schema."),
+    ] = ""
     route: Word = ""
     provider: Word = ""
     model: Annotated[Word, Field(description="As sent upstream.")] = ""
@@ -96,6 +119,10 @@ class CallQuery(Strict):
             session=self.session,
             key_id=self.key,
             environment=self.environment,
+            release=self.release,
+            rollout=self.rollout,
+            origin=self.origin,
+            output_status=self.output_status,
             route=self.route,
             provider=self.provider,
             model=self.model,

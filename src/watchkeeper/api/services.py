@@ -39,6 +39,8 @@ class Ownership:
     cost_owner: str = ""
     """Who pays for it; empty when nobody is named."""
     unit_of_value: str = ""
+    stage: str = ""
+    """How much depends on it; empty for a feature that the configuration does not name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

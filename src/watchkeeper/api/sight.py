@@ -62,4 +62,6 @@ def detail_seen(found: CallDetail, by: Operator) -> CallDetail:
     """Return a call without what was asked and answered, where somebody may not read that."""
     if by.rights.may("read_bodies", found.row.feature):
         return found
-    return replace(found, row=row_seen(found.row, by), request_body=b"", sent_body=None, response_body=b"")
+    return replace(
+        found, row=row_seen(found.row, by), request_body=b"", sent_body=None, response_body=b"", output_error=""
+    )

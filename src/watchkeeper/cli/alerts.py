@@ -36,9 +36,7 @@ def list_(
     only_open: Annotated[bool, Parameter(name="--open", negative="", help="Only those that are not resolved.")] = False,
     kind: Annotated[
         str,
-        Parameter(
-            help="Only budget_threshold, budget_pace, cost_anomaly, runaway, price_unknown, hold_expired or rollout."
-        ),
+        Parameter(help="Only one, such as budget_threshold, cost_anomaly, output_failures or rollout."),
     ] = "",
     limit: Annotated[int, Parameter(help="At most so many.")] = 50,
     data: Data = DATA_DEFAULT,

@@ -44,6 +44,10 @@ def calls(
     session: str = "",
     key: Annotated[str, Parameter(help="Public part of a key.")] = "",
     environment: str = "",
+    release: Annotated[str, Parameter(help="The whole id of a release.")] = "",
+    rollout: Annotated[str, Parameter(help="Id of the rollout that chose the release.")] = "",
+    origin: Annotated[str, Parameter(help="client, shadow or replay.")] = "",
+    output_status: Annotated[str, Parameter(help="ok, repaired or failed: the answer against its schema.")] = "",
     route: str = "",
     provider: str = "",
     model: Annotated[str, Parameter(help="As sent upstream.")] = "",
@@ -65,7 +69,8 @@ def calls(
     """List calls, the newest first. Into a pipe, tab-separated and without a header."""
     chosen = {
         "since": since, "until": until, "feature": feature, "tenant": tenant, "subject": subject, "session": session,
-        "key": key, "environment": environment, "route": route, "provider": provider, "model": model, "status": status,
+        "key": key, "environment": environment, "release": release, "rollout": rollout, "origin": origin,
+        "output_status": output_status, "route": route, "provider": provider, "model": model, "status": status,
         "error_class": error_class, "tag": tag, "trace": trace,
         "served_from": served_from, "fault": fault, "document": document, "min_cost": min_cost,
         "min_duration_ms": min_duration_ms, "search": search,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
+from watchkeeper.config.amounts import Share
 from watchkeeper.config.budgets import Budget, Limit, Runaway
 from watchkeeper.config.credentials import SECRET_KEYS, TEXT_OR_FILE, header_safe
 from watchkeeper.config.durations import written
@@ -167,6 +168,14 @@ class Feature(_Section):
     unit_of_value: Annotated[
         Text, Field(description="What one success of it is called, in reports.", examples=["accepted answer"])
     ] = ""
+    output_alert: Annotated[
+        Share | None,
+        Field(
+            description="Share of an hour's answers that may be other than its release asks for; more raise an alert. "
+            "Default: what is usual for it.",
+            examples=["5%"],
+        ),
+    ] = None
 
 
 class Metrics(_Section):

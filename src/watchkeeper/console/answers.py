@@ -1,7 +1,6 @@
 """Pages about the whole: the overview and its charts, the first call, health, and every component on one page."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,7 +10,8 @@ from watchkeeper.api.auth import Operator, require_operator, services_of
 from watchkeeper.api.health import examine
 from watchkeeper.api.permits import SOME, needs
 from watchkeeper.api.services import Services
-from watchkeeper.api.sight import calls_seen, changes_seen, row_seen
+from watchkeeper.api.sight import calls_seen, row_seen
+from watchkeeper.console.changing import changes_of, markers_of
 from watchkeeper.console.charts.series import Marker
 from watchkeeper.console.pages.chart import chart_page
 from watchkeeper.console.pages.health import health_page
@@ -19,12 +19,12 @@ from watchkeeper.console.pages.money_patterns import money_patterns
 from watchkeeper.console.pages.overview import overview_page
 from watchkeeper.console.pages.panels import QUESTIONS
 from watchkeeper.console.pages.patterns import HOSTILE, LONG, patterns_page
+from watchkeeper.console.pages.release_patterns import release_patterns
 from watchkeeper.console.pages.start import arrival, start_page
 from watchkeeper.console.query import CallQuery
 from watchkeeper.console.records import filter_of, query_of
 from watchkeeper.console.render import pages_of
 from watchkeeper.core.errors import CallerError
-from watchkeeper.store.changes import ACCESS, Change, ChangeFilter
 from watchkeeper.store.rows import CallFilter, CallRow, Overview
 
 CHANGES_SHOWN = timedelta(days=7)
@@ -96,11 +96,11 @@ async def arrived(request: Request) -> Response:
 @router.get("/health", dependencies=SOME)
 async def health(request: Request) -> Response:
     """How every part is doing."""
-    services, pages = services_of(request), pages_of(request)
+    services, pages, by = services_of(request), pages_of(request), await require_operator(request)
     now = _now(request)
     found, changes, faults = await asyncio.gather(
         examine(services),
-        _changes(request, now - CHANGES_SHOWN, now + timedelta(seconds=1)),
+        changes_of(services, by, now - CHANGES_SHOWN, now + timedelta(seconds=1)),
         services.control.faults.active(),
     )
     page = health_page(found.model_dump(), changes, faults=faults)
@@ -115,6 +115,15 @@ async def patterns(request: Request) -> Response:
     return pages.answer("patterns.html", patterns_page(), shell)
 
 
+@router.get("/patterns/releases", dependencies=[needs()])
+async def patterns_of_releases(request: Request) -> Response:
+    """Every component of the pages about features, releases and rollouts."""
+    pages = pages_of(request)
+    styles = ("money.css", "releases.css")
+    shell = await pages.shell(request, title="Patterns of releases", scripts=("charts.js",), styles=styles)
+    return pages.answer("patterns_releases.html", release_patterns(hostile=HOSTILE, long=LONG), shell)
+
+
 @router.get("/patterns/money", dependencies=[needs()])
 async def patterns_of_money(request: Request) -> Response:
     """Every component of the pages about money."""
@@ -124,20 +133,14 @@ async def patterns_of_money(request: Request) -> Response:
 
 
 async def _asked(request: Request, query: CallQuery) -> tuple[Overview, list[Marker]]:
-    """Ask for a window and the changes made in it."""
-    services = services_of(request)
+    """Ask for a window and the changes made in it; one of another feature is none of a feature's."""
+    services, by = services_of(request), await require_operator(request)
     since, until, steps = query.window.steps(_now(request))
-    found, changes = await asyncio.gather(
+    found, markers = await asyncio.gather(
         services.analytics.overview(since, until, steps=steps, where=await filter_of(request, query)),
-        _changes(request, since, until),
+        markers_of(services, by, since, until, feature=query.chosen.get("feature", "")),
     )
-    return found, [Marker(change.at, change.summary) for change in changes]
-
-
-async def _changes(request: Request, since: datetime, until: datetime) -> list[Change]:
-    """Return what was changed, as far as who asks may know; readings of calls change nothing."""
-    seen = changes_seen(ChangeFilter(), await require_operator(request))
-    return await services_of(request).control.changes.between(since, until, replace(seen, without=(ACCESS,)))
+    return found, markers
 
 
 async def _newest(services: Services, by: Operator) -> tuple[CallRow, ...]:

@@ -13,7 +13,22 @@ from starlette.exceptions import HTTPException
 from watchkeeper.api.auth import NotSignedIn
 from watchkeeper.api.permits import Need, need_of
 from watchkeeper.api.services import Services
-from watchkeeper.console import accessing, answers, budgeting, commands, entry, federated, records, reviewing, spending
+from watchkeeper.console import (
+    accessing,
+    answers,
+    budgeting,
+    commands,
+    editing,
+    entry,
+    featuring,
+    federated,
+    records,
+    releasing,
+    reviewing,
+    rolling,
+    spending,
+    trying,
+)
 from watchkeeper.console.pages.errors import error_page
 from watchkeeper.console.render import Pages, bare_shell, pages_of
 from watchkeeper.console.reveals import Reveals
@@ -28,7 +43,10 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 
-MODULES = (entry, federated, answers, records, commands, spending, budgeting, reviewing, accessing)
+MODULES = (
+    entry, federated, answers, records, commands, spending, budgeting, reviewing, accessing,
+    featuring, releasing, editing, rolling, trying,
+)  # fmt: skip
 """Whose routes are pages."""
 
 _log = logging.getLogger(__name__)

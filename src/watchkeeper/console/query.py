@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from watchkeeper.console.window import Window, read_window
 from watchkeeper.core import money
+from watchkeeper.core.call import Origin, OutputStatus
 from watchkeeper.store.rows import NAMED_COLUMNS, CallFilter
 
 DEFAULT_WINDOW = "24h"
@@ -26,6 +27,9 @@ TEXT_FIELDS = {
     "key": "key_id",
     "environment": "environment",
     "release": "release",
+    "rollout": "rollout",
+    "origin": "origin",
+    "output": "output_status",
     "route": "route",
     "provider": "provider",
     "model": "model",
@@ -49,6 +53,9 @@ LABELS = {
     "key": "Key",
     "environment": "Environment",
     "release": "Release",
+    "rollout": "Rollout",
+    "origin": "Origin",
+    "output": "Output",
     "route": "Route",
     "provider": "Provider",
     "model": "Model",
@@ -68,6 +75,8 @@ LABELS = {
 """What a reader calls each parameter."""
 
 
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
+OUTPUT_STATUSES = tuple(one for one in get_args(OutputStatus) if one)
 COST_STATUSES: tuple[money.CostStatus, ...] = get_args(money.CostStatus)
 WITHOUT = {{"key_id": "key", "tags": "tag"}.get(column, column): column for column in NAMED_COLUMNS}
 """What a call may lack, by the name it has in URLs."""
@@ -156,6 +165,12 @@ def _is_understood(name: str, value: str, problems: list[str]) -> bool:
         return False
     if name == "cost" and value not in COST_STATUSES:
         problems.append(f"“{value}” says nothing of a cost; it may be {', '.join(COST_STATUSES)}. It was ignored.")
+        return False
+    if name == "origin" and value not in ORIGINS:
+        problems.append(f"“{value}” is no origin of a call; it may be {', '.join(ORIGINS)}. It was ignored.")
+        return False
+    if name == "output" and value not in OUTPUT_STATUSES:
+        problems.append(f"“{value}” says nothing of an output; it may be {', '.join(OUTPUT_STATUSES)}. It was ignored.")
         return False
     if name == "without" and not set(value.split(",")) <= WITHOUT.keys():
         problems.append(f"“{value}” cannot be missing; there are {', '.join(WITHOUT)}. It was ignored.")

@@ -25,6 +25,8 @@ class Place:
 PLACES = (
     Place("overview", "Overview", "/", "o"),
     Place("calls", "Calls", "/calls", "c"),
+    Place("features", "Features", "/features", "f"),
+    Place("rollouts", "Rollouts", "/rollouts", "u"),
     Place("cost", "Cost", "/cost", "m"),
     Place("budgets", "Budgets", "/budgets", "b"),
     Place("review", "Review", "/review", "r"),

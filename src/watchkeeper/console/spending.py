@@ -13,6 +13,7 @@ from watchkeeper.api.auth import Operator, require_operator, services_of
 from watchkeeper.api.permits import SOME
 from watchkeeper.api.services import Services
 from watchkeeper.api.sight import scope_seen
+from watchkeeper.console.changing import markers_of
 from watchkeeper.console.costing import CostView, read_view, today
 from watchkeeper.console.pages.burn import BurnLine, burn_line
 from watchkeeper.console.pages.cost import CostFound, CostTables, cost_page
@@ -43,6 +44,8 @@ async def cost(request: Request, by: By) -> Response:
     view = _with_pseudonym(read_view(dict(request.query_params), now=now), services)
     view = replace(view, where=(await scope_seen(view.scope, services, by)).where)
     found = await _found(services, view, now)
+    named = dict(view.where).get("feature", "")
+    found = replace(found, markers=await markers_of(services, by, view.since, view.until, feature=named))
     basis, questions = services.cost_basis(), services.analytics.waste
     by_feature = found.now if view.by == "feature" else None
     wasted, cached, routed, units, burn = await asyncio.gather(

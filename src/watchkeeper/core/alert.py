@@ -5,14 +5,22 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 AlertKind = Literal[
-    "budget_threshold", "budget_pace", "cost_anomaly", "runaway", "price_unknown", "hold_expired", "rollout"
+    "budget_threshold",
+    "budget_pace",
+    "cost_anomaly",
+    "runaway",
+    "price_unknown",
+    "hold_expired",
+    "output_failures",
+    "rollout",
 ]
 """What an alert is about.
 
 budget_threshold: a share of a budget is used. budget_pace: it will be used up before its window ends. cost_anomaly: an
 hour costs more than such hours do. runaway: a session, a tool or one call went beyond its limit. price_unknown: calls
-are answered whose price is not known. hold_expired: a hold was never settled. rollout: a release that
-was tried has been taken back, or waits for a person.
+are answered whose price is not known. hold_expired: a hold was never settled. output_failures: more answers
+than usual, or than is allowed, are not what their release asks for. rollout: a release that was tried has been taken
+back, or waits for a person.
 """
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 

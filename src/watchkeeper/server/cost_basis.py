@@ -15,7 +15,9 @@ def cost_basis(config: Config, book: PriceBook) -> CostBasis:
     """Read it from a configuration."""
     return CostBasis(
         features={
-            name: Ownership(owner=one.owner, cost_owner=one.cost_owner, unit_of_value=one.unit_of_value)
+            name: Ownership(
+                owner=one.owner, cost_owner=one.cost_owner, unit_of_value=one.unit_of_value, stage=one.stage
+            )
             for name, one in config.features.items()
         },
         cache_ttl_s={name: route.cache.exact.ttl for name, route in config.routes.items() if route.cache is not None},
@@ -29,6 +31,11 @@ def lone_cost_basis(config: Config) -> CostBasis:
     from watchkeeper.money.genai import installed  # a quarter of a second, which few commands need
 
     return cost_basis(config, PriceBook.of(installed()))
+
+
+def allowed_failures(config: Config) -> dict[str, float]:
+    """Return by feature which share of its answers may fail, where the configuration says so."""
+    return {name: one.output_alert for name, one in config.features.items() if one.output_alert is not None}
 
 
 def _targets(route: Route) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from watchkeeper.ingest.settling import LoopSettler
 from watchkeeper.money.budgets import Rule
 from watchkeeper.server import local_socket
 from watchkeeper.server.budgets import alert_shares, open_holds, watched_accounts
+from watchkeeper.server.cost_basis import allowed_failures
 from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
@@ -191,6 +192,7 @@ async def _watching(
         accounts=lambda: watched_accounts(stores.control.ledger),
         holds=lambda: open_holds(stores.control.ledger),
         thresholds=lambda: alert_shares(desired.config),
+        allowed_failures=lambda: allowed_failures(desired.config),
         clock=clock,
         console=_console_address(options),
     )

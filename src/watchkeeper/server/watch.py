@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -20,8 +20,9 @@ from watchkeeper.server.rounds import Duty
 from watchkeeper.store.alerts import AlertRow, Alerts
 from watchkeeper.store.hours import HourRow, RunawayRow, UnpricedModel
 from watchkeeper.store.outbox import Outbox
+from watchkeeper.store.release_figures import OutputShare
 from watchkeeper.store.rows import CallFilter
-from watchkeeper.watch import budgets, costs, guards, pace
+from watchkeeper.watch import budgets, costs, guards, outputs, pace
 from watchkeeper.watch.anomalies import BUCKETS, HISTORY, CostSeries
 from watchkeeper.watch.costs import Reliance, Unpriced
 from watchkeeper.watch.guards import OpenHold
@@ -40,7 +41,10 @@ PACED_MAX = 100
 """Accounts whose pace is looked at, those with the largest share used; one question each."""
 UNPRICED_MAX = 20
 RUNAWAYS_MAX = 20
+OUTPUTS_MAX = 200
+"""Features whose answers are looked at, those with the most failures of late."""
 DAY = timedelta(days=1)
+WEEK = timedelta(weeks=1)
 HOUR = timedelta(hours=1)
 _NUSD = 1_000_000_000
 _FILTERED_BY = {
@@ -71,6 +75,12 @@ class Figures(Protocol):
         """Return what the guard has stopped, what was stopped most first."""
         ...
 
+    async def output_shares(
+        self, since: datetime, late: datetime, until: datetime, *, limit: int
+    ) -> tuple[OutputShare, ...]:
+        """Return what became of answers by feature, since `late` and before it."""
+        ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
@@ -88,6 +98,8 @@ class Watch:
     thresholds: Callable[[], Mapping[str, Sequence[Decimal]]]
     """By id of a budget, the shares of its limit at which an alert is raised."""
     clock: Clock
+    allowed_failures: Callable[[], Mapping[str, float]] = dict[str, float]
+    """By feature, the share of answers that may fail; features of which nothing is said are not there."""
     console: str = ""
     """Address of the console, for links; empty when it is not known."""
     paced_until: datetime | None = None
@@ -103,6 +115,7 @@ class Watch:
             Duty("watching costs", COSTS_EVERY_S, self.look_at_costs),
             Duty("watching for unknown prices", COSTS_EVERY_S, self.look_at_prices),
             Duty("watching for runaway sessions", BUDGETS_EVERY_S, self.look_at_runaways),
+            Duty("watching outputs", COSTS_EVERY_S, self.look_at_outputs),
             Duty("watching for holds to resolve", BUDGETS_EVERY_S, self.look_at_holds),
             Duty("forgetting old alerts", TIDY_EVERY_S, self.tidy),
         )
@@ -174,6 +187,16 @@ class Watch:
         marks = await self.alerts.marks(guards.RUNAWAY)
         for found in guards.look_at_runaways(stopped, marks, console=self.console):
             await self._act(found)
+
+    async def look_at_outputs(self) -> None:
+        """Compare the answers of the last hour with what is allowed, or with the week before."""
+        now = self._now()
+        found = await self.figures.output_shares(now - WEEK, now - HOUR, now, limit=OUTPUTS_MAX)
+        allowed = self.allowed_failures()
+        marks = await self.alerts.marks(outputs.KIND)
+        answers = [outputs.Answers(**asdict(one), allowed=allowed.get(one.feature)) for one in found]
+        for findings in outputs.look(answers, marks, console=self.console):
+            await self._act(findings)
 
     async def look_at_holds(self) -> None:
         """See which holds of dead workers nobody has resolved."""

@@ -24,6 +24,7 @@ from watchkeeper.store.feedback import Feedback
 from watchkeeper.store.hours import HourRow, RunawayRow, UnpricedModel
 from watchkeeper.store.indexes import Indexes
 from watchkeeper.store.questions import ID_SLACK, migrations, near, sql, where
+from watchkeeper.store.release_figures import OutputShare, ReleaseQuestions
 from watchkeeper.store.rollout_figures import RolloutQuestions
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
 from watchkeeper.store.value import ValueEvents
@@ -92,6 +93,7 @@ class AnalyticsStore:
         self._adding = threading.Lock()
         self.cost = CostQuestions(self._ask)
         self.rollouts = RolloutQuestions(self._ask)
+        self.releases = ReleaseQuestions(self._ask)
         self.waste = WasteQuestions(self._ask)
         self.value = ValueEvents(self._ask, self._add_once)
         self.indexes = Indexes(self._ask, self._insert_rows, self._command)
@@ -193,6 +195,12 @@ class AnalyticsStore:
     async def runaways(self, since: datetime, until: datetime, *, limit: int) -> tuple[RunawayRow, ...]:
         """Return what the guard has stopped, what was stopped most first."""
         return await hours.runaways(self._ask, since, until, limit=limit)
+
+    async def output_shares(
+        self, since: datetime, late: datetime, until: datetime, *, limit: int
+    ) -> tuple[OutputShare, ...]:
+        """Return what became of answers by feature, since `late` and before it; see `ReleaseQuestions`."""
+        return await self.releases.output_shares(since, late, until, limit=limit)
 
     async def follow(self, after: str | None, chosen: CallFilter, limit: int = 100) -> tuple[str, tuple[CallRow, ...]]:
         """Return calls stored behind a cursor, oldest first, and the cursor behind them.

@@ -6,6 +6,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
+from watchkeeper.core.call import Hit
 from watchkeeper.store.rows import AttemptRow, CallDetail, CallRow, CostLine
 
 _NAMES = tuple(field.name for field in fields(CallRow))
@@ -39,12 +40,15 @@ def attempt_row(row: Sequence[Any]) -> AttemptRow:
 def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequence[Any] | None) -> CallDetail:
     """Read a row of `call.sql` and one of `bodies.sql`; without the latter the bodies are empty."""
     width = len(_NAMES)
-    reported_model, trace_id, stored_at, saved_nusd, change, skipped_events, charged_nusd, *buckets = row[width:]
+    (
+        reported_model, trace_id, stored_at, saved_nusd, change, skipped_events, charged_nusd, origin_call,
+        output_schema, output_path, output_repairs, collections, documents, versions, scores, is_stale, *buckets,
+    ) = row[width:]  # fmt: skip
     (
         metadata_names, metadata_values, parent_span_id, worker, snapshot, error_message, user_agent, request_path,
         request_names, request_values, request_body, request_bytes, sent_body, response_names, response_values,
         response_body, response_bytes, delivered_bytes, offsets, usage_raw, line_buckets, line_units, line_rates,
-        line_nusd, line_attempts, price_source, price_valid_from, routing, cached_age_s,
+        line_nusd, line_attempts, price_source, price_valid_from, routing, cached_age_s, output_error,
     ) = body or _NO_BODY  # fmt: skip
     return CallDetail(
         row=call_row(row[:width]),
@@ -79,12 +83,19 @@ def call_detail(row: Sequence[Any], attempts: tuple[AttemptRow, ...], body: Sequ
         change=change,
         skipped_events=int(skipped_events),
         stored_at=stored_at,
+        origin_call=origin_call,
+        output_schema=output_schema,
+        output_path=output_path,
+        output_error=_text(output_error),
+        output_repairs=int(output_repairs),
+        hits=tuple(map(Hit, collections, documents, versions, scores)),
+        is_stale=bool(is_stale),
     )
 
 
 _NO_BODY: tuple[Any, ...] = (
     [], [], "", "", "", "", "", "", [], [], b"", 0, None, [], [], b"", 0, 0, b"", b"", [], [], [], [], [],
-    "", None, b"", None,
+    "", None, b"", None, "",
 )  # fmt: skip
 
 

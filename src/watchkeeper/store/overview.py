@@ -14,18 +14,24 @@ Ask = Callable[[str, dict[str, Any]], Awaitable[Sequence[tuple[Any, ...]]]]
 
 CURSOR_START = "0-"
 
+_OWN = "origin = 'client'"
+"""Calls that are no copies of others."""
 _FIGURES = """
-    count(),
-    countIf(status = 'error'),
-    countIf(status = 'cancelled'),
-    quantilesTDigest(0.5, 0.95, 0.99)(duration_ms),
-    quantilesTDigestIf(0.5, 0.95)(assumeNotNull(first_token_ms), first_token_ms IS NOT NULL),
-    countIf(first_token_ms IS NOT NULL),
+    countIf({own}),
+    countIf({own} AND status = 'error'),
+    countIf({own} AND status = 'cancelled'),
+    quantilesTDigestIf(0.5, 0.95, 0.99)(duration_ms, {own}),
+    quantilesTDigestIf(0.5, 0.95)(assumeNotNull(first_token_ms), {own} AND first_token_ms IS NOT NULL),
+    countIf({own} AND first_token_ms IS NOT NULL),
     sum(ifNull(cost_nusd, 0)),
     sumIf(ifNull(cost_nusd, 0), cost_status = 'estimated'),
     countIf(cost_status = 'unpriced'),
     sum(input_tokens),
-    sum(output_tokens)"""
+    sum(output_tokens),
+    countIf(NOT ({own})),
+    countIf({own} AND output_status != ''),
+    countIf({own} AND output_status = 'repaired'),
+    countIf({own} AND output_status = 'failed')"""
 
 
 async def answer(ask: Ask, since: datetime, until: datetime, *, steps: int, chosen: CallFilter) -> Overview:
@@ -34,16 +40,18 @@ async def answer(ask: Ask, since: datetime, until: datetime, *, steps: int, chos
     step_ms = max(1, int(length.total_seconds() * 1000) // steps)
     window = dataclasses.replace(chosen, since=since, until=until)
     before = dataclasses.replace(chosen, since=since - length, until=since)
+    own = "true" if chosen.origin else _OWN
+    figures_asked = _FIGURES.format(own=own)
     conditions, values = where(window)
     earlier, earlier_values = where(before)
     steps_values = values | {"since_ms": int(since.timestamp() * 1000), "step_ms": step_ms}
     series, errors, total, previous, features, models = await asyncio.gather(
-        ask(sql("series").format(figures=_FIGURES, where=conditions), steps_values),
-        ask(sql("error_steps").format(where=conditions), steps_values),
-        ask(sql("total").format(figures=_FIGURES, where=conditions), values),
-        ask(sql("total").format(figures=_FIGURES, where=earlier), earlier_values),
-        ask(sql("top_features").format(where=conditions), values),
-        ask(sql("top_models").format(where=conditions), values),
+        ask(sql("series").format(figures=figures_asked, where=conditions), steps_values),
+        ask(sql("error_steps").format(where=f"{conditions} AND {own}"), steps_values),
+        ask(sql("total").format(figures=figures_asked, where=conditions), values),
+        ask(sql("total").format(figures=figures_asked, where=earlier), earlier_values),
+        ask(sql("top_features").format(own=own, where=conditions), values),
+        ask(sql("top_models").format(own=own, where=conditions), values),
     )
     by_step: dict[int, dict[str, int]] = defaultdict(dict)
     overall: dict[str, int] = defaultdict(int)
@@ -86,8 +94,11 @@ def read_cursor(text: str) -> tuple[int, str]:
 
 
 def _bucket(at: datetime, figures: Sequence[Any] | None, errors_by_class: Mapping[str, int]) -> Bucket:
-    found: Sequence[Any] = figures or (0, 0, 0, (), (), 0, 0, 0, 0, 0, 0)
-    calls, errors, cancelled, duration, first, first_count, nusd, estimated, unpriced, tokens_in, tokens_out = found
+    found: Sequence[Any] = figures or (0, 0, 0, (), (), 0, *[0] * 9)
+    calls, errors, cancelled, duration, first, first_count, nusd, estimated, unpriced, tokens_in, tokens_out = found[
+        :11
+    ]
+    copied, checked, repaired, failed = map(int, found[11:])
     p50, p95, p99 = duration if calls else (None, None, None)
     first_p50, first_p95 = first if first_count else (None, None)
     return Bucket(
@@ -106,4 +117,8 @@ def _bucket(at: datetime, figures: Sequence[Any] | None, errors_by_class: Mappin
         unpriced_calls=int(unpriced),
         input_tokens=int(tokens_in),
         output_tokens=int(tokens_out),
+        copied_calls=copied,
+        checked_outputs=checked,
+        repaired_outputs=repaired,
+        failed_outputs=failed,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from watchkeeper.core.call import CallStatus, ServedFrom, Surface
+from watchkeeper.core.call import CallStatus, Hit, Origin, OutputStatus, ServedFrom, Surface
 from watchkeeper.core.money import CostStatus
 from watchkeeper.core.usage import UsageStatus
 
@@ -35,6 +35,9 @@ class CallFilter:
     key_id: str = ""
     environment: str = ""
     release: str = ""
+    rollout: str = ""
+    origin: str = ""
+    output_status: str = ""
     route: str = ""
     provider: str = ""
     model: str = ""
@@ -102,6 +105,10 @@ class CallRow:
     served_from: ServedFrom
     faults: tuple[str, ...]
     """Ids of the faults that were injected."""
+    rollout: str
+    """Id of the rollout that chose the release; empty where none ran."""
+    origin: Origin
+    output_status: OutputStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +210,18 @@ class CallDetail:
     skipped_events: int
     """Events of a stream that could not be read and were left out."""
     stored_at: datetime
+    origin_call: str
+    """The call that this one repeats; empty for a client's."""
+    output_schema: str
+    """Id of the schema that the answer was held against; empty where nothing was asked of it."""
+    output_path: str
+    """Where the answer first departs from its schema, as a JSON pointer."""
+    output_error: str
+    output_repairs: int
+    hits: tuple[Hit, ...]
+    """Documents that were found for the call, in the order in which they were given."""
+    is_stale: bool
+    """Served from what was last known, while the keeper was not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +234,10 @@ class Facet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """One step of a time series. A percentile is None where nothing was measured."""
+    """One step of a time series. A percentile is None where nothing was measured.
+
+    Unless a filter names their origin, calls that are copies of others (shadows, replays) only count where money does.
+    """
 
     at: datetime
     calls: int
@@ -234,6 +256,12 @@ class Bucket:
     unpriced_calls: int
     input_tokens: int
     output_tokens: int
+    copied_calls: int = 0
+    """Shadows and replays: they are in cost and tokens, and in no other figure."""
+    checked_outputs: int = 0
+    """Answers that were held against what their release asks for."""
+    repaired_outputs: int = 0
+    failed_outputs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,11 +40,19 @@ def scope_words(scope: Mapping[str, str]) -> str:
     return ", ".join(f"{kind} {value}" for kind, value in sorted(scope.items()) if kind in _LISTED_BY) or "all calls"
 
 
-def calls_link(console: str, scope: Mapping[str, str]) -> str:
-    """Write where the calls of a scope are listed: an address where the console's is known, else a command."""
+def calls_link(console: str, scope: Mapping[str, str], *, output: str = "") -> str:
+    """Write where the calls of a scope are listed: an address where the console's is known, else a command.
+
+    Args:
+        console: Its address; empty where it is not known.
+        scope: Kinds that a list cannot be narrowed by are left out.
+        output: Only calls with this status of the output; empty for any.
+    """
     chosen = {_LISTED_BY[kind]: value for kind, value in sorted(scope.items()) if kind in _LISTED_BY}
     if console:
-        return f"{console}/calls{'?' if chosen else ''}{urlencode(chosen)}"
+        asked = chosen | ({"output": output} if output else {})
+        return f"{console}/calls{'?' if asked else ''}{urlencode(asked)}"
+    chosen |= {"output-status": output} if output else {}
     options = "".join(f" --{name} {value}" for name, value in chosen.items())
     return f"`watchkeeper calls{options}`"
 

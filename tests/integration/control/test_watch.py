@@ -154,6 +154,24 @@ async def test_a_model_without_a_price_is_an_alert_until_a_day_has_passed_withou
     assert await house.alerts() == []
 
 
+async def test_answers_that_do_not_fit_are_an_alert_until_the_share_is_down(house: House) -> None:
+    watch = replace(house.watch, allowed_failures=lambda: {"support": 0.05})
+    failed = [house.spent(0, output_status="failed", release="wk1-fake") for _ in range(6)]
+    fine = [house.spent(0, output_status="ok") for _ in range(24)]
+    copies = [house.spent(0, output_status="failed", feature="shadowed", origin="shadow") for _ in range(40)]
+    record(house.analytics, [*failed, *fine, *copies], token="outputs")
+    house.clock.advance(120)
+    await watch.look_at_outputs()
+    await watch.look_at_outputs()
+    [alert] = await house.alerts()
+    assert (alert.kind, alert.key) == ("output_failures", "support")
+    assert "6 of 30 answers" in alert.text and "release wk1-fake" in alert.text
+    assert "/calls?feature=support&output=failed" in alert.text
+    house.clock.advance(3600)
+    await watch.look_at_outputs()
+    assert await house.alerts() == []
+
+
 async def test_a_session_that_was_stopped_is_told_of_once_until_it_is_quiet(house: House) -> None:
     refused = {"status": "error", "error_class": "runaway", "session": "loop-7"}
     record(house.analytics, [house.spent(0, **refused) for _ in range(3)], token="refused")

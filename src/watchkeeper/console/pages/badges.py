@@ -31,6 +31,23 @@ def row_badges(row: CallRow) -> tuple[Badge, ...]:
             found.append(Badge("set answer", "the call failed; the text that the route states was given", True, href))
         case "upstream" | "":
             pass
+    match row.origin:
+        case "shadow":
+            meaning = "a copy of a client's call, under a release that is tried; its answer went to nobody"
+            found.append(Badge("shadow", meaning, href=_calls_href("origin", "shadow")))
+        case "replay":
+            found.append(Badge("replay", "an earlier call, made again", href=_calls_href("origin", "replay")))
+        case "client":
+            pass
+    match row.output_status:
+        case "failed":
+            meaning = "the answer is not what its release asks for"
+            found.append(Badge("output failed", meaning, True, _calls_href("output", "failed")))
+        case "repaired":
+            meaning = "the answer was mended; the attempts for it are on the bill"
+            found.append(Badge("repaired", meaning, href=_calls_href("output", "repaired")))
+        case "ok" | "":
+            pass
     if row.faults:
         meaning = f"injected on purpose: {', '.join(row.faults)}"
         found.append(Badge("fault", meaning, True, _calls_href("fault", row.faults[0])))
@@ -53,6 +70,9 @@ def call_badges(detail: CallDetail) -> tuple[Badge, ...]:
                 ]
             case _:
                 found.append(badge)
+    if detail.is_stale:
+        meaning = "served from what was last known, while the keeper was not there"
+        found.append(Badge("stale release", meaning, True))
     if detail.change:
         found.append(Badge("request shortened", detail.change, True))
     if detail.skipped_events:

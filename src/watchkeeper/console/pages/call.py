@@ -10,6 +10,7 @@ from watchkeeper.console import figures
 from watchkeeper.console.charts.lanes import draw_lane_axis
 from watchkeeper.console.pages.badges import Badge, call_badges
 from watchkeeper.console.pages.call_attempts import AttemptLine, RoutingView, attempt_line, routing_view
+from watchkeeper.console.pages.call_release import CallRelease, call_release, release_href
 from watchkeeper.console.pages.call_views import (
     ConversationView,
     Fact,
@@ -98,6 +99,10 @@ class CallPageModel:
     badges: tuple[Badge, ...]
     attempts: tuple[AttemptLine, ...]
     lane_axis: Markup
+    try_href: str
+    """The playground, with this call; empty for who may not read its text."""
+    release: CallRelease | None
+    """None where no release has to do with it."""
     routing: RoutingView | None
     """None where no target was chosen."""
     cost: CostView
@@ -151,6 +156,8 @@ def call_page(
         badges=call_badges(detail),
         attempts=tuple(attempt_line(attempt, detail, longest) for attempt in detail.attempts),
         lane_axis=draw_lane_axis(longest_ms=longest),
+        try_href=f"/playground?call={row.id}" if DEFAULT_VIEW in offered else "",
+        release=call_release(detail),
         routing=routing_view(detail),
         cost=_cost(detail),
         tabs=tuple(Tab(name, _LABELS[name], _view_href(row.id, name), name == view) for name in offered),
@@ -192,15 +199,18 @@ def _facts(detail: CallDetail) -> tuple[Fact, ...]:
         ("Session", "session", row.session),
         ("Key", "key", row.key_id),
         ("Environment", "environment", row.environment),
+        ("Rollout", "rollout", row.rollout),
         ("Route", "route", row.route),
         ("Trace", "trace", detail.trace_id),
     ]
     facts = [Fact(name, value, calls_href(parameter, value)) for name, parameter, value in linked if value]
+    if row.release:
+        href = release_href(row.release) or calls_href("release", row.release)
+        facts.append(Fact("Release", row.release, href))
     plain = [
         ("Model asked for", row.requested_model),
         ("Model sent", row.model),
         ("Model reported", detail.reported_model),
-        ("Release", row.release),
         ("Configuration", detail.snapshot),
         ("Parent span", detail.parent_span_id),
         ("Worker", detail.worker),

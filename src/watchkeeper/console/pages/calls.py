@@ -29,6 +29,10 @@ FORM_FIELDS = (
     "trace",
     "route",
     "environment",
+    "release",
+    "rollout",
+    "output",
+    "origin",
     "served",
     "fault",
     "stream",
@@ -37,9 +41,15 @@ FORM_FIELDS = (
 )
 """URL parameters that are typed rather than picked from a facet."""
 _HINTS = {
-    "subject": "an end user's id", "served": "cache, set_answer, ...", "stream": "yes or no", "min_cost": "0.01",
+    "subject": "an end user's id",
+    "release": "wk1-...",
+    "output": "ok, repaired, failed",
+    "origin": "client, shadow, replay",
+    "served": "cache, set_answer, ...",
+    "stream": "yes or no",
+    "min_cost": "0.01",
     "min_duration": "2000",
-}  # fmt: skip
+}
 PREVIEW_LENGTH = 140
 
 

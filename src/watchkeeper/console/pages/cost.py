@@ -10,7 +10,7 @@ from watchkeeper.api.services import CostBasis
 from watchkeeper.api.spend import NOBODY
 from watchkeeper.console import figures
 from watchkeeper.console.charts.meter import meter
-from watchkeeper.console.charts.series import draw
+from watchkeeper.console.charts.series import Marker, draw
 from watchkeeper.console.costing import DIMENSIONS, PATH, CostView, export_href
 from watchkeeper.console.pages.burn import BurnLine
 from watchkeeper.console.pages.cost_course import course
@@ -131,6 +131,8 @@ class CostFound:
     before: CostAnswer
     hourly: CostAnswer
     prices: tuple[str, datetime | None] | None
+    markers: Sequence[Marker] = ()
+    """Changes that were made in the window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,7 @@ class CostTables:
 def cost_page(found: CostFound, view: CostView, basis: CostBasis, tables: CostTables) -> CostPage:
     """Build the page from what the stores found."""
     query = view.query
-    drawn = course(found.hourly, view)
+    drawn = course(found.hourly, view, found.markers)
     movers = {mover.name for mover in tables.movers.movers} if tables.movers else set[str]()
     before = {group.names[0]: group.spend for group in found.before.groups}
     known_before = before if found.before.other is None else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from watchkeeper.console import figures
-from watchkeeper.console.charts.series import Chart, Link, Series
+from watchkeeper.console.charts.series import Chart, Link, Marker, Series
 from watchkeeper.console.charts.svg import number
 from watchkeeper.console.costing import CostView
 from watchkeeper.console.pages.panels import Legend
@@ -26,12 +26,13 @@ class Course:
     step: str
 
 
-def course(hourly: CostAnswer, view: CostView) -> Course:
+def course(hourly: CostAnswer, view: CostView, markers: Sequence[Marker] = ()) -> Course:
     """Gather hours into bars.
 
     Args:
         hourly: By hour, in UTC.
         view: Says from when to when.
+        markers: Changes that were made in that time.
     """
     hours = max(1, (view.until - view.since) // HOUR)
     width = next((one for one in _WIDTHS_H if hours / one <= BARS_MOST), hours // BARS_MOST + 1)
@@ -58,6 +59,7 @@ def course(hourly: CostAnswer, view: CostView) -> Course:
         kind="bars",
         unit="usd",
         written=lambda value: f"${number(value)}" if value >= 1 or not value else f"${value:.2g}",
+        markers=tuple(markers),
         links=tuple(
             _link(view, place, width, certain[place] + estimated[place], unpriced[place]) for place in range(bars)
         ),

@@ -72,6 +72,8 @@ class OverviewPage:
     """The window's length in words; the comparison is with as much time just before."""
     problems: tuple[str, ...]
     panels: tuple[Panel, ...]
+    copies: str
+    """How many shadows and replays there were, and where they count; empty for none."""
     tops: tuple[TopTable, ...]
     changes: tuple[ChangeRow, ...]
     url: str
@@ -94,7 +96,8 @@ def overview_page(found: Overview, query: CallQuery, markers: Sequence[Marker]) 
         until=figures.iso(since + length),
         length=figures.span(length),
         problems=query.problems,
-        panels=tuple(panel(question, found, query, markers) for question in QUESTIONS.values()),
+        panels=tuple(panel(one, found, query, markers) for one in QUESTIONS.values() if one.is_asked(found)),
+        copies=copies_of(found),
         tops=(
             TopTable("Top features", "Feature", _top(found.top_features, query, is_model=False)),
             TopTable("Top models", "Model", _top(found.top_models, query, is_model=True)),
@@ -116,6 +119,18 @@ def panel(
         href=query.url("/calls", **dict(figure.filters)),
         zoom_href=query.url(f"/charts/{question.id}"),
         svg=draw(figure.chart, height=height),
+    )
+
+
+def copies_of(found: Overview) -> str:
+    """Say how many calls are copies of others, and which figures they are part of; nothing where there are none."""
+    copies = found.total.copied_calls
+    if not copies:
+        return ""
+    are, them = ("is", "it") if copies == 1 else ("are", "they")
+    return (
+        f"{figures.count(copies)} of the calls {are} shadow or replay: {them} count in cost and tokens, "
+        "and in no other figure."
     )
 
 

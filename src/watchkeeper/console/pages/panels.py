@@ -55,6 +55,8 @@ class Question:
     id: str
     title: str
     answer: Callable[[Overview, Sequence[Marker]], Figure]
+    is_asked: Callable[[Overview], bool] = lambda found: True
+    """Whether there is something to answer."""
 
 
 def _volume(found: Overview, markers: Sequence[Marker]) -> Figure:
@@ -210,6 +212,25 @@ def _tokens(found: Overview, markers: Sequence[Marker]) -> Figure:
     )
 
 
+def _outputs(found: Overview, markers: Sequence[Marker]) -> Figure:
+    total = found.total
+    failed = Series("failed", "error-1", tuple(step.failed_outputs for step in found.steps))
+    repaired = Series("repaired", "error-3", tuple(step.repaired_outputs for step in found.steps))
+    value = figures.share(total.failed_outputs, total.checked_outputs)
+    checked = f"of {figures.count(total.checked_outputs)} answers that were held against a schema"
+    return Figure(
+        value=value,
+        exact=f"{figures.count(total.failed_outputs)} {checked}",
+        note="failed" if total.checked_outputs else "",
+        change=change_of(_failed_outputs(total), _failed_outputs(found.previous), better="down"),
+        legend=tuple(Legend(s.name, s.tone, figures.count(int(_sum(s)))) for s in (failed, repaired)),
+        chart=_chart(
+            found, markers, [failed, repaired], title="Outputs", kind="bars", unit="count", summary=f"{value} failed"
+        ),
+        filters=(("output", "failed"),),
+    )
+
+
 QUESTIONS = {
     question.id: question
     for question in (
@@ -219,6 +240,7 @@ QUESTIONS = {
         Question("first-token", "Time to first token", _first_token),
         Question("cost", "Cost", _cost),
         Question("tokens", "Tokens", _tokens),
+        Question("outputs", "Outputs", _outputs, lambda found: bool(_either(found, "checked_outputs"))),
     )
 }
 """By the name a chart has in the URL, in the order of the page."""
@@ -275,6 +297,15 @@ def change_of(now: float | None, before: float | None, *, better: str = "") -> C
 
 def _ratio(bucket: Bucket) -> float | None:
     return bucket.errors / bucket.calls if bucket.calls else None
+
+
+def _failed_outputs(bucket: Bucket) -> float | None:
+    return bucket.failed_outputs / bucket.checked_outputs if bucket.checked_outputs else None
+
+
+def _either(found: Overview, name: str) -> int:
+    """What the window and the one before it have of something."""
+    return int(getattr(found.total, name) + getattr(found.previous, name))
 
 
 def _sum(series: Series) -> float:

@@ -10,6 +10,7 @@ from watchkeeper.console.charts.lanes import Lane, draw_lane, draw_lane_axis
 from watchkeeper.console.charts.series import Marker
 from watchkeeper.console.pages.badges import Badge
 from watchkeeper.console.pages.call_attempts import AttemptLine, CandidateLine, DecisionLine, RoutingView
+from watchkeeper.console.pages.call_release import CallRelease, HitLine
 from watchkeeper.console.pages.calls import CallLine, StatusMark, Tail, call_line
 from watchkeeper.console.pages.drills import FaultLine, drill_banners, fault_line
 from watchkeeper.console.pages.feedback import FeedbackLine
@@ -50,6 +51,7 @@ class PatternsPage:
     lane_axis: Markup
     badges: tuple[Badge, ...]
     attempts: tuple[AttemptLine, ...]
+    release: CallRelease
     routings: tuple[RoutingView, ...]
     chunks: Markup
     arrivals: tuple[Arrival, ...]
@@ -67,8 +69,8 @@ def patterns_page() -> PatternsPage:
     query = CallQuery(window=Window(name="24h", since=_AT - timedelta(days=1), until=None))
     custom = replace(query, window=Window(name="custom", since=_AT, until=_AT + timedelta(hours=1)))
     markers = [Marker(_AT + timedelta(minutes=9), "configuration 1f2e3d"), Marker(_AT + timedelta(minutes=20), HOSTILE)]
-    busy = overview_page(_overview(busy=True), query, markers)
-    quiet = overview_page(_overview(busy=False), query, [])
+    busy = overview_page(an_overview(busy=True), query, markers)
+    quiet = overview_page(an_overview(busy=False), query, [])
     asked, answered = turns(_conversation(), call_href="/patterns")
     return PatternsPage(
         marks=(
@@ -88,6 +90,7 @@ def patterns_page() -> PatternsPage:
         lane_axis=draw_lane_axis(longest_ms=2_400),
         badges=_BADGES,
         attempts=_attempts(),
+        release=_RELEASE,
         routings=_ROUTINGS,
         chunks=draw_chunks([*range(400_000, 900_000, 11_000), *range(1_600_000, 2_400_000, 13_000)], total_ms=2_400),
         arrivals=(Arrival(line=None), Arrival(line=_lines()[0])),
@@ -150,6 +153,16 @@ _ROUTINGS = (
 )
 
 
+_RELEASE = CallRelease(
+    release="wk1-abcdefghijklmnopqrstuvwxyz", href="/patterns", environment="production", rollout=HOSTILE,
+    rollout_href="/patterns", origin="replay of a call", origin_call="01FAKE", status="failed", shape="error",
+    verdict="The answer is not what the release asks for.", schema="wks1-abc", path="/lines/0/price", error=HOSTILE,
+    repairs="2 attempts to mend it",
+    hits=(HitLine("docs", "refunds.md", "2", "0.812"), HitLine(LONG, HOSTILE, "", "–")),
+    is_stale=True,
+)  # fmt: skip
+
+
 def _attempts() -> tuple[AttemptLine, ...]:
     plain = AttemptLine(
         number=1,
@@ -192,8 +205,9 @@ def _lines() -> tuple[CallLine, ...]:
     dear = replace(_row(LONG, LONG, LONG, LONG), cost_nusd=1_204 * 10**9, duration_ms=120_000.0)
     cached = replace(plain, served_from="cache", attempt_count=0)
     stated = replace(failed, served_from="set_answer", faults=(HOSTILE,))
+    copied = replace(plain, origin="shadow", output_status="failed")
     hostile = replace(_row(HOSTILE, HOSTILE, HOSTILE, HOSTILE), cost_status="disputed", usage_status="estimated")
-    rows = (plain, failed, cached, stated, unpriced, dear, hostile)
+    rows = (plain, failed, cached, stated, copied, unpriced, dear, hostile)
     return tuple(call_line(replace(row, id=f"01FAKE{place:020}")) for place, row in enumerate(rows, start=1))
 
 
@@ -234,6 +248,9 @@ def _row(feature: str, tenant: str, model: str, preview: str) -> CallRow:
         output_preview="",
         served_from="upstream",
         faults=(),
+        rollout="",
+        origin="client",
+        output_status="",
     )
 
 
@@ -288,7 +305,7 @@ def _faults() -> tuple[FaultRow, ...]:
     return plain, bound, hostile
 
 
-def _overview(*, busy: bool) -> Overview:
+def an_overview(*, busy: bool) -> Overview:
     steps = tuple(_bucket(_AT + timedelta(minutes=place), place if busy else None) for place in range(_STEPS))
     total = replace(_bucket(_AT, 12 if busy else None), calls=sum(step.calls for step in steps))
     return Overview(
@@ -322,4 +339,8 @@ def _bucket(at: datetime, place: int | None) -> Bucket:
         unpriced_calls=0,
         input_tokens=wave * 1_200,
         output_tokens=wave * 90,
+        copied_calls=wave // 8,
+        checked_outputs=wave,
+        repaired_outputs=wave // 7,
+        failed_outputs=wave // 12,
     )

@@ -1,7 +1,7 @@
 -- What costs most, by feature.
 SELECT
     feature,
-    count() AS calls,
+    countIf({own}) AS calls,
     sum(cost_nusd) AS nusd,
     countIf(cost_status = 'unpriced') AS unpriced
 FROM calls
