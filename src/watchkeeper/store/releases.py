@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from watchkeeper.core.clock import Clock
@@ -15,6 +15,7 @@ from watchkeeper.releases.recipe import ID_PREFIX, Recipe, ReleaseId, canonical,
 from watchkeeper.store import moments
 from watchkeeper.store.changes import note
 from watchkeeper.store.conflicts import insert_into
+from watchkeeper.store.deciding import deciding
 from watchkeeper.store.tables import blocks, release_heads, releases
 
 LISTED_MAX = 500
@@ -79,7 +80,7 @@ class Releases:
             HeadMoved: the latest release is another one than `parent`.
         """
         pushed, feature = release_id(recipe), recipe.feature
-        async with self._writing() as connection:
+        async with deciding(self._engine) as connection:
             head = await _head(connection, feature)
             if head == pushed:
                 return await _row(connection, pushed), False
@@ -90,17 +91,16 @@ class Releases:
                 "id": pushed, "feature": feature, "recipe": canonical(recipe).decode(), "author": author,
                 "message": message, "parent": parent, "at": now,
             }  # fmt: skip
-            added = await connection.execute(
-                insert_into(connection, releases).values(**values).on_conflict_do_nothing()
-            )
-            await self._move_head(connection, feature, head, pushed, author)
+            statement = insert_into(connection, releases).values(**values).on_conflict_do_nothing()
+            added = (await connection.execute(statement.returning(releases.c.id))).all()
+            await self._move_head(connection, feature, pushed, author)
             for name, block in recipe.blocks.items():
                 kept = {"id": block.id, "name": name, "text": block.text, "at": now, "by": author}
                 await connection.execute(insert_into(connection, blocks).values(**kept).on_conflict_do_nothing())
             detail = {"feature": feature, "before": parent or None, "after": pushed, "message": message}
             summary = f"pushed release {pushed[:12]} of {feature}"
             await note(connection, self._clock, "release", summary, actor=author, detail=detail, feature=feature)
-            return await _row(connection, pushed), bool(added.rowcount)
+            return await _row(connection, pushed), bool(added)
 
     async def head(self, feature: str) -> str:
         """Return the latest release of a feature; empty when it has none."""
@@ -177,22 +177,11 @@ class Releases:
             row = (await connection.execute(chosen.order_by(blocks.c.at.desc()).limit(1))).one_or_none()
         return None if row is None else (row.id, row.text)
 
-    def _writing(self) -> Any:
-        """A transaction that reads before it writes."""
-        return self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin()
-
-    async def _move_head(self, connection: AsyncConnection, feature: str, head: str, to: str, by: str) -> None:
+    async def _move_head(self, connection: AsyncConnection, feature: str, to: str, by: str) -> None:
         values = {"release": to, "at": moments.now(self._clock), "by": by}
-        if head:
-            known = (release_heads.c.feature == feature, release_heads.c.release == head)
-            done = await connection.execute(update(release_heads).where(*known).values(**values))
-        else:
-            first = insert_into(connection, release_heads).values(feature=feature, **values)
-            done = await connection.execute(first.on_conflict_do_nothing())
-        if not done.rowcount:
-            raise HeadMoved(
-                f"Another release of {feature} was pushed at the same moment; pull and push again.", head=""
-            )
+        statement = insert_into(connection, release_heads).values(feature=feature, **values)
+        known = [release_heads.c.feature]
+        await connection.execute(statement.on_conflict_do_update(index_elements=known, set_=values))
 
 
 def lineage(parents: Mapping[str, str], release: str) -> Iterator[str]:
