@@ -312,14 +312,26 @@ def _is_open(finding: Finding) -> bool:
 
 
 def in_words(finding: Finding) -> str:
-    """Say one finding: `errors 4.1 % against 2.0 %, difference 0.9 to 3.4 points`."""
+    """Say one finding: `errors 4.1% against 2%, worse by 0.9 to 3.4 points (1,200 and 22,800 observations)`."""
     name = _NAMES.get(finding.metric, finding.metric)
     if finding.baseline is None or finding.candidate is None:
         return f"{name} not compared: one arm has no figures"
-    low, high = (_amount(finding.metric, one) for one in (finding.harm_low, finding.harm_high))
     means = f"{_amount(finding.metric, finding.candidate)} against {_amount(finding.metric, finding.baseline)}"
     counts = f"{finding.candidate_count:,} and {finding.baseline_count:,} observations"
-    return f"{name} {means}, worse by {low} to {high} ({counts})"
+    return f"{name} {means}, {_reach(finding)} ({counts})"
+
+
+def _reach(finding: Finding) -> str:
+    """Say how far the interval reaches, on the side on which it lies."""
+    if finding.harm_low is None or finding.harm_high is None:
+        return "by an unknown amount"
+    is_better = finding.harm_high < 0
+    ends = sorted((-finding.harm_low, -finding.harm_high)) if is_better else (finding.harm_low, finding.harm_high)
+    if METRIC[finding.metric].is_share:
+        low, high = (f"{100 * end:.3g}" for end in ends)
+        return f"{'better' if is_better else 'worse'} by {low} to {high} points"
+    low, high = (_amount(finding.metric, end) for end in ends)
+    return f"{'better' if is_better else 'worse'} by {low} to {high}"
 
 
 def _still_needed(finding: Finding) -> str:
@@ -329,9 +341,7 @@ def _still_needed(finding: Finding) -> str:
     return f"{name} (about {finding.needed - finding.candidate_count:,} more of the candidate's calls)"
 
 
-def _amount(metric: MetricName, value: float | None) -> str:
-    if value is None:
-        return "an unknown amount"
+def _amount(metric: MetricName, value: float) -> str:
     match metric:
         case "errors" | "parse_failures" | "latency" | "feedback":
             return _percent(value)

@@ -14,6 +14,7 @@ from watchkeeper.core.call import Call
 from watchkeeper.releases.sequential import Sums
 from watchkeeper.releases.standing import Arm, Rollout, Sticky
 from watchkeeper.store.analytics import AnalyticsStore
+from watchkeeper.store.feedback import FeedbackRow
 from watchkeeper.store.rollout_figures import Followed
 from watchkeeper.testing import FakeClock
 
@@ -137,6 +138,32 @@ async def test_figures_are_those_of_a_plain_loop(store: AnalyticsStore, calls: l
             assert sums.squared_totals == pytest.approx(expected[name].squared_totals)
             assert sums.squared_counts == pytest.approx(expected[name].squared_counts)
             assert sums.cross == pytest.approx(expected[name].cross)
+
+
+async def test_scores_are_added_up_by_how_far_they_stay_below_the_best(
+    store: AnalyticsStore, calls: list[Call]
+) -> None:
+    given = [(call, score) for call, score in zip(calls, (1.0, 0.25, None, 0.0) * 50, strict=False)]
+    rows = [
+        FeedbackRow(
+            id=call.id, at=BEGAN + timedelta(minutes=5), call_id=call.id, session="", feature=FEATURE, tenant="",
+            release=call.release, environment="production", rollout=ROLLOUT.id, name="stars", score=score, label="",
+            comment="", value_milli=None, by="local",
+        )
+        for call, score in given
+    ]  # fmt: skip
+    rows.append(replace(rows[0], id="another rollout's", rollout="rollout-0"))
+    rows.append(replace(rows[0], id="before the step", at=BEGAN - timedelta(minutes=5)))
+    await store.feedback.add(rows)
+    found = await store.rollouts.arms(
+        of(ROLLOUT), now=BEGAN + timedelta(hours=1), sticky="subject", slow_ms=None, feedback=True
+    )
+    for release, figures in found.items():
+        lost = [1 - score for call, score in given if call.release == release and score is not None]
+        sums = figures.sums["feedback"]
+        assert sums.count == len(lost)
+        assert sums.total == pytest.approx(sum(lost))
+        assert sums.squared_totals == pytest.approx(sum(one**2 for one in lost))
 
 
 async def test_people_who_have_not_called_for_ten_minutes_are_not_recent(store: AnalyticsStore) -> None:

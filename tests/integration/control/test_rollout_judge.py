@@ -304,7 +304,7 @@ async def test_what_is_slow_is_read_from_the_answers_before_the_rollout(house: H
     assert row.step_at == started.step_at
     await house.calls(1_500, 50, candidate=Quality(errors=0.01, duration_ms=4_000))
     await house.judge.look()
-    assert (await house.row()).state == "rolled_back" and "latency" in (await house.row()).outcome
+    assert (await house.row()).state == "rolled_back" and "slow answers" in (await house.row()).outcome
 
 
 async def test_without_answers_before_the_first_ones_of_the_rollout_say_what_is_slow_and_it_begins_anew(

@@ -128,7 +128,8 @@ def test_better_feedback_is_better() -> None:
 def test_a_candidate_that_is_slower_and_makes_fewer_errors_is_for_a_person_to_weigh() -> None:
     decision = judged(arm("wk1-candidate", 50_000, errors=0.005, latency=share(50_000, 10_000)))
     assert decision.action == "pause"
-    assert "latency" in decision.reason and "errors" in decision.reason
+    assert "slow answers 20% against 5%, worse by 13" in decision.reason
+    assert "errors 0.5% against 2%, better by 1.3 to 1.67 points" in decision.reason
 
 
 def test_more_errors_are_not_made_up_for_by_a_lower_price() -> None:
