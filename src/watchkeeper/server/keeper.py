@@ -96,13 +96,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         live = LiveReleases(stores.control, folder, secrets.derive("live"), clock)
         drain = Drain(folder.spool, secrets.derive("spool"), stores.analytics, pricer, clock=clock, settler=settler)
         ledger = LedgerService(stores.control.ledger, clock, host=host)
-        around = Surroundings(
-            connected=lambda: ledger.connected,
-            is_drained=lambda worker, before_ns: drain.is_drained(worker, before_ns=before_ns),
-            taken_in_ns=drain.taken_in_ns,
-            stored_ids=stores.analytics.stored_ids,
-            read_holds=read_holds,
-        )
+        around = _surroundings(ledger, drain, stores)
         lives = Lives(stores.control.ledger, around, clock, host=host, books=folder.holds)
         indexes = IndexFiles(folder.indexes, secrets.derive("indexes"), stores.analytics.indexes)
         desk = FeedbackDesk(stores.analytics.feedback, stores.analytics.value, clock, taken_in=drain.feedback)
@@ -144,6 +138,16 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         finally:
             await ledger.stop()
             await asyncio.to_thread(drain.stop)
+
+
+def _surroundings(ledger: LedgerService, drain: Drain, stores: Stores) -> Surroundings:
+    return Surroundings(
+        connected=lambda: ledger.connected,
+        is_drained=lambda worker, before_ns: drain.is_drained(worker, before_ns=before_ns),
+        taken_in_ns=drain.taken_in_ns,
+        stored_ids=stores.analytics.stored_ids,
+        read_holds=read_holds,
+    )
 
 
 class _Tending:
