@@ -8,7 +8,7 @@ out, and stands among the call's request headers, as everything does that a clie
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -32,7 +32,7 @@ class _Hit(Struct):
     score: float | None = None
 
 
-_read = msgspec.json.Decoder(list[_Hit]).decode
+_read = msgspec.json.Decoder(list[Any]).decode
 
 
 def read_hits(value: bytes) -> list[Hit]:
@@ -40,12 +40,11 @@ def read_hits(value: bytes) -> list[Hit]:
     text = value.strip()
     if text.startswith(b"["):
         try:
-            found = _read(text)
+            named = map(_whole, _read(text)[:HITS_MAX])
         except UNREADABLE:
             return []
     else:
-        items = text.decode("utf-8", "replace").split(",", HITS_MAX)[:HITS_MAX]
-        found = [hit for hit in map(_short, items) if hit is not None]
+        named = map(_short, text.decode("utf-8", "replace").split(",", HITS_MAX)[:HITS_MAX])
     return [
         Hit(
             hit.collection[:_SHORT_LETTERS_MAX],
@@ -53,8 +52,17 @@ def read_hits(value: bytes) -> list[Hit]:
             hit.version[:_SHORT_LETTERS_MAX],
             hit.score,
         )
-        for hit in found[:HITS_MAX]
+        for hit in named
+        if hit is not None
     ]
+
+
+def _whole(item: Any) -> _Hit | None:
+    """Read one of the JSON form; None where it is none."""
+    try:
+        return msgspec.convert(item, _Hit)
+    except msgspec.ValidationError:
+        return None
 
 
 def _short(item: str) -> _Hit | None:

@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 from watchkeeper.core.call import Hit
@@ -19,6 +20,8 @@ from watchkeeper.releases.recipe import Retrieval
 QUERY_LETTERS_MAX = 8_000
 """Of a question, its beginning is looked for."""
 TOP_K_MAX = 50
+LOAD_S = 15.0
+"""How long the first calls of a worker may wait for an index and the weights: that is no fault of the release's."""
 
 
 class LookedUp(NamedTuple):
@@ -54,9 +57,8 @@ class Retriever:
     async def find(self, retrieval: Retrieval, query: str, *, passage: Passage) -> Found:
         """Look documents up for a call; where it goes on without them, it says so. Raises as `look_up`."""
         began = self._now()
-        left_s = max(0.001, passage.ends_by - began)
         try:
-            found = await self.look_up(retrieval, query, timeout_s=min(retrieval.timeout_s, left_s))
+            found = await self.look_up(retrieval, query, left_s=max(0.001, passage.ends_by - began))
         finally:
             if retrieval.retriever:  # what others take is not the gateway's own time
                 passage.upstream_s += self._now() - began
@@ -65,19 +67,24 @@ class Retriever:
             call.change = f"{call.change}; {found.trouble}" if call.change else found.trouble
         return Found(found.documents, found.hits)
 
-    async def look_up(self, retrieval: Retrieval, query: str, *, timeout_s: float) -> LookedUp:
+    async def look_up(self, retrieval: Retrieval, query: str, *, left_s: float = inf) -> LookedUp:
         """Return the documents for a question. It may be awaited in a run as well as in a task.
 
         Args:
             retrieval: What the release says; `query` in it is a template and is not looked at.
             query: The question, as that template was rendered.
-            timeout_s: For all of it.
+            left_s: The call has no longer, whatever the release says.
 
         Raises:
             RetrievalFailed: they could not be looked up in time, and the release does not go on without.
         """
+        timeout_s = min(retrieval.timeout_s, left_s)
         query = query[:QUERY_LETTERS_MAX].encode("utf-8", "replace").decode()
-        looking = self._loop.create_task(self._look(retrieval, query, timeout_s))
+        looking = self._loop.create_task(
+            self._ask(retrieval, query, timeout_s)
+            if retrieval.retriever
+            else self._search(retrieval, query, timeout_s, load_s=min(LOAD_S, left_s))
+        )
         try:
             return await looking
         except CancelledError:
@@ -93,22 +100,12 @@ class Retriever:
                 "Nothing was sent to a model; nothing is wrong with the request. Try again."
             ) from error
 
-    async def _look(self, retrieval: Retrieval, query: str, timeout_s: float) -> LookedUp:
-        async with asyncio.timeout(timeout_s):
-            if retrieval.retriever:
-                return await self._ask(retrieval, query)
-            return await self._search(retrieval, query)
-
-    async def _search(self, retrieval: Retrieval, query: str) -> LookedUp:
+    async def _search(self, retrieval: Retrieval, query: str, timeout_s: float, *, load_s: float) -> LookedUp:
         collection, version = retrieval.collection, retrieval.version
-        matches = await self._shelf.search(
-            collection,
-            version,
-            query,
-            embedding=retrieval.embedding,
-            top_k=min(retrieval.top_k, TOP_K_MAX),
-            min_score=retrieval.min_score,
-        )
+        async with asyncio.timeout(load_s):
+            index = await self._shelf.take(collection, version, embedding=retrieval.embedding)
+        async with asyncio.timeout(timeout_s):
+            matches = await index.search(query, top_k=min(retrieval.top_k, TOP_K_MAX), min_score=retrieval.min_score)
         found = LookedUp([], [])
         for match in matches:
             passage, score = match.passage, round(match.score, 6)
@@ -118,17 +115,18 @@ class Retriever:
             found.hits.append(Hit(collection, passage.document, version, score))
         return found
 
-    async def _ask(self, retrieval: Retrieval, query: str) -> LookedUp:
+    async def _ask(self, retrieval: Retrieval, query: str, timeout_s: float) -> LookedUp:
         entry = self._entries.get(retrieval.retriever)
         if entry is None:
             raise EndpointFailed("the configuration has no retriever of this name; the operator can add it")
-        answered = await self._endpoints.ask(
-            entry,
-            query,
-            collection=retrieval.collection,
-            version=retrieval.version,
-            top_k=min(retrieval.top_k, TOP_K_MAX),
-        )
+        async with asyncio.timeout(timeout_s):
+            answered = await self._endpoints.ask(
+                entry,
+                query,
+                collection=retrieval.collection,
+                version=retrieval.version,
+                top_k=min(retrieval.top_k, TOP_K_MAX),
+            )
         found = LookedUp([], [])
         collection = retrieval.collection or retrieval.retriever
         for one in answered:

@@ -50,7 +50,7 @@ async def retriever(tmp_path: Path) -> AsyncIterator[Retriever]:
 async def look_up(retriever: Retriever, retrieval: Retrieval, query: str, endpoint: Endpoint | None = None) -> LookedUp:
     url = endpoint.url if endpoint is not None else "http://127.0.0.1:1/"
     retriever.follow(a_snapshot({"kb": RetrieverEntry("kb", url, "sk-of-kb", {"x-tenant": "acme"})}))
-    return await retriever.look_up(retrieval, query, timeout_s=retrieval.timeout_s)
+    return await retriever.look_up(retrieval, query)
 
 
 def a_snapshot(retrievers: dict[str, RetrieverEntry]) -> Snapshot:
@@ -152,6 +152,24 @@ async def test_a_long_question_and_a_large_index_do_not_hold_up_the_loop(
         assert (await look_up(retriever, replace(EMBEDDED, min_score=-1.0), question)).documents
 
 
+async def test_the_first_call_waits_for_the_weights_whatever_the_release_says(
+    retriever: Retriever, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, RETURNS)
+    load = shelves._load_embedder
+
+    def slow() -> Embedder:
+        time.sleep(0.5)
+        return load()
+
+    monkeypatch.setattr(shelves, "_load_embedder", slow)
+    hasty = replace(EMBEDDED, timeout_s=0.2)
+    with pytest.raises(RetrievalFailed, match="took longer"):
+        await retriever.look_up(hasty, "x", left_s=0.1)
+    found = await asyncio.gather(*(look_up(retriever, hasty, "sent back?") for _ in range(3)))
+    assert [one.documents[0]["id"] for one in found] == ["returns.md"] * 3
+
+
 async def test_an_endpoint_is_asked_and_its_documents_are_taken(retriever: Retriever) -> None:
     documents = [
         {"id": "a", "text": "A.", "title": "T", "score": 3.5, "version": "7"},
@@ -223,4 +241,4 @@ async def test_who_gives_up_waiting_leaves_nothing_behind(retriever: Retriever) 
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await asyncio.sleep(0)
-        assert [task for task in asyncio.all_tasks() if "_look" in repr(task)] == []
+        assert [task for task in asyncio.all_tasks() if "_ask" in repr(task)] == []
