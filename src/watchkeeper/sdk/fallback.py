@@ -1,5 +1,6 @@
 """A recipe in the application's own repository, for when there is nothing else."""
 
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ def read_fallback(path: Path | str, feature: str) -> Prepared:
     """
     place = Path(path)
     try:
-        recipe = _canonical(place) if place.suffix == CANONICAL else _authored(place)
+        recipe = _canonical(place) if place.suffix == CANONICAL else _written(place)
         prepared = Prepared(recipe)
     except OSError as error:
         raise CannotRender(f"The fallback {place} cannot be read: {error.strerror}.") from None
@@ -40,10 +41,6 @@ def _canonical(file: Path) -> Recipe:
         return recipes.decode(handle.read(RECIPE_BYTES_MAX + 1))
 
 
-def _authored(place: Path) -> Recipe:
-    # YAML and pydantic come with it, which an application without such a fallback does not need.
-    from watchkeeper.releases.authoring import read_authored
-    from watchkeeper.releases.folder import RECIPE_FILE, read_folder
-
-    folder = (place.parent if place.name == RECIPE_FILE else place).resolve()
-    return read_authored(read_folder(folder.parent, folder.name, lambda block: None).authored)
+def _written(place: Path) -> Recipe:
+    found: Recipe = import_module("watchkeeper.sdk.written").written_recipe(place)
+    return found

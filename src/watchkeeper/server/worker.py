@@ -128,15 +128,12 @@ class Worker:
             meters=self.meters,
         )
         self.pipeline = Pipeline(parts, plan=None)
+        feedback = FeedbackDoor(admission, parts.recorder, clock)
+        bundles = Bundles(self.features, shelf, Signer(secrets.derive("bundles")), clock)
         self.app = App(
-            self.pipeline,
-            admission,
-            clock,
-            metrics=self._metrics,
-            why_not_ready=self._why_not_ready,
-            feedback=FeedbackDoor(admission, parts.recorder, clock),
-            bundles=Bundles(self.features, shelf, Signer(secrets.derive("bundles")), clock),
-        )
+            self.pipeline, admission, clock, metrics=self._metrics, why_not_ready=self._why_not_ready,
+            feedback=feedback, bundles=bundles,
+        )  # fmt: skip
         self.server = Server(self.app.handle, ServerLimits(), loop=loop)
 
     async def start(self) -> None:
