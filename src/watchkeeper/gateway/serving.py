@@ -74,6 +74,8 @@ class Features:
 
     def follow(self, live: Live) -> None:
         """Serve by this from now on; what follows on something that is used is made ready before its moment."""
+        if live.standings:
+            self._shelf.warm()
         for name, standings in live.standings.items():
             if name in self._asked and standings != self.live.standings.get(name):
                 for release in _releases_of(standings[-1]):
