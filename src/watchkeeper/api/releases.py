@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.permits import SOME, needs, require
+from watchkeeper.api.pinning import pinned
 from watchkeeper.api.release_documents import (
     ChangeDocument,
     LiveIn,
@@ -319,7 +320,7 @@ async def read_recipe(parts: Services, data: dict[str, Any]) -> tuple[Recipe, li
     for named in named_blocks(data):
         if (block := await parts.control.releases.block(named)) is not None:
             blocks[block[0]] = block[1]
-    recipe = read_authored(data, blocks)
+    recipe = await pinned(parts, read_authored(data, blocks))
     found = await asyncio.to_thread(mistakes_in, recipe)
     found += _about_model(recipe.model, parts.release_basis())
     if mistakes := [mistake for mistake in found if not mistake.is_warning]:

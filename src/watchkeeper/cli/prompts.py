@@ -97,7 +97,7 @@ class Prompts:
     def pull(self, name: str, feature: str, take: Side | None) -> Done:
         """Bring what came since into a folder; nothing is written where both sides have changed the same place."""
         head = self._release(feature)
-        if head is None:
+        if head is None or head["feature"] != feature:
             return Done(folder=name, feature=feature, outcome="not pushed yet")
         theirs, latest = head["recipe"], head["id"]
         if not (self._root / name / "release.yaml").exists():
@@ -111,7 +111,7 @@ class Prompts:
         except FolderRefused as error:
             return self._refused(name, error)
         base = self._made_from(folder, mine)
-        merged = merge(base, mine, theirs, take)
+        merged = merge(_as_loosely(base, mine), mine, _as_loosely(theirs, mine), take)
         if merged.conflicts:
             return Done(
                 folder=name,
@@ -149,7 +149,7 @@ class Prompts:
             feature=folder.feature,
             outcome="compared",
             release=head["id"],
-            changes=_between(head["recipe"], mine),
+            changes=_between(_as_loosely(head["recipe"], mine), mine),
             their_changes=()
             if made_from is None or made_from.release == head["id"]
             else _between(self._made_from(folder, mine), head["recipe"]),
@@ -218,6 +218,15 @@ class Prompts:
 
     def _warnings(self, folder: Folder, warnings: Iterable[dict[str, str]]) -> tuple[str, ...]:
         return tuple(str(_located(folder, warning)) for warning in warnings)
+
+
+def _as_loosely(recipe: Authored, mine: Authored) -> Authored:
+    """Leave out what a push settled and the folder leaves open: which version of an index is the newest."""
+    settled, wanted = recipe.get("retrieval"), mine.get("retrieval")
+    if not settled or not wanted or settled.get("collection") != wanted.get("collection"):
+        return recipe
+    left = {name: value for name, value in settled.items() if name in wanted or name not in ("version", "embedding")}
+    return recipe | {"retrieval": left}
 
 
 def _located(folder: Folder, mistake: dict[str, str]) -> Problem:

@@ -117,18 +117,22 @@ def promote(
     message: Why = "",
     review: Annotated[int | None, Parameter(help="The review request that is relied upon.")] = None,
     eval_run: Annotated[str, Parameter(help="The run of an evaluation that is relied upon.")] = "",
+    canary: Annotated[
+        bool, Parameter(negative="", help="Only for a part of the callers, which grows by itself; see `rollout start`.")
+    ] = False,
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
     """Have a release serve, on all workers at the same moment, half a second from now."""
     if release and from_:
         raise CommandFailed("Name a release, or the environment to take it --from, not both.", exit_code=WRONG_USAGE)
-    wish = {
-        "feature": feature, "release": f"{feature}@{from_}" if from_ else release, "message": message, "review": review,
-        "eval_run": eval_run,
-    }  # fmt: skip
-    done = client.post(data, f"/api/v1/environments/{client.part(to)}/promote", **wish)
-    _say_done(data, done, json=json)
+    named = f"{feature}@{from_}" if from_ else release or feature
+    relied_upon = {"review": review, "eval_run": eval_run}
+    if canary:
+        _start_canary(data, {"feature": feature, "environment": to, "reason": message} | relied_upon, named, json=json)
+        return
+    wish = {"feature": feature, "release": named, "message": message} | relied_upon
+    _say_done(data, client.post(data, f"/api/v1/environments/{client.part(to)}/promote", **wish), json=json)
 
 
 def rollback(
@@ -184,6 +188,15 @@ def moment_of(text: str, tz: str) -> datetime:
 def moment(text: str | None) -> str:
     """Write a moment of the API to the second."""
     return text[:19].replace("T", " ") if text else ""
+
+
+def _start_canary(data: Path, wish: dict[str, Any], named: str, *, json: bool) -> None:
+    release = client.get(data, f"/api/v1/releases/{client.part(named)}")["id"]
+    found = client.post(data, "/api/v1/rollouts", kind="canary", arms=[{"release": release}], **wish)
+    if json:
+        show.document(found)
+    else:
+        show.line(f"canary {found['id']} of {release} has begun; `watchkeeper rollout show {found['id']}` follows it")
 
 
 def _say_done(data: Path, done: dict[str, Any], *, json: bool) -> None:

@@ -141,8 +141,6 @@ def _present(folder: Path) -> tuple[Path, list[str]]:
     try:
         return find_folders(folder)
     except FolderRefused:
-        if any(folder.iterdir()) and not all(one.is_dir() or one.name.startswith(".") for one in folder.iterdir()):
-            raise
         return folder, []
 
 
