@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from watchkeeper.access.node import NodeSecrets
 from watchkeeper.api.app import build_api
 from watchkeeper.api.auth import LocalDoor
+from watchkeeper.api.services import Services
 from watchkeeper.config.load import load
 from watchkeeper.console.app import mount
 from watchkeeper.core.clock import SystemClock
@@ -114,16 +115,8 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         await desired.compile()
         app = build_api(services)
         mount(app, services)
-        judge = Judge(
-            rollouts=stores.control.rollouts,
-            figures=stores.analytics.rollouts,
-            notifications=services.notifications,
-            clock=clock,
-            console=_console_address(options),
-            on_change=live.tell,
-        )
         feedback = Duty("sorting out feedback", FEEDBACK_EVERY_S, desk.look)
-        further = (*indexes.duties(), *judge.duties(), feedback)
+        further = (*indexes.duties(), *_judge(stores, services, options).duties(), feedback)
         await live.follow()
         tending = _Tending(desired, ledger, lives, live)
         await ledger.start(folder.ledger_socket)
@@ -181,6 +174,18 @@ async def _obey(ledger: LedgerService, snapshot: Snapshot) -> None:
     rules: dict[str, Rule] = {rule.id: rule for rule in snapshot.budgets}
     rules |= {rule.id: rule for rule in snapshot.limits}
     await ledger.follow(rules, version=snapshot.version)
+
+
+def _judge(stores: Stores, services: Services, options: KeeperOptions) -> Judge:
+    """What looks at rollouts."""
+    return Judge(
+        rollouts=stores.control.rollouts,
+        figures=stores.analytics.rollouts,
+        notifications=services.notifications,
+        clock=services.clock,
+        console=_console_address(options),
+        on_change=services.on_release_change,
+    )
 
 
 @contextlib.asynccontextmanager
