@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from watchkeeper.releases.index_file import Index, IndexDamaged, IndexDraft, IndexName, index_path
 from watchkeeper.releases.passages import Passage, is_index_name
@@ -13,6 +14,8 @@ from watchkeeper.store.indexes import IndexVersion, StoredPassage
 
 LOOK_EVERY_S = 5.0
 """How soon a version that another host has built can be searched on this one."""
+
+_log = logging.getLogger("watchkeeper.keeper")
 
 
 class Versions(Protocol):
@@ -37,13 +40,31 @@ class IndexFiles:
         self._following = asyncio.Lock()
         self._known: dict[Path, str] = {}
         """Files that are as they should be, and the content of each."""
+        self._trouble = ""
+
+    def status(self) -> dict[str, Any]:
+        """Tell how many indexes workers can search, and why others cannot be written."""
+        return {"files": len(self._known), "trouble": self._trouble or None}
 
     def duties(self) -> tuple[Duty, ...]:
         """Return what is to be done again and again."""
         return (Duty("writing indexes", LOOK_EVERY_S, self.follow),)
 
     async def follow(self) -> None:
-        """Write the files that are missing or wrong, and delete those of versions that are gone."""
+        """Write the files that are missing or wrong, and delete those of versions that are gone.
+
+        A disk that does not take them is told by `status`, and they are tried again at the next look.
+        """
+        try:
+            await self._follow()
+        except OSError as error:
+            if not self._trouble:
+                _log.error("indexes cannot be written, and are tried again every %g s: %s", LOOK_EVERY_S, error)
+            self._trouble = f"indexes cannot be written: {error.strerror or error}"
+        else:
+            self._trouble = ""
+
+    async def _follow(self) -> None:
         async with self._following:
             wanted = {
                 index_path(self._folder, one.collection, one.version): one

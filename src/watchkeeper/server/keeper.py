@@ -101,13 +101,14 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         lives = Lives(stores.control.ledger, around, clock, host=host, books=folder.holds)
         indexes = IndexFiles(folder.indexes, secrets.derive("indexes"), stores.analytics.indexes)
         desk = FeedbackDesk(stores.analytics.feedback, stores.analytics.value, clock, taken_in=drain.feedback)
+        statuses = {"ingest": drain.status, "ledger": ledger.status, "feedback": desk.status, "indexes": indexes.status}
         services = build_services(
             stores,
             secrets,
             clock,
             desired=desired,
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
-            statuses={"ingest": drain.status, "ledger": ledger.status, "feedback": desk.status},
+            statuses=statuses,
         )
         services = replace(services, on_release_change=live.tell, arrival=live.arrival, on_index_change=indexes.follow)
         desired.obey = lambda snapshot: _obey(ledger, snapshot)

@@ -1,5 +1,6 @@
 """The files that workers search follow the versions in the store."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,6 +46,15 @@ async def test_every_version_in_the_store_has_a_file_and_nothing_else_has(tmp_pa
     await build("hours", "parcels", "shops", version="named")
     await files.follow()
     assert found() == {first: 1, "named": 3}
+    assert files.status() == {"files": 2, "trouble": None}
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    await files.follow()
+    trouble = files.status()["trouble"]
+    assert trouble.startswith("indexes cannot be written: ")
+    folder.unlink()
+    await files.follow()
+    assert (found(), files.status()["trouble"]) == ({first: 1, "named": 3}, None)
     for version in (first, "named"):
         await indexing.remove(store.indexes, await find(store.indexes, "kb", version), now=now())
     await files.follow()
