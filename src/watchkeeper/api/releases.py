@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.permits import SOME, needs, require
-from watchkeeper.api.pinning import pinned
 from watchkeeper.api.release_documents import (
     ChangeDocument,
     LiveIn,
@@ -21,6 +20,7 @@ from watchkeeper.api.release_documents import (
     release_document,
     release_summary,
 )
+from watchkeeper.api.retrieval import pinned
 from watchkeeper.api.services import ReleaseBasis, Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.config.problems import did_you_mean
@@ -320,8 +320,8 @@ async def read_recipe(parts: Services, data: dict[str, Any]) -> tuple[Recipe, li
     for named in named_blocks(data):
         if (block := await parts.control.releases.block(named)) is not None:
             blocks[block[0]] = block[1]
-    recipe = await pinned(parts, read_authored(data, blocks))
-    found = await asyncio.to_thread(mistakes_in, recipe)
+    recipe, about_retrieval = await pinned(parts, read_authored(data, blocks))
+    found = await asyncio.to_thread(mistakes_in, recipe) + about_retrieval
     found += _about_model(recipe.model, parts.release_basis())
     if mistakes := [mistake for mistake in found if not mistake.is_warning]:
         raise RecipeRefused(mistakes)

@@ -70,6 +70,8 @@ class ReleaseBasis:
     """Routes; None where nobody knows which there are."""
     providers: frozenset[str] = frozenset()
     """A release may also name `provider/model`."""
+    retrievers: frozenset[str] | None = None
+    """Endpoints at which documents are looked up; None where nobody knows which there are."""
 
 
 async def _nothing_to_tell() -> None:

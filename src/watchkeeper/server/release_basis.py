@@ -15,4 +15,5 @@ def release_basis(config: Config) -> ReleaseBasis:
         },
         models=frozenset(config.routes) if config.providers else None,
         providers=frozenset(config.providers),
+        retrievers=frozenset(config.retrievers) if config.providers else None,
     )
