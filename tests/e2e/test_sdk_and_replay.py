@@ -40,8 +40,10 @@ def recipe(text: str, model: str = "gpt-4o-mini") -> Recipe:
     )
 
 
-def promote(installation: Installation, *recipes: Recipe) -> list[str]:
-    """Push releases, the last of which serves production from now on."""
+def put_live(
+    installation: Installation, *recipes: Recipe, environments: tuple[str, ...] = ("production",)
+) -> list[str]:
+    """Push releases, the last of which serves from now on."""
 
     async def act() -> list[str]:
         store = await ControlStore.open(f"sqlite:///{installation.data}/control.db", SystemClock())
@@ -50,8 +52,11 @@ def promote(installation: Installation, *recipes: Recipe) -> list[str]:
             parent = await store.releases.head("support")
             row, _ = await store.releases.push(one, parent=parent, author="ana", message="tried")
             pushed.append(str(row.id))
-        draft = StandingDraft(feature="support", environment="production", kind="promote", release=pushed[-1], by="ana")
-        await store.environments.put(draft)
+        for environment in environments:
+            draft = StandingDraft(
+                feature="support", environment=environment, kind="promote", release=pushed[-1], by="ana"
+            )
+            await store.environments.put(draft)
         await store.close()
         return pushed
 
@@ -84,7 +89,7 @@ def test_an_application_renders_on_while_the_installation_is_killed_and_started_
     installed: Installation, tmp_path: Path, upstream: Upstream
 ) -> None:
     first, second = recipe("One: {{ question }}"), recipe("Two: {{ question }}")
-    (release,) = promote(installed, first)
+    (release,) = put_live(installed, first)
     prompts = Prompts(installed.base_url, installed.key, cache_dir=tmp_path / "cache", ttl_s=0.2)
     prompt = wait_until(lambda: _served(prompts), within_s=5)
     assert prompt.render(question="Where?").release == release
@@ -98,7 +103,7 @@ def test_an_application_renders_on_while_the_installation_is_killed_and_started_
     assert rendered.stale_since is not None
 
     installed.start()
-    (newer,) = promote(installed, second)
+    (newer,) = put_live(installed, second)
     wait_until(lambda: prompt.render(question="Where?").release == newer)
     assert not wait_until(lambda: found if not (found := prompt.render(question="?")).is_stale else None).is_fallback
     with OpenAI(base_url=installed.base_url, api_key=installed.key, max_retries=0) as client:
@@ -117,7 +122,7 @@ def _served(prompts: Prompts) -> Any:
 def test_a_call_is_repeated_under_another_release_and_by_another_model(
     installed: Installation, upstream: Upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old, new = promote(installed, recipe("Short: {{ question }}"), recipe("Long: {{ question }}", "other"))
+    old, new = put_live(installed, recipe("Short: {{ question }}"), recipe("Long: {{ question }}", "other"))
     upstream.always(Reply("Your order is on its way to you."), model="gpt-4o-mini")
     upstream.always(Reply("Your parcel is on its way to you."), model="gpt-4o")
     served = wait_until(lambda: _asked(installed, f"feature/support@{old}"), within_s=5)
@@ -159,7 +164,7 @@ def test_a_call_is_repeated_under_another_release_and_by_another_model(
 def test_a_plain_call_is_repeated_under_a_release_once_its_variables_are_given(
     installed: Installation, upstream: Upstream
 ) -> None:
-    (release,) = promote(installed, recipe("Q: {{ question }}"))
+    (release,) = put_live(installed, recipe("Q: {{ question }}"))
     wait_until(lambda: _asked(installed, "feature/support"), within_s=5)
     plain = ask(installed).headers["x-wk-call-id"]
     installed.call(plain)
@@ -173,7 +178,7 @@ def test_a_plain_call_is_repeated_under_a_release_once_its_variables_are_given(
 
 
 def test_a_recipe_that_nobody_has_pushed_can_be_tried(installed: Installation, upstream: Upstream) -> None:
-    (release,) = promote(installed, recipe("Q: {{ question }}"))
+    (release,) = put_live(installed, recipe("Q: {{ question }}"))
     served = wait_until(lambda: _asked(installed, "feature/support"), within_s=5)
     draft = authored(recipe("Draft: {{ question }}"))
     found = post(installed, {"call": served, "recipe": draft})
