@@ -132,7 +132,7 @@ def test_a_call_is_repeated_under_another_release_and_by_another_model(
     assert upstream.received[-1].json["messages"][-1]["content"] == "Long: Where is it?"
     assert (replay["release"], replay["feature"], replay["tenant"]) == (new, "support", "acme")
     assert found["original"]["subject"] == replay["subject"] != ""
-    assert replay["key"] == "keeperreplay"
+    assert (replay["key"], replay["tags"]) == ("keeperreplay", ["a", "b"])
     assert replay["metadata"]["replayed-by"] == "local"
     assert found["answers"] == {
         "original": "Your order is on its way to you.",
@@ -175,6 +175,18 @@ def test_a_plain_call_is_repeated_under_a_release_once_its_variables_are_given(
     found = installed.cli_json("replay", plain, "--release", release, "--variables", "question=Why?")
     assert found["replay"]["release"] == release
     assert found["notes"]
+
+
+def test_without_a_keeper_nothing_is_repeated_and_it_is_said(installed: Installation) -> None:
+    served = ask(installed).headers["x-wk-call-id"]
+    installed.call(served)
+    installed.stop()
+    refused = installed.cli("replay", served, "--model", "other")
+    assert refused.returncode == 4
+    assert "No keeper runs" in refused.stderr
+    for wrong in (["--model", "a", "--release", "b"], [], ["--model", "a", "--times", "21"]):
+        assert installed.cli("replay", served, *wrong).returncode == 2
+    assert installed.cli("replay", served, "--model", "a", "--variables", "x").returncode == 2
 
 
 def test_a_recipe_that_nobody_has_pushed_can_be_tried(installed: Installation, upstream: Upstream) -> None:
@@ -223,9 +235,12 @@ def _asked(installation: Installation, model: str) -> str | None:
         f"{installation.base_url}/chat/completions",
         json={"model": model, "messages": [], "variables": {"question": "Where is it?"}},
         headers={
-            "authorization": f"Bearer {installation.key}", "x-wk-subject": "ana@example.com", "x-wk-tenant": "acme",
+            "authorization": f"Bearer {installation.key}",
+            "x-wk-subject": "ana@example.com",
+            "x-wk-tenant": "acme",
+            "x-wk-tags": "a, b",
         },
-    )  # fmt: skip
+    )
     if reply.status_code != 200:
         assert reply.status_code == 404, reply.text
         return None

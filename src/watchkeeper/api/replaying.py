@@ -242,6 +242,7 @@ def _headers(parts: Services, plan: _Plan, wish: Wish) -> dict[str, str]:
         row = wish.original.row
         headers |= {
             "x-wk-tenant": row.tenant,
+            "x-wk-tags": ",".join(row.tags),
             "x-wk-environment": row.environment,
             "x-wk-replay-of": row.id,
             "x-wk-replay-subject": row.subject,

@@ -11,6 +11,7 @@ from tests.contract.gateway.money import BUDGETS, LIMITS
 from tests.contract.gateway.routes import FAULTS, ROUTES
 
 from watchkeeper.access.keys import KeyHasher, NewKey, make_key
+from watchkeeper.access.replay_key import REPLAY_KEY_ID, replay_key
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.core.call import Call
 from watchkeeper.core.clock import SystemClock
@@ -126,6 +127,7 @@ class Gateway:
             name: PriceBook.of(installed()).price_list(name) for name in ("openai", "anthropic", "free")
         }
         self.keys = {name: make_key() for name in ("plain", "acme", "expired", "revoked")}
+        self.keys["keeper"] = NewKey(REPLAY_KEY_ID, replay_key(b"r" * 32))
         self.port = 0
         self._loop = uvloop.new_event_loop()
         self._stop: asyncio.Event | None = None
@@ -276,18 +278,21 @@ class Gateway:
                 for entry in (
                     self._entry(self.keys["plain"]),
                     self._entry(self.keys["acme"], tenant="acme"),
+                    self._entry(self.keys["keeper"], feature=""),
                     self._entry(self.keys["expired"], expires_ns=1),
                 )
             },
             price_lists=self._price_lists,
         )
 
-    def _entry(self, key: NewKey, *, tenant: str = "", expires_ns: int | None = None) -> KeyEntry:
+    def _entry(
+        self, key: NewKey, *, feature: str = "support", tenant: str = "", expires_ns: int | None = None
+    ) -> KeyEntry:
         return KeyEntry(
             public_id=key.public_id,
             secret_hash=self._hasher.hash(key.key),
             name="test",
-            feature="support",
+            feature=feature,
             tenant=tenant,
             environment="production",
             expires_ns=expires_ns,
