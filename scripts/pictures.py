@@ -14,6 +14,7 @@ import uvicorn
 from playwright.async_api import async_playwright
 
 from watchkeeper.access.keys import KeyHasher
+from watchkeeper.access.roles import Grant
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.api.app import build_api
@@ -103,6 +104,7 @@ async def _change_things(services: Services, clock: FakeClock) -> None:
     clock.set_unix_ns(_unix_ns(NOW - timedelta(hours=5, minutes=40)))
     await changes.note("config", "configuration 5c1f0b9a2e7d", actor="file")
     clock.set_unix_ns(_unix_ns(NOW))
+    await people.add_user("ana", "", actor="local", grants=[Grant("admin")])
     await people.begin_session(services.token_hasher.hash(SESSION), "ana")
 
 

@@ -14,6 +14,8 @@ from watchkeeper.core.errors import CallerError
 SESSION_COOKIE = "wk_session"
 LOCAL_OPERATOR = "local"
 """Whoever holds the machine: may open the socket in the data folder, or has a one-time link. No user has this name."""
+RESERVED = frozenset({LOCAL_OPERATOR, "file", "keeper", "migration", "oidc"})
+"""Names under which changes are noted that no user has made."""
 READING = frozenset({"GET", "HEAD"})
 _LOCAL = "watchkeeper.local"
 

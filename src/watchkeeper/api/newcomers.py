@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from watchkeeper.access.roles import Grant
-from watchkeeper.api.auth import LOCAL_OPERATOR
+from watchkeeper.api.auth import RESERVED
 from watchkeeper.api.oidc import SignInRefused
 from watchkeeper.api.services import Services
 from watchkeeper.config.sign_in import Oidc
@@ -84,7 +84,7 @@ def _says(value: object, wanted: str) -> bool:
 
 def _name(claims: Mapping[str, Any], settings: Oidc) -> str:
     name = claims.get(settings.name)
-    if not isinstance(name, str) or NAME_PATTERN.fullmatch(name) is None or name == LOCAL_OPERATOR:
+    if not isinstance(name, str) or NAME_PATTERN.fullmatch(name) is None or name in RESERVED:
         raise SignInRefused(
             f"The provider says nothing of you that can be a name here: `{settings.name}` must be 1 to 100 letters, "
             "digits and . @ + - _. Nobody was signed in. `sign_in.oidc.name` says which claim is used."

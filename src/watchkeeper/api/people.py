@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from watchkeeper.access.passwords import hash_password, password_fault
 from watchkeeper.access.roles import ALL, Grant, Permission, Role
-from watchkeeper.api.auth import LOCAL_OPERATOR, By, Parts
+from watchkeeper.api.auth import RESERVED, By, Parts
 from watchkeeper.api.permits import needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.signin import make_link
@@ -27,8 +27,8 @@ router = APIRouter(prefix="/api/v1", tags=["people"])
 
 
 def _free(name: str) -> str:
-    if name == LOCAL_OPERATOR:
-        raise ValueError(f"{name!r} stands for whoever holds the machine; choose another name")
+    if name in RESERVED:
+        raise ValueError(f"{name!r} stands for no user in the list of changes; choose another name")
     return name
 
 

@@ -170,6 +170,9 @@ async def test_words_of_a_text_that_may_not_be_read_cannot_be_searched_for(house
     for feature, count in (("support", 0), ("payroll", 2)):
         found = (await house.ask(f"/api/v1/calls/count?search={MARKS[feature]}", viewer)).json()
         assert found == {"count": count}
+    nothing = await house.user("max", Grant("viewer", "support"))
+    for feature in MARKS:
+        assert (await house.ask(f"/api/v1/calls?search={MARKS[feature]}", nothing)).json()["calls"] == []
 
 
 async def test_reading_a_text_is_noted_once_an_hour_for_each_who_reads_it(house: Staffed) -> None:
