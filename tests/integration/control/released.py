@@ -2,20 +2,27 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.integration.control.commands import Keeper
 
 from watchkeeper.access.keys import KeyHasher
+from watchkeeper.access.node import NodeSecrets
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import API_TOKEN_PREFIX, TokenHasher
 from watchkeeper.api.app import build_api
 from watchkeeper.api.auth import LocalDoor
 from watchkeeper.api.services import ReleaseBasis, Services
+from watchkeeper.config.schema import Config
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.releases.authoring import read_authored
 from watchkeeper.releases.recipe import Recipe
 from watchkeeper.releases.rules import Rules
+from watchkeeper.server.parts import Stores, build_services
+from watchkeeper.server.release_basis import release_basis
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.people import TokenDraft
@@ -106,6 +113,23 @@ class Asked:
         """Push a variant and return its id."""
         pushed = await self.post("/releases", by, recipe=variant(text, **more), parent=parent, message=text)
         return str(pushed["release"]["id"])
+
+
+class ReleaseKeeper(Keeper):
+    """The control API on a data folder's socket, with rules that a test may change; without calls."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, lambda ids, clock: {})
+        self.config = Config()
+
+    @asynccontextmanager
+    async def _app(self) -> AsyncIterator[LocalDoor]:
+        control = await ControlStore.open(f"sqlite:///{self.folder.control_db}", SystemClock())
+        stores = Stores(control, AnalyticsStore("chdb:///nowhere"))
+        secrets = NodeSecrets.load(self.folder.node_key)
+        services = build_services(stores, secrets, SystemClock(), desired=None, gateway_url="")
+        yield LocalDoor(build_api(replace(services, release_basis=lambda: release_basis(self.config))))
+        await control.close()
 
 
 @asynccontextmanager

@@ -1,22 +1,21 @@
-"""What the pages on releases and environments show works as it stands there, typed into a shell."""
+"""What the pages on releases and environments show works as it stands there, typed line by line."""
 
 import asyncio
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.integration.control.commands import new_folder
-from tests.integration.control.released import variant
+from tests.integration.control.commands import Command, LoneCommand
+from tests.integration.control.released import ReleaseKeeper, variant
 
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.releases.authoring import read_authored
+from watchkeeper.server.folder import DataFolder
 from watchkeeper.store.control import ControlStore
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -32,87 +31,83 @@ def blocks(page: str) -> Iterator[tuple[str, str]]:
     yield from ((found[1], found[2]) for found in BLOCK.finditer((DOCS / page).read_text("utf-8")))
 
 
-class Shell:
-    """A folder to work in, with `watchkeeper` on its path and no keeper running."""
+class Desk:
+    """A folder to work in, and a keeper to ask."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, keeper: ReleaseKeeper, wk: Command) -> None:
         self.home = home
-        self.data = new_folder(home / "data")
-        (home / "bin").mkdir()
-        command = home / "bin/watchkeeper"
-        command.write_text(
-            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "from watchkeeper.cli.main import main; main()" "$@"\n'
-        )
-        command.chmod(0o700)
+        self.data = keeper.folder
+        self._keeper = keeper
+        self._wk = wk
         self.configure(CONFIG)
 
     def configure(self, text: str) -> None:
-        (self.home / "watchkeeper.yaml").write_text(text)
-        self.data.last_config.write_text(str(self.home / "watchkeeper.yaml"))
+        self._keeper.config = Config.model_validate(yaml.safe_load(text))
 
     def type(self, line: str) -> str:
         """Run one line; it must fail where a comment says that it is refused, and only there."""
-        environment = os.environ | {
-            "PATH": f"{self.home}/bin:{os.environ['PATH']}",
-            "WATCHKEEPER_DATA": str(self.data.root),
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        }
-        done = subprocess.run(["sh", "-c", line], cwd=self.home, env=environment, capture_output=True, text=True)
-        assert (done.returncode != 0) == line.rstrip().endswith("# refused"), f"{line}\n{done.stdout}{done.stderr}"
-        assert "Please report" not in done.stderr
-        return done.stdout + done.stderr
+        command, *arguments = shlex.split(line, comments=True)
+        if command != "watchkeeper":
+            subprocess.run([command, *arguments], cwd=self.home, check=True)
+            return ""
+        code = self._wk(*arguments, data=self.data.root)
+        assert (code != 0) == line.rstrip().endswith("# refused"), f"{line}\n{self._wk.out}{self._wk.err}"
+        assert "Please report" not in self._wk.err
+        return self._wk.out + self._wk.err
 
-    def push(self, text: str, author: str) -> str:
-        """Push a release as somebody else would over the API."""
 
-        async def push() -> str:
-            store = await ControlStore.open(f"sqlite:///{self.data.control_db}", SystemClock())
-            parent = await store.releases.head("support")
-            recipe = read_authored(variant(text, model="default"))
-            row, _ = await store.releases.push(recipe, parent=parent, author=author, message=text)
-            await store.close()
-            return row.id
+def push(data: DataFolder, text: str, author: str) -> str:
+    """Push a release as somebody else would over the API."""
 
-        return asyncio.run(push())
+    async def pushed() -> str:
+        store = await ControlStore.open(f"sqlite:///{data.control_db}", SystemClock())
+        parent = await store.releases.head("support")
+        recipe = read_authored(variant(text, model="default"))
+        row, _ = await store.releases.push(recipe, parent=parent, author=author, message=text)
+        await store.close()
+        return row.id
+
+    return asyncio.run(pushed())
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def desk(tmp_path_factory: pytest.TempPathFactory, wk: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    # A socket's path has room for about 100 characters, which the folders of tests can exceed.
+    keeper = ReleaseKeeper(tmp_path_factory.mktemp("k"))
+    keeper.start()
+    assert keeper.is_ready.wait(20)
+    home = tmp_path_factory.mktemp("desk")
+    monkeypatch.chdir(home)
+    yield Desk(home, keeper, wk)
+    keeper.stop()
 
 
-def test_the_page_on_releases_is_a_walk_that_works(shell: Shell) -> None:
+def test_the_page_on_releases_is_a_walk_that_works(desk: Desk) -> None:
     said = ""
     for kind, text in blocks("releases.md"):
         named = re.match(r"# (prompts/\S+)\n", text)
         if named is not None:
-            (shell.home / named[1]).parent.mkdir(parents=True, exist_ok=True)
-            (shell.home / named[1]).write_text(text.removeprefix(named[0]))
+            (desk.home / named[1]).parent.mkdir(parents=True, exist_ok=True)
+            (desk.home / named[1]).write_text(text.removeprefix(named[0]))
         elif kind == "sh":
-            said += "".join(shell.type(line) for line in text.strip().splitlines())
+            said += "".join(desk.type(line) for line in text.strip().splitlines())
     assert "support: pushed, wk1-" in said
     assert "no place was changed by both" in said
     assert "both changed parameters.max_tokens" in said
-    text = (shell.home / "prompts/support/release.yaml").read_text()
+    text = (desk.home / "prompts/support/release.yaml").read_text()
     assert "max_tokens: 100" in text and "# a route, or provider/model" in text
-    assert (shell.home / "prompts/support/system.md").read_text().startswith("You speak for")
+    assert (desk.home / "prompts/support/system.md").read_text().startswith("You speak for")
 
 
-def test_the_page_on_environments_is_a_walk_that_works(shell: Shell) -> None:
-    shell.push("You answer for {{ company }} in {{ language }}.", "ana")
+def test_the_page_on_environments_is_a_walk_that_works(desk: Desk) -> None:
+    push(desk.data, "You answer for {{ company }} in {{ language }}.", "ana")
     said = ""
     for kind, text in blocks("environments.md"):
         if kind == "yaml":
-            rules = yaml.safe_load(text)["environments"]
-            assert set(Config.model_validate({"environments": rules}).environments) == {
-                "production",
-                "staging",
-                "canada",
-            }
-            shell.configure(f"{CONFIG}{text}")
-            shell.push("You answer for {{ company }} in {{ language }}, shortly.", "ben")
+            desk.configure(f"{CONFIG}{text}")
+            push(desk.data, "You answer for {{ company }} in {{ language }}, shortly.", "ben")
         else:
-            said += "".join(shell.type(line) for line in text.strip().splitlines())
+            said += "".join(desk.type(line) for line in text.strip().splitlines())
     for words in (
         "Nothing stood before what is live",
         "no worker runs here",
@@ -123,10 +118,14 @@ def test_the_page_on_environments_is_a_walk_that_works(shell: Shell) -> None:
         assert words in said, words
 
 
-def test_rules_that_cannot_be_read_let_nothing_through(shell: Shell) -> None:
-    shell.configure(CONFIG + RULES)
-    shell.push("You answer for {{ company }} in {{ language }}.", "ana")
-    assert "What is missing" in shell.type("watchkeeper release promote support --to production # refused")
-    shell.configure(f"{CONFIG}{RULES}nonsense: [")
-    assert "not YAML" in shell.type("watchkeeper release promote support --to production # refused")
-    assert shell.type("watchkeeper release history support") == ""
+def test_without_a_keeper_rules_that_cannot_be_read_let_nothing_through(
+    tmp_path: Path, data: Path, lone_wk: LoneCommand
+) -> None:
+    config = tmp_path / "watchkeeper.yaml"
+    config.write_text(CONFIG + RULES)
+    DataFolder(data).last_config.write_text(str(config))
+    push(DataFolder(data), "You answer for {{ company }} in {{ language }}.", "ana")
+    command = ("release", "promote", "support", "--to", "production")
+    assert lone_wk(*command, data=data) == 1 and "What is missing" in lone_wk.err
+    config.write_text(f"{CONFIG}{RULES}nonsense: [")
+    assert lone_wk(*command, data=data) == 4 and "not YAML" in lone_wk.err
