@@ -89,7 +89,7 @@ class Prompts:
         return Done(
             folder=name,
             feature=folder.feature,
-            outcome="pushed" if release != parent else "unchanged",
+            outcome="pushed" if found["is_new"] or parent not in ("", release) else "unchanged",
             release=release,
             warnings=self._warnings(folder, found["warnings"]),
         )
