@@ -1,7 +1,7 @@
 """`watchkeeper release`: what there is, what is live, and putting something else live."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -123,7 +123,7 @@ def promote(
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
-    """Have a release serve, on all workers at the same moment, half a second from now."""
+    """Have a release serve, on all workers at the same moment, in less than half a second."""
     if release and from_:
         raise CommandFailed("Name a release, or the environment to take it --from, not both.", exit_code=WRONG_USAGE)
     named = f"{feature}@{from_}" if from_ else release or feature
@@ -226,7 +226,8 @@ def _say_done(data: Path, done: dict[str, Any], *, json: bool) -> None:
 def _arrived(data: Path, done: dict[str, Any]) -> int:
     """Wait until all workers have the change and its moment has come; return how many have it."""
     deadline = time.monotonic() + WAIT_S
-    due = time.monotonic() + timedelta(milliseconds=500).total_seconds()
+    since, at = (datetime.fromisoformat(done["standing"][name]) for name in ("since", "at"))
+    due = time.monotonic() + (since - at).total_seconds()
     while True:
         found = client.get(data, "/api/v1/environments/arrival", version=done["version"])
         if (found["arrived"] >= done["workers"] and time.monotonic() >= due) or time.monotonic() > deadline:

@@ -110,9 +110,10 @@ class _Merging:
             return theirs
         if isinstance(mine, dict) and isinstance(theirs, dict) and (base is MISSING or isinstance(base, dict)):
             return self._mapping({} if base is MISSING else base, mine, theirs, place)
-        if _by_position(base, mine, theirs, place=place) and _keep_their_places(base, mine, theirs):
+        was = [] if base is MISSING else base
+        if _by_position(was, mine, theirs, place=place) and _keep_their_places(was, mine, theirs):
             items = [
-                self.merged(_item(base, index), _item(mine, index), _item(theirs, index), (*place, index))
+                self.merged(_item(was, index), _item(mine, index), _item(theirs, index), (*place, index))
                 for index in range(max(len(mine), len(theirs)))
             ]
             return [item for item in items if item is not MISSING]

@@ -121,6 +121,10 @@ class ReleaseKeeper(Keeper):
     def __init__(self, root: Path) -> None:
         super().__init__(root, lambda ids, clock: {})
         self.config = Config()
+        self.workers: dict[str, int] = {}
+        """By worker: the version that it serves by."""
+        self.is_followed = True
+        """Whether workers take in what they are told."""
 
     @asynccontextmanager
     async def _app(self) -> AsyncIterator[LocalDoor]:
@@ -128,7 +132,18 @@ class ReleaseKeeper(Keeper):
         stores = Stores(control, AnalyticsStore("chdb:///nowhere"))
         secrets = NodeSecrets.load(self.folder.node_key)
         services = build_services(stores, secrets, SystemClock(), desired=None, gateway_url="")
-        yield LocalDoor(build_api(replace(services, release_basis=lambda: release_basis(self.config))))
+
+        async def tell() -> None:
+            if self.is_followed:
+                self.workers = dict.fromkeys(self.workers, await control.environments.version())
+
+        services = replace(
+            services,
+            release_basis=lambda: release_basis(self.config),
+            on_release_change=tell,
+            arrival=lambda: self.workers,
+        )
+        yield LocalDoor(build_api(services))
         await control.close()
 
 

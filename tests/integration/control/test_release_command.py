@@ -1,6 +1,7 @@
 """`watchkeeper release` on real folders: conflicts as people meet them; nothing of anybody's is overwritten."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,23 @@ def test_a_canary_begins_with_the_same_command(pair: tuple[Person, Person]) -> N
     assert "has begun; `watchkeeper rollout show" in said
     assert ana.json("history", ana.feature)["standings"][0]["rollout"]["kind"] == "canary"
     assert "canary of" in ana.do("rollback", ana.feature, "--env", "staging")
+
+
+def test_the_command_waits_until_the_workers_have_it_and_says_when_one_has_not(
+    pair: tuple[Person, Person], keeper: ReleaseKeeper
+) -> None:
+    ana, _ = pair
+    keeper.workers = {"w1": 0, "w2": 0, "w3": 0}
+    try:
+        assert "3 of 3 workers have it" in ana.do("promote", ana.feature, "--to", "staging")
+        keeper.is_followed = False
+        started = time.monotonic()
+        assert "0 of 3 workers have it after 2 s" in ana.do("withdraw", ana.feature, "--env", "staging")
+        assert 2 <= time.monotonic() - started < 4
+        keeper.is_followed = True
+        assert ana.json("rollback", ana.feature, "--env", "staging")["arrived"] == 3
+    finally:
+        keeper.workers, keeper.is_followed = {}, True
 
 
 @pytest.mark.parametrize(

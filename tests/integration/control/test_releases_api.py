@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.integration.control.released import SUPPORT, Asked, asked, variant
 
+from watchkeeper.store.environments import LEAD
 from watchkeeper.testing import FakeClock
 
 
@@ -165,7 +166,7 @@ async def test_what_was_live_is_told_to_the_microsecond(api: Asked) -> None:
     assert await at(since - tick) == []
     assert await at(since) == await at(until - tick) == [(one, second["since"])]
     assert await at(until) == await at(until, "*") == [(two, None)]
-    assert since - datetime.fromtimestamp(api.clock.unix_ns() / 1e9 - 60, UTC) == timedelta(milliseconds=500)
+    assert since - datetime.fromtimestamp(api.clock.unix_ns() / 1e9 - 60, UTC) == LEAD
 
 
 async def test_a_prompt_is_tried_with_real_variables_and_what_is_wrong_with_them_is_named(api: Asked) -> None:
