@@ -113,6 +113,13 @@ def test_a_worse_candidate_is_taken_back_also_before_it_has_baked(candidate: Arm
     assert "against" in decision.reason
 
 
+def test_what_only_seems_worse_is_no_reason() -> None:
+    """Half as many errors again among 400 calls: beyond the margin, and what chance does often."""
+    candidate = arm("wk1-candidate", 400, errors=0.035)
+    assert verdicts(candidate)["errors"] == "unknown"
+    assert judged(candidate).action == "continue"
+
+
 def test_worse_feedback_takes_it_back() -> None:
     standing = arm("wk1-standing", 100_000, feedback=share(5_000, 1_000))
     candidate = arm("wk1-candidate", 5_000, feedback=share(400, 200))
@@ -154,6 +161,11 @@ def test_a_candidate_that_nobody_reaches_is_paused() -> None:
     silent = ArmFigures(release="wk1-candidate")
     decision = judged(silent, standing=arm("wk1-standing", 1_000))
     assert decision.action == "pause" and "wk1-candidate has had no calls" in decision.reason
+
+
+def test_a_candidate_that_nobody_has_reached_yet_has_ten_minutes() -> None:
+    soon = replace(BAKED, step_age_s=500)
+    assert judged(ArmFigures(release="wk1-candidate"), soon, standing=arm("wk1-standing", 1_000)).action == "continue"
 
 
 def test_a_candidate_that_falls_silent_is_paused() -> None:
