@@ -52,7 +52,7 @@ failover: setup $(DEV)
 	$(BIN)/python -m bench.failover
 
 soak: setup $(DEV)
-	WK_SOAK=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/contract/wire
+	WK_SOAK=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/contract/wire tests/unit/rollout
 
 wheel: setup $(DEV)
 	$(BIN)/python -m build --outdir dist

@@ -197,8 +197,8 @@ async def start_rollout(wish: RolloutWish, parts: Parts, by: By) -> RolloutSumma
 async def show_rollout(rollout_id: str, parts: Parts, by: By) -> WholeRollout:
     """Return a rollout with its figures, what was seen last, and what was decided."""
     row = await _found(rollout_id, parts, by)
-    looks = await parts.control.rollouts.looks(row.id)
-    decided = [look for look in looks if look.decision != "continue"]
+    looks = await parts.control.rollouts.looks(row.id, limit=1)
+    decided = await parts.control.rollouts.looks(row.id, only_decided=True)
     followed = _followed(row)
     details = await parts.analytics.rollouts.details(followed)
     pairs = await parts.analytics.rollouts.pairs(followed) if row.kind == "shadow" else None

@@ -29,6 +29,7 @@ from watchkeeper.store.rollout_turns import Why, concluded, paused, releases_of,
 from watchkeeper.store.rollouts import RolloutRow, Rollouts, Turn, pause_key
 
 EVERY_S = 5.0
+TIDY_EVERY_S = 3600.0
 BUSY_SHARE = 0.05
 """Of the time, at most so much is spent with the figures of one rollout: where they take long they are asked rarely."""
 AWAY_S = 300.0
@@ -102,7 +103,10 @@ class Judge:
 
     def duties(self) -> tuple[Duty, ...]:
         """Return what is to be done, and how often."""
-        return (Duty("judging rollouts", EVERY_S, self.look),)
+        return (
+            Duty("judging rollouts", EVERY_S, self.look),
+            Duty("forgetting old looks", TIDY_EVERY_S, self.rollouts.forget),
+        )
 
     async def look(self) -> None:
         """Look at every rollout that is due; what one of them cannot be given does not keep the others."""

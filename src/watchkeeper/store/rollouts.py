@@ -8,12 +8,12 @@ same figures act once, and one that dies in between has done all of it or nothin
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from watchkeeper.config.notifications import Notifications
@@ -33,6 +33,8 @@ from watchkeeper.store.freezes import freezes_of
 from watchkeeper.store.tables import rollout_looks, rollouts
 
 LISTED_MAX = 500
+KEPT_FOR = timedelta(days=400)
+"""How long the looks at a rollout are kept after it has ended; what it came to stays."""
 LOOKS_MAX = 5_000
 """Of one rollout at a time, the newest."""
 
@@ -344,15 +346,24 @@ class Rollouts:
         async with self._engine.connect() as connection:
             return [_read(row) for row in (await connection.execute(query)).all()]
 
-    async def looks(self, rollout_id: str, *, limit: int = LOOKS_MAX) -> list[LookRow]:
-        """List what was seen and decided, the newest first."""
+    async def looks(self, rollout_id: str, *, only_decided: bool = False, limit: int = LOOKS_MAX) -> list[LookRow]:
+        """List what was seen and decided, the newest first; or only the looks that have changed something."""
         query = select(rollout_looks).where(rollout_looks.c.rollout == rollout_id)
+        if only_decided:
+            query = query.where(rollout_looks.c.decision != "continue")
         async with self._engine.connect() as connection:
             found = await connection.execute(query.order_by(rollout_looks.c.id.desc()).limit(min(limit, LOOKS_MAX)))
             return [
                 LookRow(at=moments.read_known(row.at), step=row.step, decision=row.decision, evidence=row.evidence)
                 for row in found.all()
             ]
+
+    async def forget(self) -> None:
+        """Drop the looks at rollouts that ended longer ago than they are kept."""
+        before = moments.now(self._clock) - KEPT_FOR
+        over = select(rollouts.c.id).where(rollouts.c.ended_at < before)
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(rollout_looks).where(rollout_looks.c.rollout.in_(over)))
 
     async def frozen(self, feature: str, environment: str) -> str:
         """Return why nothing may be made live there now; empty where it may."""

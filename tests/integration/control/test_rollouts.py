@@ -255,6 +255,22 @@ async def test_what_is_slow_is_settled_once(store: ControlStore, running: Rollou
     assert await store.rollouts.settle_slow(running, 99.0, begins_step=False) is None
 
 
+async def test_looks_are_kept_for_a_year_and_a_month_after_the_end(
+    store: ControlStore, running: RolloutRow, clock: FakeClock
+) -> None:
+    await store.rollouts.note_look(running, "continue", {"reason": "it bakes"})
+    assert [look.decision for look in await store.rollouts.looks(running.id)] == ["continue"]
+    assert await store.rollouts.looks(running.id, only_decided=True) == []
+    await store.rollouts.take(running, turned(running, "stop", ANA), NOBODY)
+    clock.advance(399 * 86_400)
+    await store.rollouts.forget()
+    assert len(await store.rollouts.looks(running.id)) == 2
+    clock.advance(2 * 86_400)
+    await store.rollouts.forget()
+    assert await store.rollouts.looks(running.id) == []
+    assert (await store.rollouts.get(running.id)).state == "stopped"
+
+
 async def test_rollouts_are_listed_the_newest_first(store: ControlStore, running: RolloutRow, clock: FakeClock) -> None:
     await store.rollouts.take(running, turned(running, "stop", ANA), NOBODY)
     clock.advance(60)
