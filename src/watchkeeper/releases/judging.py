@@ -123,6 +123,8 @@ class Situation:
     step: int
     """From 0."""
     step_age_s: float
+    shares: tuple[float, ...]
+    """Of the candidates, in the order of the arms; the standing release has the rest."""
     is_paused: bool = False
     awaits: str = ""
     """Why it is not widened whatever the figures say, in a sentence; empty where nothing keeps it."""
@@ -163,7 +165,7 @@ def decide(plan: Plan, situation: Situation, arms: Sequence[ArmFigures], finding
         return found
     if situation.is_paused:
         return Decision("continue", "It is paused: it is only watched for harm.")
-    if (found := _gap(arms, (1 - step.share, step.share), findings, situation.step_age_s)) is not None:
+    if (found := _gap(arms, situation, findings)) is not None:
         return found
     if (found := _wait(step, situation, arms[1])) is not None:
         return found
@@ -190,9 +192,7 @@ def decide_test(plan: Plan, situation: Situation, arms: Sequence[ArmFigures], fi
     guards = [one for one in findings if one.metric != plan.goal]
     if (found := _harm(guards)) is not None:
         return found
-    share = plan.steps[0].share
-    shares = (1 - share, *[share / (len(arms) - 1)] * (len(arms) - 1))
-    if not situation.is_paused and (found := _gap(arms, shares, findings, situation.step_age_s)) is not None:
+    if not situation.is_paused and (found := _gap(arms, situation, findings)) is not None:
         return found
     goals = [one for one in findings if one.metric == plan.goal]
     decided = [one for one in goals if one.verdict in ("worse", "better", "no_worse")]
@@ -263,20 +263,19 @@ def _harm(findings: Sequence[Finding]) -> Decision | None:
     return Decision("roll_back", said)
 
 
-def _gap(
-    arms: Sequence[ArmFigures], shares: Sequence[float], findings: Sequence[Finding], age_s: float
-) -> Decision | None:
+def _gap(arms: Sequence[ArmFigures], situation: Situation, findings: Sequence[Finding]) -> Decision | None:
     """Whether something is not there that the rest lets expect."""
+    shares = (1 - sum(situation.shares), *situation.shares)
     for place, arm in enumerate(arms):
-        others = [number for number in range(len(arms)) if number != place]
-        ratio = shares[place] / sum(shares[number] for number in others)
-        for since, own, rest in (
-            ("since the step began", arm.units, sum(arms[number].units for number in others)),
-            (f"for {QUIET_S / 60:g} minutes", arm.recent_units, sum(arms[number].recent_units for number in others)),
+        ratio = shares[place] / (1 - shares[place])
+        for since, units in (
+            ("since the step began", [one.units for one in arms]),
+            (f"for {QUIET_S / 60:g} minutes", [one.recent_units for one in arms]),
         ):
-            if not own and rest * ratio >= EXPECTED_LEAST and age_s >= QUIET_S:
-                expected = f"{rest * ratio:,.0f} were to be expected of {_percent(shares[place])}"
-                return Decision("pause", f"{arm.release} has had no calls {since}, while {expected}.")
+            expected = ratio * (sum(units) - units[place])
+            if not units[place] and expected >= EXPECTED_LEAST and situation.step_age_s >= QUIET_S:
+                lacking = f"while {expected:,.0f} were to be expected of {_percent(shares[place])}"
+                return Decision("pause", f"{arm.release} has had no calls {since}, {lacking}.")
     missing = [one for one in findings if one.verdict == "missing"]
     if missing:
         named = "; ".join(f"{one.metric} of {_silent(one, arms[0].release)}" for one in missing)

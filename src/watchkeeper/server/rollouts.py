@@ -151,6 +151,7 @@ class Judge:
         situation = Situation(
             step=row.step,
             step_age_s=(now - row.step_at).total_seconds(),
+            shares=tuple(arm.share for arm in row.arms),
             is_paused=row.state == "paused",
             awaits=await self._awaits(row),
         )

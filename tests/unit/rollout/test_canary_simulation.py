@@ -21,6 +21,7 @@ NO_MARGINS = Plan(tuple(Guard(name, 0.0) for name in GUARDED), STEPS)
 ORDINARY = Traffic({"errors": 0.02, "parse_failures": 0.01, "latency": 0.05})
 DAY = 100_000
 """Calls."""
+BAKED = Situation(step=0, step_age_s=1e6, shares=(STEPS[0].share,))
 
 
 def wrong_rollbacks(plan: Plan, seed: int, *, calls: int, drift: Floats | None = None) -> float:
@@ -41,7 +42,7 @@ def see_that_the_judge_agrees(plan: Plan, step: int, found: Walk, run: int, call
     for looked_at, is_over in ((calls - 1, False), (calls, True)):
         arms = found.arms(run, looked_at)
         findings = compare(plan, arms[0], [arms[1]], test=step + 1)
-        decision = decide(plan, Situation(step=step, step_age_s=3600), arms, findings)
+        decision = decide(plan, Situation(step=step, step_age_s=3600, shares=(STEPS[step].share,)), arms, findings)
         is_ended = decision.action in ("roll_back", "pause")
         assert is_ended == is_over
 
@@ -82,7 +83,7 @@ def test_a_doubled_error_rate_is_not_widened_before_it_is_stopped() -> None:
     for run in range(8):
         for calls in range(500, 40_000, 500):
             arms = found.arms(run, calls)
-            decision = decide(PLAN, Situation(step=0, step_age_s=1e6), arms, compare(PLAN, arms[0], [arms[1]]))
+            decision = decide(PLAN, BAKED, arms, compare(PLAN, arms[0], [arms[1]]))
             assert decision.action != "widen"
             if decision.action == "roll_back":
                 break
@@ -94,9 +95,7 @@ def test_a_candidate_without_a_difference_is_widened_within_days() -> None:
     found = walk(dice, 4, 3 * DAY, STEPS[0], (ORDINARY, ORDINARY))
     for run in range(4):
         arms = found.arms(run, 3 * DAY)
-        assert (
-            decide(PLAN, Situation(step=0, step_age_s=1e6), arms, compare(PLAN, arms[0], [arms[1]])).action == "widen"
-        )
+        assert decide(PLAN, BAKED, arms, compare(PLAN, arms[0], [arms[1]])).action == "widen"
 
 
 def test_people_who_fail_or_succeed_as_a_whole_are_not_counted_once_for_each_call() -> None:

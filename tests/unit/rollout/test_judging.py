@@ -22,7 +22,7 @@ from watchkeeper.releases.sequential import Sums
 
 STEPS = (Step(0.05, 3_600, 500), Step(0.5, 3_600, 500), Step(1.0, 0, 0))
 PLAN = Plan(tuple(Guard(name, METRIC[name].margin) for name in METRICS), STEPS)
-BAKED = Situation(step=0, step_age_s=4_000)
+BAKED = Situation(step=0, step_age_s=4_000, shares=(0.05,))
 
 
 def share(count: int, hits: float) -> Sums:
@@ -211,13 +211,21 @@ EQUAL = arm("wk1-standing", 50_000)
 
 def outcome_of(candidate: ArmFigures) -> tuple[Decision, tuple[Finding, ...]]:
     findings = compare(TEST, EQUAL, [candidate])
-    return decide_test(TEST, BAKED, (EQUAL, candidate), findings), findings
+    return decide_test(TEST, replace(BAKED, shares=(0.5,)), (EQUAL, candidate), findings), findings
 
 
 def test_a_test_is_decided_where_its_goal_is() -> None:
     decision, findings = outcome_of(arm("wk1-candidate", 50_000, cost=costs(50_000, 1e6, 1e6)))
     assert findings[0].verdict == "better" and "decided" in decision.reason
     assert decision.action == "continue"
+
+
+def test_of_a_small_arm_fewer_calls_are_expected_than_of_a_large_one() -> None:
+    """An arm of 1% that had no calls beside 300 people is no gap; one of 49% is."""
+    for shares, action in (((0.01, 0.49), "continue"), ((0.49, 0.01), "pause")):
+        arms = (arm("wk1-standing", 150), ArmFigures(release="wk1-a"), arm("wk1-b", 150))
+        situation = replace(BAKED, shares=shares)
+        assert decide_test(TEST, situation, arms, compare(TEST, arms[0], arms[1:])).action == action
 
 
 def test_a_test_whose_arms_are_alike_is_not_decided() -> None:

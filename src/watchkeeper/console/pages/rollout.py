@@ -25,10 +25,10 @@ NAMES = {
     "parse_failures": "Outputs failed",
     "latency": "Slow answers",
     "cost": "Cost a call",
-    "feedback": "Feedback",
+    "feedback": "Below the best score",
 }
 _MONEY = ("cost",)
-_SHARES = ("errors", "parse_failures", "latency")
+_SHARES = ("errors", "parse_failures", "latency", "feedback")
 _VERDICTS = {
     "worse": ("error", "worse"),
     "no_worse": ("ok", "no worse"),
