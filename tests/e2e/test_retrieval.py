@@ -129,7 +129,12 @@ def test_a_feature_answers_from_an_index_of_documents_and_is_judged(
     assert reply.status_code == 200, reply.text
     assert sent(upstream) == ("[returns.md] Goods can be sent back within 30 days.\nHow can I send something back?")
     call_id = reply.headers["x-wk-call-id"]
-    running.call(call_id)
+    hits = running.call(call_id)["hits"]
+    assert [(hit["collection"], hit["document"], hit["version"]) for hit in hits] == [
+        ("crm", "ana", ""),
+        ("shop", "returns.md", version),
+    ]
+    assert "  returns.md  shop  " in running.cli("call", call_id).stdout
     for document in ("returns.md", "ana"):
         assert call_id in [call["id"] for call in running.cli_json("calls", "--document", document)["calls"]]
     assert call_id not in [call["id"] for call in running.cli_json("calls", "--document", "hours.md")["calls"]]

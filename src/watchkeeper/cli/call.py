@@ -214,7 +214,7 @@ def _documents(call: dict[str, Any]) -> list[str]:
     """What was found for the call, by its release or by the application."""
     return [
         "  " + "  ".join(filter(None, (hit["document"], hit["collection"], hit["version"], _score(hit["score"]))))
-        for hit in call.get("hits", ())
+        for hit in call["hits"]
     ]
 
 
