@@ -193,3 +193,28 @@ def test_a_feature_answers_from_somebody_elses_knowledge_base_or_says_why_not(
     told = running.call(reply.headers["x-wk-call-id"])
     assert told["change"] == "no documents from the retriever `kb`: it answered with the status 503"
     _KnowledgeBase.status = 200
+
+
+def test_a_folder_of_texts_and_one_of_prompts_are_enough(
+    running: Installation, upstream: Upstream, shop: Path, tmp_path: Path
+) -> None:
+    assert running.cli("index", "build", str(shop), "--collection", "texts").returncode == 0
+    prompts = tmp_path / "prompts"
+    prompts.mkdir()
+    (prompts / "release.yaml").write_text(
+        "feature: search\n"
+        "model: gpt-4o-mini\n"
+        "messages:\n"
+        f"  - {{role: user, content: {json.dumps(PROMPT)}}}\n"
+        "variables: {question: {type: string}}\n"
+        'retrieval: {collection: texts, query: "{{ question }}", top_k: 1, timeout: 10s}\n'
+    )
+    pushed = running.cli("release", "push", str(prompts))
+    assert pushed.returncode == 0, pushed.stderr
+    promoted = running.cli("release", "promote", "search", "--to", "production")
+    assert promoted.returncode == 0, promoted.stderr
+    reply = wait_until(
+        lambda: found if (found := ask(running, "search", "When are you open?")).status_code == 200 else None
+    )
+    assert "nine to five" in sent(upstream)
+    assert "[hours.md]" in sent(upstream) and reply.headers["x-wk-release"].startswith("wk1-")
