@@ -82,6 +82,7 @@ class Endpoints:
             else:
                 return _documents(reply)[:top_k]
             finally:
+                reply.ended.cancel()  # nobody looks at what comes later
                 if flight is not None and not reply.is_whole:
                     flight.cancel()
         raise AssertionError("the last try answers or raises")
