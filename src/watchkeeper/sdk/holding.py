@@ -179,7 +179,9 @@ class Holder:
                 _log.warning("the prompt %s could not be looked at: %s", asked.name, trouble)
         with self._lock:
             while len(self._held) >= HELD_MAX and asked.name not in self._held:
-                self._held.pop(next(iter(self._held)))
+                gone = next(iter(self._held))
+                for known in (self._held, self._looking, self._written_at):
+                    known.pop(gone, None)
             self._held[asked.name] = held
         return held
 
