@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import structs
 from openai import OpenAI
 from tests.e2e.conftest import ask
 
 from watchkeeper import Prompts
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.releases.authoring import authored
-from watchkeeper.releases.recipe import Message, Recipe
+from watchkeeper.releases.recipe import Message, Recipe, Retrieval
 from watchkeeper.store.control import ControlStore
 from watchkeeper.store.environments import StandingDraft
 from watchkeeper.testing import Reply, Upstream, wait_until
@@ -202,6 +203,20 @@ def test_a_recipe_that_nobody_has_pushed_can_be_tried(installed: Installation, u
     assert post(installed, {"call": served, "recipe": {"feature": 3}})["error"]["code"] == "recipe_refused"
     assert post(installed, {"call": served})["error"]["code"] == "wish_unclear"
     assert post(installed, {"call": "01M7ZJ93DCNGJEBCX44SGV75T3", "model": "x"})["error"]["code"] == "call_not_found"
+
+
+def test_a_recipe_that_looks_documents_up_finds_them_before_it_is_pushed(
+    installed: Installation, upstream: Upstream, tmp_path: Path
+) -> None:
+    (tmp_path / "handbook").mkdir()
+    (tmp_path / "handbook" / "returns.md").write_text("# Returns\n\nParcels can be returned within thirty days.\n")
+    built = installed.cli("index", "build", str(tmp_path / "handbook"))
+    assert built.returncode == 0, built.stderr
+    finding = recipe("{{ documents[0].text }} {{ question }}")
+    draft = authored(structs.replace(finding, retrieval=Retrieval("{{ question }}", "handbook")))
+    found = post(installed, {"recipe": draft, "variables": {"question": "When can parcels be returned?"}})
+    assert found["replay"]["status"] == "ok", found
+    assert "within thirty days" in upstream.received[-1].json["messages"][-1]["content"]
 
 
 def post(installation: Installation, query: dict[str, Any]) -> dict[str, Any]:

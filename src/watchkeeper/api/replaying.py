@@ -15,6 +15,7 @@ from watchkeeper.api.services import Services
 from watchkeeper.core.conversation import read_conversation
 from watchkeeper.core.errors import CallerError, OperatorError, UpstreamError
 from watchkeeper.core.usage import Usage
+from watchkeeper.ingest.indexing import find
 from watchkeeper.releases.prepared import Prepared, Unusable
 from watchkeeper.releases.recipe import Recipe
 from watchkeeper.releases.replaying import (
@@ -26,8 +27,10 @@ from watchkeeper.releases.replaying import (
     by_release,
     by_sent,
     on_model,
+    query_of,
 )
 from watchkeeper.releases.texts import Line, compared
+from watchkeeper.releases.variables import DOCUMENTS
 from watchkeeper.store.rows import CallDetail
 
 ANSWER_S = 300.0
@@ -167,7 +170,7 @@ async def _planned(parts: Services, wish: Wish) -> _Plan:
             "under a release of its own feature."
         )
     if wish.recipe is not None:
-        again = by_recipe(recorded, prepared, wish.variables)
+        again = await _rendered_here(parts, recorded, prepared, wish.variables)
     else:
         again = by_release(recorded, prepared, wish.variables)
     return _Plan(again, recipe.feature, recipe.model)
@@ -185,7 +188,25 @@ async def _on_model(parts: Services, original: CallDetail, recorded: Recorded, w
         if again is not None:
             return again
     row = await parts.control.releases.get(original.row.release)
-    return by_recipe(recorded, on_model(_made_ready(row.recipe), wish.model), wish.variables)
+    return await _rendered_here(parts, recorded, on_model(_made_ready(row.recipe), wish.model), wish.variables)
+
+
+async def _rendered_here(
+    parts: Services, recorded: Recorded | None, prepared: Prepared, variables: Mapping[str, Any]
+) -> Again:
+    """Render a recipe in the keeper, with documents from the embedded index where it looks them up there."""
+    retrieval = prepared.recipe.retrieval
+    if retrieval is None or retrieval.retriever or DOCUMENTS in variables:
+        return by_recipe(recorded, prepared, variables)
+    words = query_of(recorded, prepared, variables)
+    version = await find(parts.analytics.indexes, retrieval.collection, retrieval.version)
+    found = await parts.indexing.search(
+        parts.analytics.indexes, version, words, top_k=retrieval.top_k, min_score=retrieval.min_score
+    )
+    documents = [
+        {"id": one.document, "title": one.title, "text": one.text, "score": round(score, 4)} for one, score in found
+    ]
+    return by_recipe(recorded, prepared, {**variables, DOCUMENTS: documents})
 
 
 async def _prepared(parts: Services, wish: Wish) -> Prepared:

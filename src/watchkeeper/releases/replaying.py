@@ -144,8 +144,8 @@ def by_recipe(recorded: Recorded | None, prepared: Prepared, variables: Mapping[
     documents = variables.get(DOCUMENTS)
     if recipe.retrieval is not None and documents is None:
         raise NotReplayable(
-            "The recipe looks documents up, which is done only for a release: push it and replay under the release, "
-            "or give `documents` among the variables."
+            "The recipe asks a retriever for documents, which only the gateway does, and for releases only: push it "
+            "and replay under the release, or give `documents` among the variables."
         )
     given = {name: value for name, value in variables.items() if name != DOCUMENTS}
     complete = _complete(prepared, earlier, given, notes)
@@ -155,6 +155,19 @@ def by_recipe(recorded: Recorded | None, prepared: Prepared, variables: Mapping[
         raise NotReplayable(f"The prompt cannot be rendered with these variables: {problem}.") from None
     body = {"model": recipe.model, "messages": with_conversation(rendered, said), **decided_fields(recipe), **kept}
     return Again(PATHS["chat"], msgspec.json.encode(body), tuple(notes))
+
+
+def query_of(recorded: Recorded | None, prepared: Prepared, variables: Mapping[str, Any]) -> str:
+    """Return what a recipe with retrieval would look up. Raises as `by_recipe`."""
+    assert prepared.query is not None
+    earlier: Mapping[str, Any] = {}
+    if recorded is not None and recorded.is_of_feature:
+        earlier = _variables(recorded, _request(recorded))
+    complete = _complete(prepared, earlier, variables, [])
+    try:
+        return prepared.query.render(prepared.variables.complete(complete))
+    except TemplateProblem as problem:
+        raise NotReplayable(f"What is to be looked up cannot be rendered with these variables: {problem}.") from None
 
 
 def by_sent(sent: bytes, dialect: str, model: str) -> Again | None:

@@ -17,6 +17,7 @@ from watchkeeper.releases.replaying import (
     by_release,
     by_sent,
     on_model,
+    query_of,
 )
 
 RELEASE = Prepared(
@@ -189,9 +190,11 @@ def test_a_recipe_that_looks_documents_up_takes_them_from_whoever_tries_it() -> 
             feature="support",
             model="m",
             messages=(Message("user", "{{ documents[0].text }}"),),
-            retrieval=Retrieval("x", "kb"),
+            variables={"topic": {"type": "string", "default": "none"}},
+            retrieval=Retrieval("about {{ topic }}", "kb"),
         )
     )
+    assert query_of(None, finding, {"topic": "returns"}) == "about returns"
     with pytest.raises(NotReplayable, match="give `documents`"):
         by_recipe(None, finding, {})
     assert sent(by_recipe(None, finding, {"documents": [{"text": "T"}]}))["messages"][0]["content"] == "T"
