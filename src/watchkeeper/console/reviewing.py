@@ -1,14 +1,16 @@
 """The weekly cost review: what is asked of the stores for it, and its signature."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from watchkeeper.access.roles import ALL
 from watchkeeper.api.auth import Operator, require_operator, services_of
-from watchkeeper.api.permits import needs
+from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.console.commands import require_form
 from watchkeeper.console.pages.review import NO_OWNER, PATH, ReviewPage, owner_lines, review_page
@@ -22,7 +24,6 @@ from watchkeeper.store.cost import GROUPS_MAX
 from watchkeeper.store.cost_rows import CostAnswer, CostScope, Named
 
 STYLES = ("money.css",)
-OF_ALL = "A review sums up all features of a cost owner."
 NOTE_MAX = 1_000
 
 router = APIRouter(dependencies=[Depends(require_operator)])
@@ -37,13 +38,13 @@ class WeekNotOver(CallerError):
     http_status = 409
 
 
-@router.get("/review", dependencies=[needs("read", because=OF_ALL)])
+@router.get("/review", dependencies=SOME)
 async def review(request: Request, week: str = "", owner: str | None = None) -> Response:
     """The owners of a week, or the sheet of one."""
     return await _answer(request, week, owner, [])
 
 
-@router.post("/review", dependencies=[needs("money", because=OF_ALL)])
+@router.post("/review", dependencies=[needs("money", somewhere=True)])
 async def sign(request: Request, by: By, week: Text, owner: Text, seen: Text = "", note: Text = "") -> Response:
     """Sign what was seen; figures that have changed since the page was made are shown again instead."""
     await require_form(request)
@@ -51,7 +52,9 @@ async def sign(request: Request, by: By, week: Text, owner: Text, seen: Text = "
     chosen, problems = read_week(week, _now(services))
     if problems or not chosen.is_over:
         raise WeekNotOver(f"The week {week[:20]} is not over, or is none; nothing was signed.")
-    _, _, found = await _sheet(services, chosen, _owner(owner))
+    features, _, found = await _sheet(services, chosen, _owner(owner))
+    for feature in features or [ALL]:
+        await require(services, by, "money", feature=feature)
     if found.digest != seen:
         told = "The figures have changed since this page was made; nothing was signed. Look at them again."
         return await _answer(request, week, owner, [told], status=409)
@@ -65,28 +68,38 @@ async def _answer(request: Request, week: str, owner: str | None, told: list[str
     services, pages = services_of(request), pages_of(request)
     now = _now(services)
     chosen, problems = read_week(week, now)
+    by = await require_operator(request)
     if owner is None:
-        page = await _owners(services, chosen, now, problems + told)
+        page = await _owners(services, chosen, now, by, problems + told)
     else:
-        page = await _sheet_page(services, chosen, now, _owner(owner), problems + told)
+        page = await _sheet_page(services, chosen, _owner(owner), by, problems + told)
     shell = await pages.shell(request, title=f"Review {page.week}", here="review", styles=STYLES)
     return pages.answer("review.html", page, shell, status=status)
 
 
-async def _owners(services: Services, week: Week, now: datetime, problems: list[str]) -> ReviewPage:
+async def _owners(services: Services, week: Week, now: datetime, by: Operator, problems: list[str]) -> ReviewPage:
+    """The owners all of whose features may be seen: a sheet sums them up."""
     answers, signed = await asyncio.gather(_by_feature(services, week), services.control.cost_reviews.of(week.name))
-    lines = owner_lines(owned(answers, services.cost_basis()), answers, signed, week)
+    owners = {
+        owner: features
+        for owner, features in owned(answers, services.cost_basis()).items()
+        if all(by.rights.may("read", feature) for feature in features)
+    }
+    lines = owner_lines(owners, answers, signed, week)
     return review_page(week, now=now, owners=lines, problems=problems)
 
 
-async def _sheet_page(services: Services, week: Week, now: datetime, owner: str, problems: list[str]) -> ReviewPage:
+async def _sheet_page(services: Services, week: Week, owner: str, by: Operator, problems: list[str]) -> ReviewPage:
     signed, (features, _, found) = await asyncio.gather(
         services.control.cost_reviews.of(week.name, owner), _sheet(services, week, owner)
     )
+    for feature in features or [ALL]:
+        await require(services, by, "read", feature=feature)
     if not features and not signed:
         problems = [*problems, f"Nobody called “{owner[:80]}” pays for a feature."]
     kept = read_figures(signed[0].figures) if signed else None
-    return review_page(week, now=now, owner=owner, found=found, signed=signed, kept=kept, problems=problems)
+    page = review_page(week, now=_now(services), owner=owner, found=found, signed=signed, kept=kept, problems=problems)
+    return replace(page, may_sign=all(by.rights.may("money", feature) for feature in features or [ALL]))
 
 
 async def _sheet(services: Services, week: Week, owner: str) -> tuple[list[str], CostScope, ReviewFigures]:

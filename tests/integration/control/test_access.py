@@ -12,8 +12,10 @@ from tests.integration.control.staffed import MARKS, Recorded, Staffed, staffed
 
 from watchkeeper.access.roles import ROLES, Grant
 from watchkeeper.api.permits import need_of
+from watchkeeper.console.pages.review import NO_OWNER
 from watchkeeper.console.shell import PLACES
 from watchkeeper.store.keys import KeyDraft
+from watchkeeper.testing import FakeClock
 
 OPEN = {
     ("GET", "/api/docs"),
@@ -261,7 +263,7 @@ async def test_the_shell_leads_only_to_pages_that_would_be_shown(house: Staffed)
     for name, grant, hidden in (
         ("ana", Grant("admin"), set[str]()),
         ("cleo", Grant("viewer"), set[str]()),
-        ("max", Grant("viewer", "support"), {"/budgets", "/review"}),
+        ("max", Grant("viewer", "support"), {"/budgets"}),
     ):
         headers = await house.user(name, grant)
         page = (await house.ask("/health", headers)).text
@@ -269,6 +271,29 @@ async def test_the_shell_leads_only_to_pages_that_would_be_shown(house: Staffed)
             is_shown = f'<a href="{place.href}" data-go' in page
             assert is_shown is (place.href not in hidden), (name, place.href)
             assert ((await house.ask(place.href, headers)).status_code == 200) is is_shown, (name, place.href)
+
+
+async def test_a_review_is_seen_and_signed_by_who_is_in_charge_of_all_its_features(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    """Both features have no cost owner, so that one sheet sums them up."""
+    later = FakeClock(recorded.clock.unix_ns() + 10 * 86_400 * 10**9)
+    async with staffed(recorded, tmp_path, clock=later) as house:
+        partly = await house.user("cleo", Grant("cost_owner", "support"))
+        wholly = await house.user("ana", Grant("cost_owner", "support"), Grant("cost_owner", "payroll"))
+        reader = await house.user("max", Grant("viewer"))
+        week = "/review?week=2026-W01"
+        sheet = f"{week}&owner={NO_OWNER}"
+        assert "no cost owner" not in (await house.ask(week, partly)).text
+        assert (await house.ask(sheet, partly)).status_code == 403
+        for headers, may_sign in ((wholly, True), (reader, False)):
+            assert "no cost owner" in (await house.ask(week, headers)).text
+            page = (await house.ask(sheet, headers)).text
+            assert "payroll" in page
+            assert ("Sign</button>" in page) is may_sign
+        fields = {"week": "2026-W01", "owner": NO_OWNER, "seen": "other figures"}
+        for headers, status in ((partly, 403), (reader, 403), (wholly, 409)):
+            assert (await house.send_form("/review", headers, **fields)).status_code == status
 
 
 async def test_forms_are_shown_to_those_whose_forms_are_taken(house: Staffed) -> None:

@@ -127,6 +127,8 @@ class ReviewPage:
     can_sign: bool
     seen: str
     """Digest of the figures that are shown: what is signed is what was seen."""
+    may_sign: bool = True
+    """Whether who looks at it is in charge of the money of all of its features."""
 
 
 def owner_lines(
