@@ -94,6 +94,7 @@ class Faults:
         self, engine: AsyncEngine, clock: Clock, *, random_hex: Callable[[int], str] = secrets.token_hex
     ) -> None:
         self._engine = engine
+        self._counting = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
         self._clock = clock
         self._random_hex = random_hex
 
@@ -113,7 +114,7 @@ class Faults:
             ends_at=now + min(draft.lasts, LONGEST),
             stopped_by="",
         )
-        async with self._engine.begin() as connection:
+        async with self._counting.begin() as connection:
             await self._see_that_there_is_room(connection)
             await connection.execute(insert(faults).values(**_stored(row)))
             summary = f"drill: started {row.id}, {_words(row)}, until {row.ends_at:%Y-%m-%d %H:%M} UTC"

@@ -60,6 +60,14 @@ async def test_a_database_from_before_there_were_drills_keeps_what_it_has(url: s
     await store.close()
 
 
+async def test_a_drill_starts_while_others_change_things(store: ControlStore) -> None:
+    """It looks how many there are before it writes; another writer in between made it fail with a locked database."""
+    notes = (store.changes.note("config", f"configuration {number}", actor="file") for number in range(40))
+    started = await asyncio.gather(*(start(store) for _ in range(8)), *notes)
+    assert len([row for row in started if row is not None]) == 8
+    assert len(await store.faults.active()) == 8
+
+
 # Faults
 
 
