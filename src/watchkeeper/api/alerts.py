@@ -16,6 +16,7 @@ from watchkeeper.incidents.message import Message
 from watchkeeper.incidents.outcome import Delivered
 from watchkeeper.incidents.post import Post
 from watchkeeper.store.alerts import LISTED_MAX, AlertRow
+from watchkeeper.store.changes import changed
 from watchkeeper.store.outbox import MessageRow, MessageState
 
 NAME_MAX = 100
@@ -135,9 +136,12 @@ async def list_messages(chosen: Annotated[OutboxQuery, Query()], parts: Parts) -
 
 
 @router.post("/outbox/{message_id}/retry", summary="Try a message again that was given up", dependencies=ANSWERING)
-async def retry_message(message_id: str, parts: Parts, _: By) -> MessageDocument:
+async def retry_message(message_id: str, parts: Parts, by: By) -> MessageDocument:
     """Put a dead message back into the outbox; it is tried within seconds, under the same id."""
-    return _message(await parts.control.outbox.retry(message_id))
+    row = await parts.control.outbox.retry(message_id)
+    detail = {"message": message_id} | changed({"state": "dead"}, {"state": row.state})
+    await parts.control.changes.note("alert", f"had {message_id} tried again", actor=by.name, detail=detail)
+    return _message(row)
 
 
 @router.post("/test", summary="Send a test message", dependencies=ANSWERING)
@@ -190,9 +194,9 @@ async def resolve_alert(alert_id: str, parts: Parts, by: By) -> WholeAlert:
 
 
 @router.post("/{alert_id}/feedback", summary="Say what an alert was worth", dependencies=ANSWERING)
-async def judge_alert(alert_id: str, verdict: Verdict, parts: Parts, _: By) -> WholeAlert:
+async def judge_alert(alert_id: str, verdict: Verdict, parts: Parts, by: By) -> WholeAlert:
     """Note whether an alert was useful, noise, or true and planned."""
-    return await _whole(await parts.control.alerts.judge(alert_id, verdict.feedback), parts)
+    return await _whole(await parts.control.alerts.judge(alert_id, verdict.feedback, actor=by.name), parts)
 
 
 async def _whole(row: AlertRow, parts: Parts) -> WholeAlert:

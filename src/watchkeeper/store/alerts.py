@@ -19,6 +19,7 @@ from watchkeeper.core.alert import AlertDraft, AlertKind, Feedback, Findings, Ma
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store import moments
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.conflicts import insert_into
 from watchkeeper.store.tables import alert_marks, alerts, outbox
 
@@ -162,19 +163,24 @@ class Alerts:
             ended = await self._close(connection, alerts.c.id == alert_id, by=actor, why=f"{actor} resolved it.")
             if ended:
                 await self._tell_of_resolution(connection, alert_id, tell)
+                detail = {"alert": alert_id} | changed({"state": "open"}, {"state": "resolved"})
+                await note(connection, self._clock, "alert", f"resolved {alert_id}", actor=actor, detail=detail)
         found = await self.get(alert_id)
         if not ended:
             raise AlertOver(f"The alert {alert_id} was resolved already. It stays so; nothing was changed.")
         return found
 
-    async def judge(self, alert_id: str, feedback: Feedback) -> AlertRow:
+    async def judge(self, alert_id: str, feedback: Feedback, *, actor: str) -> AlertRow:
         """Note what somebody thinks of an alert; a later word replaces an earlier one.
 
         Raises:
             AlertUnknown: there is none of this id.
         """
+        before = await self.get(alert_id)
+        detail = {"alert": alert_id} | changed({"feedback": before.feedback}, {"feedback": feedback})
         async with self._engine.begin() as connection:
             await connection.execute(update(alerts).where(alerts.c.id == alert_id).values(feedback=feedback))
+            await note(connection, self._clock, "alert", f"called {alert_id} {feedback}", actor=actor, detail=detail)
         return await self.get(alert_id)
 
     async def get(self, alert_id: str) -> AlertRow:

@@ -42,7 +42,7 @@ class Change:
     at: datetime
     actor: str
     kind: str
-    """`config`, `key`, `user`, `token`, `access`, `fault`, `cache`, `prices`, `budget`, `review`, `release`."""
+    """`config`, `key`, `user`, `token`, `access`, `fault`, `cache`, `prices`, `budget`, `alert` and others."""
     summary: str
     detail: dict[str, Any]
     """Facts for programs; of what was changed, `before` and `after` as `changed` writes them."""

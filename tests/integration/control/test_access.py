@@ -12,8 +12,10 @@ from tests.integration.control.staffed import MARKS, Recorded, Staffed, staffed
 
 from watchkeeper.access.roles import ROLES, Grant
 from watchkeeper.api.permits import need_of
+from watchkeeper.config.notifications import Notifications
 from watchkeeper.console.pages.review import NO_OWNER
 from watchkeeper.console.shell import PLACES
+from watchkeeper.core.alert import AlertDraft
 from watchkeeper.store.keys import KeyDraft
 from watchkeeper.testing import FakeClock
 
@@ -373,3 +375,20 @@ async def test_a_token_is_made_with_scopes_and_an_end(house: Staffed, recorded: 
     for wrong in wrongs:
         reply = await house.ask_locally("/api/v1/tokens", method="POST", json={"name": "x", **wrong})
         assert reply.status_code == 422, wrong
+
+
+async def test_what_becomes_of_an_alert_is_noted_with_who_said_so(house: Staffed) -> None:
+    alerts = house.control.alerts
+    draft = AlertDraft(kind="price_unknown", key="k", severity="warning", title="t", text="t")
+    raised = await alerts.raise_alert(draft, Notifications())
+    assert raised is not None
+    token = await house.token("watch", "operate")
+    assert (await house.ask(f"/api/v1/alerts/{raised.id}/resolve", token, method="POST")).status_code == 200
+    body = {"feedback": "noise"}
+    reply = await house.ask(f"/api/v1/alerts/{raised.id}/feedback", token, method="POST", json=body)
+    assert reply.status_code == 200
+    noted = [(one.actor, one.detail["before"], one.detail["after"]) for one in await house.changes("alert")]
+    assert noted == [
+        ("token:watch", {"state": "open"}, {"state": "resolved"}),
+        ("token:watch", {"feedback": None}, {"feedback": "noise"}),
+    ]

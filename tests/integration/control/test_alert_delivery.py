@@ -351,7 +351,7 @@ async def test_what_is_old_is_forgotten_and_what_is_open_is_kept(desk: Desk, clo
 async def test_what_somebody_thinks_of_an_alert_is_noted(desk: Desk) -> None:
     raised = await desk.raised()
     assert raised.feedback is None
-    assert (await desk.store.alerts.judge(raised.id, "noise")).feedback == "noise"
+    assert (await desk.store.alerts.judge(raised.id, "noise", actor="ana")).feedback == "noise"
 
 
 # Waits
