@@ -44,7 +44,6 @@ PAGES = (
     "/features",
     "/features?window=7d&sort=cost&stage=production&find=sup",
     "/features/support",
-    "/features/house?window=7d",
     "/rollouts",
     "/rollouts?feature=support",
     "/playground",

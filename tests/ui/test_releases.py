@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.ui.conftest import HOSTILE, command, push, recipe, watch
+from tests.ui.test_entry import PASSWORD, sign_in
 
 from watchkeeper.testing import Reply, Upstream
 from watchkeeper.testing.harness import Installation
@@ -175,6 +176,22 @@ def test_promoting_and_rolling_back_ask_once_and_take_effect(
     expect(either.locator(".timeline")).to_contain_text("too cold")
 
 
+def test_a_canary_is_started_where_another_release_stands(
+    either: Page, installation: Installation, written: str
+) -> None:
+    feature = command_get(installation, f"releases/{written}")["feature"]
+    second = push(installation, recipe("Other, {{ company }}.") | {"feature": feature}, parent=written, message="other")
+    command(installation, "environments/production/promote", feature=feature, release=written, message="")
+    either.goto(f"{installation.console_url}/releases/{second}")
+    expect(either.locator(".deed").filter(has_text="development")).not_to_contain_text("canary")
+    deed = either.locator(".deed").filter(has_text="production")
+    deed.locator("summary", has_text="Try as a canary").click()
+    deed.get_by_role("button", name="Start the canary").click()
+    expect(either).to_have_url(re.compile("/rollouts/rollout-"))
+    either.get_by_role("link", name=second[:12]).first.click()
+    expect(either.get_by_role("complementary")).to_contain_text("Canary, production")
+
+
 def test_a_canary_is_paused_resumed_and_stopped(either: Page, installation: Installation, written: str) -> None:
     feature = command_get(installation, f"releases/{written}")["feature"]
     second = push(
@@ -213,6 +230,43 @@ def test_a_call_is_tried_under_a_release_and_another_model_side_by_side(
     expect(columns.last.locator(".plus mark").first).to_contain_text("Tomorrow")
     columns.last.get_by_role("link", name="Open the call").click()
     expect(either.locator("main")).to_contain_text("replay of a call")
+
+
+def test_a_draft_is_tried_before_it_is_saved(
+    either: Page, installation: Installation, ui_upstream: Upstream, written: str
+) -> None:
+    either.goto(f"{installation.console_url}/releases/{written}/edit")
+    either.get_by_label("Text of message 1").fill("Say hello to {{ company }}.")
+    either.locator("input[name='x.question']").fill("Hello?")
+    ui_upstream.plays(Reply('{"answer": "Hello, Acme."}'))
+    either.get_by_role("button", name="Preview, and ask the model").click()
+    expect(either.locator(".answer-column")).to_contain_text("Hello, Acme.", timeout=20_000)
+    feature = command_get(installation, f"releases/{written}")["feature"]
+    assert command_get(installation, f"releases/{feature}")["id"] == written
+
+
+def test_who_may_only_look_is_offered_nothing_and_refused_what_he_sends(
+    browser: Browser, installation: Installation, calls: dict[str, str]
+) -> None:
+    installation.cli("users", "add", "vera", "--role", "viewer", "--feature", "support", "--password", PASSWORD)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{installation.console_url}/releases/{calls['release']}")
+    sign_in(page, "vera", PASSWORD)
+    expect(page.get_by_role("heading", name="Recipe")).to_be_visible()
+    for offered in (".deed", ".review form", ".verbs"):
+        expect(page.locator(offered)).to_have_count(0)
+    expect(page.get_by_role("link", name="Edit", exact=True)).to_have_count(0)
+    for path in (f"/releases/{calls['release']}/edit", f"/playground?call={calls['fitting']}"):
+        page.goto(installation.console_url + path)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Refused")
+    reply = context.request.post(
+        f"{installation.console_url}/releases/{calls['release']}/promote", form={"environment": "production"}
+    )
+    assert reply.status == 403
+    page.goto(f"{installation.console_url}/features")
+    expect(page.get_by_role("region", name="Features").get_by_role("row")).to_have_count(2)
+    context.close()
 
 
 def test_variables_are_typed_for_a_release_and_what_is_wrong_is_said(

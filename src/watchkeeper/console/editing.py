@@ -12,6 +12,8 @@ from fastapi.responses import RedirectResponse
 from watchkeeper.api.auth import Operator, require_operator, services_of
 from watchkeeper.api.permits import needs, require
 from watchkeeper.api.releases import read_recipe
+from watchkeeper.api.replaying import Wish, replay
+from watchkeeper.api.replays import MAY_REPLAY
 from watchkeeper.api.reviews import ReviewWish
 from watchkeeper.api.reviews import request as request_review
 from watchkeeper.api.services import Services
@@ -32,12 +34,14 @@ from watchkeeper.console.drafts import (
 )
 from watchkeeper.console.featuring import STYLES
 from watchkeeper.console.pages.call_release import release_href, short
+from watchkeeper.console.pages.playground import answers_of
 from watchkeeper.console.pages.recipe import MessageView, recipe_view
 from watchkeeper.console.pages.release_diff import place_words, recipe_diff
 from watchkeeper.console.pages.release_form import NOT_LOOKED, Conflict, Looked, release_form
 from watchkeeper.console.releasing import known_release
 from watchkeeper.console.render import pages_of
-from watchkeeper.core.errors import OperatorError
+from watchkeeper.console.trying import tried
+from watchkeeper.core.errors import OperatorError, WatchkeeperError
 from watchkeeper.releases.authoring import RecipeRefused, authored, read_authored
 from watchkeeper.releases.comparing import merge
 from watchkeeper.releases.prepared import Prepared, Unusable
@@ -84,6 +88,8 @@ async def write(request: Request, response: Response, release: str, by: By) -> R
         case "take":
             draft, problem = await _with_values_of_call(services, by, row, draft)
             return await _form(request, by, row, draft, await _look(services, row, draft, call_problem=problem))
+        case "ask":
+            return await _ask(request, by, row, draft)
         case "preview":
             return await _form(request, by, row, draft, await _look(services, row, draft))
         case _:
@@ -116,6 +122,23 @@ async def _save(
         wish = ReviewWish(release=pushed.id, environment=environment[:200], message=draft.message)
         await request_review(wish, services, by, response)
     return RedirectResponse(release_href(pushed.id), 303)
+
+
+async def _ask(request: Request, by: Operator, row: ReleaseRow, draft: Draft) -> Response:
+    """Have the model answer the draft, with the variables of the preview; nothing is pushed."""
+    services = services_of(request)
+    looked = await _look(services, row, draft)
+    recipe, _, _ = await asyncio.to_thread(recipe_from, draft, row.recipe)
+    if recipe is not None and looked.preview and not looked.problems:
+        await require(services, by, *MAY_REPLAY, feature=row.feature)
+        given, _ = values_of(draft, recipe)
+        try:
+            found = await replay(services, Wish(recipe=recipe, variables=given, by=by.name))
+        except WatchkeeperError as error:
+            looked = replace(looked, preview_problem=str(error))
+        else:
+            looked = replace(looked, answers=answers_of([replace(tried(found.replay), named="your draft")]))
+    return await _form(request, by, row, draft, looked)
 
 
 async def _merge(request: Request, by: Operator, row: ReleaseRow, draft: Draft, named: str) -> Response:
@@ -238,7 +261,15 @@ async def _form(
 ) -> Response:
     services, pages = services_of(request), pages_of(request)
     calls, head = await asyncio.gather(_calls(services, by, row), services.control.releases.head(row.feature))
-    page = release_form(row, draft, looked, head=head, calls=calls, environments=_environments(services))
+    page = release_form(
+        row,
+        draft,
+        looked,
+        head=head,
+        calls=calls,
+        environments=_environments(services),
+        may_ask=bool(services.replay_key),
+    )
     shell = await pages.shell(request, title=f"Edit {page.short}", here="features", styles=STYLES)
     return pages.answer("release_edit.html", page, shell, status=status)
 

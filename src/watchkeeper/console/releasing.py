@@ -16,6 +16,7 @@ from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.reviews import ReviewWish, VoteWish
 from watchkeeper.api.reviews import request as request_review
 from watchkeeper.api.reviews import vote as vote_on_review
+from watchkeeper.api.rollouts import ArmWish, RolloutWish, start_rollout
 from watchkeeper.api.services import Services
 from watchkeeper.console.commands import require_form
 from watchkeeper.console.featuring import STYLES, permits_of
@@ -79,6 +80,18 @@ async def promote(request: Request, release: str, by: By, environment: Name, rea
     wish = PromotionWish(feature=row.feature, release=row.id, message=reason.strip())
     await promote_release(environment, wish, services, by)
     return RedirectResponse(f"/releases/{row.id}", 303)
+
+
+@router.post("/releases/{release}/canary", dependencies=[needs("promote", somewhere=True)])
+async def start_canary(request: Request, release: str, by: By, environment: Name, reason: Said = "") -> Response:
+    """Try a release beside the one that stands, for few at first and for more as it proves itself."""
+    await require_form(request)
+    services = services_of(request)
+    row = await known_release(services, by, release)
+    arms = [ArmWish(release=row.id)]
+    wish = RolloutWish(feature=row.feature, environment=environment, arms=arms, reason=reason.strip())
+    started = await start_rollout(wish, services, by)
+    return RedirectResponse(f"/rollouts/{started.id}", 303)
 
 
 @router.post("/releases/{release}/rollback", dependencies=[needs("promote", somewhere=True)])
@@ -170,7 +183,9 @@ async def _places(services: Services, row: ReleaseRow, standings: list[StandingR
     for name, asked in rules.items():
         wish = Wish(feature=row.feature, environment=name, release=row.id)
         lacks = [] if name in live else await services.control.promotions.lacking(wish, asked)
-        lines.append(PlaceLine(name, "; ".join(lack.message for lack in lacks), name in live))
+        beside = next((one for one in standings if one.environment == name), None)
+        may_be_tried = beside is not None and beside.release not in ("", row.id) and beside.rollout is None
+        lines.append(PlaceLine(name, "; ".join(lack.message for lack in lacks), name in live, may_be_tried))
     return tuple(sorted(lines, key=lambda line: USUAL.index(line.environment) if line.environment in USUAL else 9))
 
 

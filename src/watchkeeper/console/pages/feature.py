@@ -123,6 +123,7 @@ def feature_page(found: FeatureFound, query: CallQuery, permits: Permits) -> Fea
                 ("Calls", "/calls", "feature"),
                 ("Cost", "/cost", "feature"),
                 ("Budgets", "/budgets", "find"),
+                ("Keys", "/keys", "feature"),
                 ("Rollouts", "/rollouts", "feature"),
             )
         ),

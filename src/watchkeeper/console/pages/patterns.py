@@ -306,6 +306,7 @@ def _faults() -> tuple[FaultRow, ...]:
 
 
 def an_overview(*, busy: bool) -> Overview:
+    """Make up thirty minutes, busy or without a call."""
     steps = tuple(_bucket(_AT + timedelta(minutes=place), place if busy else None) for place in range(_STEPS))
     total = replace(_bucket(_AT, 12 if busy else None), calls=sum(step.calls for step in steps))
     return Overview(

@@ -79,6 +79,8 @@ class PlaceLine:
     says: str
     """What stands in the way, in words; empty when nothing does."""
     is_live: bool
+    may_be_tried: bool = False
+    """Whether another release stands there, beside which this one can be tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

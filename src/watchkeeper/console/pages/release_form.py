@@ -8,6 +8,7 @@ from watchkeeper.console import figures
 from watchkeeper.console.drafts import KEPT, TYPES, Draft, Problems
 from watchkeeper.console.pages.call_release import release_href, short
 from watchkeeper.console.pages.features import feature_href
+from watchkeeper.console.pages.playground import Answer
 from watchkeeper.console.pages.recipe import MessageView
 from watchkeeper.console.pages.release_diff import RecipeDiff
 from watchkeeper.releases.recipe import Recipe, Role
@@ -121,6 +122,9 @@ class ReleaseForm:
     preview: tuple[MessageView, ...]
     """The messages, rendered; empty before."""
     preview_problem: str
+    answers: tuple[Answer, ...]
+    """What the model says to the preview, where it was asked."""
+    may_ask: bool
     changed: RecipeDiff | None
     """What saving would change; None before it has been looked at."""
     conflict: Conflict | None
@@ -139,6 +143,7 @@ class Looked:
     conflict: Conflict | None = None
     message_problem: str = ""
     call_problem: str = ""
+    answers: tuple[Answer, ...] = ()
 
 
 NOT_LOOKED = Looked(problems={}, value_problems={})
@@ -152,6 +157,7 @@ def release_form(
     head: str,
     calls: Sequence[CallRow] = (),
     environments: Sequence[str] = (),
+    may_ask: bool = False,
 ) -> ReleaseForm:
     """Build the page.
 
@@ -162,6 +168,7 @@ def release_form(
         head: The feature's latest release.
         calls: Recent calls of the feature, for their variables.
         environments: In which a review may be asked for.
+        may_ask: Whether the model may be asked, at a cost.
     """
     wrong = looked.problems
     shown = {"messages", "variables", "parameters", "model"}
@@ -208,6 +215,8 @@ def release_form(
         call_problem=looked.call_problem,
         preview=looked.preview,
         preview_problem=looked.preview_problem,
+        answers=looked.answers,
+        may_ask=may_ask,
         changed=looked.changed,
         conflict=looked.conflict,
     )  # fmt: skip

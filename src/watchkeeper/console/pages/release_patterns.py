@@ -221,7 +221,7 @@ def _release(
             GateLine(hostile, hostile, False, hostile, "2026-01-31T14:05:00.000Z", hostile),
         ),
         places=(
-            PlaceLine("production", "1 of 2 approvals are missing.", False),
+            PlaceLine("production", "1 of 2 approvals are missing.", False, True),
             PlaceLine("staging", "", True),
             PlaceLine(hostile, hostile, False),
         ),
