@@ -7,10 +7,10 @@ import pytest
 from fastapi.encoders import jsonable_encoder
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from watchkeeper.api.bodies import readable
-from watchkeeper.api.filters import read_moment
+from watchkeeper.api.filters import CallQuery, read_moment
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ANY_JSON = TypeAdapter[object](object)
@@ -78,3 +78,16 @@ def test_every_body_can_be_written_again_as_json(body: bytes) -> None:
 )
 def test_a_body_is_shown_in_the_most_readable_form_that_can_be_written(body: bytes, shown: object) -> None:
     assert readable(body) == shown
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"origin": "ghost"}, "client, shadow, replay"),
+        ({"output_status": "fine"}, "ok, repaired, failed"),
+        ({"release": "x" * 201}, "200"),
+    ],
+)
+def test_what_no_call_can_be_is_refused_with_what_it_can_be(wrong: dict[str, str], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        CallQuery.model_validate(wrong)
