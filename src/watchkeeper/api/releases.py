@@ -29,9 +29,8 @@ from watchkeeper.releases import comparing
 from watchkeeper.releases.authoring import RecipeRefused, authored, named_blocks, read_authored
 from watchkeeper.releases.checking import Mistake, mistakes_in
 from watchkeeper.releases.prepared import Prepared
+from watchkeeper.releases.problems import TemplateProblem, VariableProblem
 from watchkeeper.releases.recipe import BLOCK_PREFIX, ID_PREFIX, Recipe
-from watchkeeper.releases.templates import TemplateProblem
-from watchkeeper.releases.variables import VariableProblem
 from watchkeeper.store.gates import GateDraft, GateRow
 from watchkeeper.store.releases import HeadMoved, ReleaseRow, ReleaseUnknown
 

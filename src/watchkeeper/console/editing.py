@@ -45,9 +45,8 @@ from watchkeeper.core.errors import OperatorError, WatchkeeperError
 from watchkeeper.releases.authoring import RecipeRefused, authored, read_authored
 from watchkeeper.releases.comparing import merge
 from watchkeeper.releases.prepared import Prepared, Unusable
+from watchkeeper.releases.problems import TemplateProblem, VariableProblem
 from watchkeeper.releases.recipe import Message, Recipe
-from watchkeeper.releases.templates import TemplateProblem
-from watchkeeper.releases.variables import VariableProblem
 from watchkeeper.store.releases import HeadMoved, ReleaseRow
 from watchkeeper.store.rows import CallFilter, CallRow
 

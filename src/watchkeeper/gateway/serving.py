@@ -18,6 +18,7 @@ from watchkeeper.gateway.surfaces import ROOMS
 from watchkeeper.gateway.surfaces.room import Room
 from watchkeeper.gateway.surfaces.views import FEATURE_PREFIX
 from watchkeeper.releases.chat_fields import with_conversation
+from watchkeeper.releases.problems import TemplateProblem, VariableProblem
 from watchkeeper.releases.recipe import ID_PREFIX, Retrieval
 
 if TYPE_CHECKING:
@@ -134,8 +135,6 @@ class Features:
             BadRequest: a template cannot be rendered with these variables.
             RetrievalFailed: documents were not found in time.
         """
-        from watchkeeper.releases.templates import TemplateProblem  # loaded with the release
-
         prepared = serving.stocked.prepared
         retrieval, documents = prepared.recipe.retrieval, None
         try:
@@ -212,8 +211,6 @@ def _missing(feature: str, release: str) -> ReleaseMissing:
 
 
 def _variables(passage: Passage, given: dict[str, Raw], stocked: Stocked) -> dict[str, Any]:
-    from watchkeeper.releases.variables import VariableProblem  # loaded with the release
-
     said = passage.exchange.request.headers.get(b"x-wk-variables", b"")
     raw: Any = given.get("variables", ABSENT) or said
     if len(raw) > VARIABLES_BYTES_MAX:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from watchkeeper.releases.problems import TemplateProblem
 from watchkeeper.releases.recipe import RECIPE_BYTES_MAX, Recipe, block_id, canonical
 from watchkeeper.releases.schemas import Schema, SchemaProblem
-from watchkeeper.releases.templates import TemplateProblem, Text
+from watchkeeper.releases.templates import Text
 from watchkeeper.releases.variables import DOCUMENTS
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from watchkeeper.releases.problems import TemplateProblem
 from watchkeeper.releases.recipe import Recipe, ReleaseId, release_id, schema_id
 from watchkeeper.releases.schemas import Schema, SchemaProblem
-from watchkeeper.releases.templates import TemplateProblem, Text
+from watchkeeper.releases.templates import Text
 from watchkeeper.releases.variables import DOCUMENTS, Variables
 
 

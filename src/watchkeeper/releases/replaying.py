@@ -13,8 +13,8 @@ from watchkeeper.core.conversation.values import as_array, as_object, as_string
 from watchkeeper.core.errors import CallerError
 from watchkeeper.releases.chat_fields import decided_fields, with_conversation
 from watchkeeper.releases.prepared import Prepared
-from watchkeeper.releases.templates import TemplateProblem
-from watchkeeper.releases.variables import DOCUMENTS, VariableProblem
+from watchkeeper.releases.problems import TemplateProblem, VariableProblem
+from watchkeeper.releases.variables import DOCUMENTS
 
 FEATURE_PREFIX = "feature/"
 PATHS: Mapping[Surface, str] = {

@@ -7,7 +7,6 @@ the clock. What is left has no calls, no assignments and no attributes but those
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Any, cast
@@ -19,6 +18,8 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
+
+from watchkeeper.releases.problems import TemplateProblem
 
 TEMPLATE_CHARACTERS_MAX = 200_000
 NODES_MAX = 5_000
@@ -65,18 +66,6 @@ _REFUSED = {
     nodes.Block: "there is no inheritance; use `{% include %}` with the name of a block",
 }
 _write_json = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateProblem(Exception):
-    """A template cannot be used, or cannot be rendered with these variables."""
-
-    message: str
-    line: int | None = None
-    """From 1; None where it is not about a line."""
-
-    def __str__(self) -> str:
-        return self.message if self.line is None else f"line {self.line}: {self.message}"
 
 
 class Text:

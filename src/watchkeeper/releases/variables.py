@@ -3,19 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from watchkeeper.releases.problems import VariableProblem
 from watchkeeper.releases.schemas import Schema
 
 DOCUMENTS = "documents"
 """The variable in which templates see what retrieval has found; no caller gives it."""
-
-
-class VariableProblem(Exception):
-    """A variable is missing, not known, or not of its type."""
-
-    def __init__(self, name: str, message: str) -> None:
-        """Name the variable, and what is wrong with it as a sentence."""
-        super().__init__(message)
-        self.name = name
 
 
 class Variables:

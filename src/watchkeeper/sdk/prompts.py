@@ -13,9 +13,8 @@ from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.releases.bundle import Bundle
 from watchkeeper.releases.chat_fields import with_conversation
 from watchkeeper.releases.prepared import Prepared, Unusable
+from watchkeeper.releases.problems import TemplateProblem, VariableProblem
 from watchkeeper.releases.recipe import ID_PREFIX
-from watchkeeper.releases.templates import TemplateProblem
-from watchkeeper.releases.variables import VariableProblem
 from watchkeeper.sdk.disk import Disk
 from watchkeeper.sdk.errors import CannotRender, Unavailable
 from watchkeeper.sdk.fallback import read_fallback

@@ -6,9 +6,8 @@ import pytest
 
 from watchkeeper.releases.checking import mistakes_in
 from watchkeeper.releases.prepared import Prepared, Unusable
+from watchkeeper.releases.problems import TemplateProblem, VariableProblem
 from watchkeeper.releases.recipe import Block, Limits, Message, Output, Recipe, Retrieval, canonical, decode, release_id
-from watchkeeper.releases.templates import TemplateProblem
-from watchkeeper.releases.variables import VariableProblem
 
 SUPPORT = Recipe(
     feature="support",

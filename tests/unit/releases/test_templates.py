@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watchkeeper.releases.templates import CHARACTERS_MAX, SECONDS_MAX, TemplateProblem, Text
+from watchkeeper.releases.problems import TemplateProblem
+from watchkeeper.releases.templates import CHARACTERS_MAX, SECONDS_MAX, Text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
