@@ -254,7 +254,7 @@ def test_a_sequence_is_drawn_also_where_nothing_bounds_it_or_there_is_nothing() 
         ("cost", 400_000.0, False, "$0.000400"),
         ("cost", -34_000.0, True, "−$0.0000340"),
         ("cost", 34_000.0, True, "+$0.0000340"),
-        ("feedback", 4.25, False, "4.25"),
+        ("feedback", 0.214, False, "21.40 %"),
         ("errors", None, True, "–"),
     ],
 )

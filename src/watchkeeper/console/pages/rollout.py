@@ -28,7 +28,6 @@ NAMES = {
     "feedback": "Below the best score",
 }
 _MONEY = ("cost",)
-_SHARES = ("errors", "parse_failures", "latency", "feedback")
 _VERDICTS = {
     "worse": ("error", "worse"),
     "no_worse": ("ok", "no worse"),
@@ -324,13 +323,10 @@ def written(metric: str, value: float | None, *, signed: bool = False) -> str:
     """Write a metric's value, or a difference of two of its values, in its own unit."""
     if value is None:
         return figures.NOTHING
-    if metric in _SHARES:
-        text = f"{100 * value:+.2f} points" if signed else f"{100 * value:.2f} %"
-    elif metric in _MONEY:
+    if metric in _MONEY:
         sign = "−" if value < 0 else "+" if signed and value > 0 else ""
         return f"{sign}{figures.money(abs(round(value)))}"
-    else:
-        text = f"{value:+.3g}" if signed else f"{value:.3g}"
+    text = f"{100 * value:+.2f} points" if signed else f"{100 * value:.2f} %"
     return text.replace("-", "−")
 
 
