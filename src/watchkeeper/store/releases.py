@@ -13,7 +13,7 @@ from watchkeeper.core.errors import CallerError
 from watchkeeper.releases import recipe as recipes
 from watchkeeper.releases.recipe import ID_PREFIX, Recipe, ReleaseId, canonical, release_id
 from watchkeeper.store import moments
-from watchkeeper.store.changes import note
+from watchkeeper.store.changes import changed, note
 from watchkeeper.store.conflicts import insert_into
 from watchkeeper.store.deciding import deciding
 from watchkeeper.store.tables import blocks, release_heads, releases
@@ -97,7 +97,8 @@ class Releases:
             for name, block in recipe.blocks.items():
                 kept = {"id": block.id, "name": name, "text": block.text, "at": now, "by": author}
                 await connection.execute(insert_into(connection, blocks).values(**kept).on_conflict_do_nothing())
-            detail = {"feature": feature, "before": parent or None, "after": pushed, "message": message}
+            change = changed({"release": head} if head else None, {"release": pushed})
+            detail = {"feature": feature, "message": message, **change}
             summary = f"pushed release {pushed[:12]} of {feature}"
             await note(connection, self._clock, "release", summary, actor=author, detail=detail, feature=feature)
             return await _row(connection, pushed), bool(added)

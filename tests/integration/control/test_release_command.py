@@ -262,6 +262,17 @@ def test_a_release_goes_through_the_environments_with_reviews_and_freezes(pair: 
     assert "did you mean `staging`" in ana.do("promote", feature, "--to", "stagin", fails=True)
 
 
+def test_what_was_done_to_releases_stands_in_the_list_of_changes(pair: tuple[Person, Person]) -> None:
+    ana, _ = pair
+    ana.do("promote", ana.feature, "--to", "staging")
+    ana.do("request", ana.feature, "--to", "production")
+    ana.do("freeze", "staging", ana.feature)
+    ana.do("unfreeze", "staging", ana.feature)
+    ana.do("gate", ana.feature, "--name", "a", "--passed")
+    assert ana._wk("changes", "--feature", ana.feature, data=ana._data) == 0, ana._wk.err
+    assert ana._wk.out.count("\trelease\t") == 6
+
+
 def test_a_canary_begins_with_the_same_command(pair: tuple[Person, Person]) -> None:
     ana, _ = pair
     ana.do("promote", ana.feature, "--to", "staging")
