@@ -14,6 +14,7 @@ import pytest
 from tests.contract.sdk.giving import KEY, SEED, Giver, bundle_of, recipe
 
 from watchkeeper import Prompts
+from watchkeeper.releases.bundle import BundleRefused
 from watchkeeper.releases.recipe import release_id
 from watchkeeper.sdk.disk import FILES_MAX, Disk, Kept
 from watchkeeper.sdk.errors import Unavailable
@@ -95,6 +96,15 @@ def test_one_file_cannot_stand_for_another(application: Application, giver: Give
     giver.stop()
     with pytest.raises(Unavailable, match="has been altered"):
         application().prompt("support")
+
+
+def test_what_one_gateway_gave_cannot_stand_for_what_another_gives(tmp_path: Path) -> None:
+    first = Disk(tmp_path, origin="http://first", api_key=KEY)
+    second = Disk(tmp_path, origin="http://second", api_key=KEY)
+    first.write(Kept("f", "{}", "", 1))
+    second.path("f").write_bytes(first.path("f").read_bytes())
+    with pytest.raises(BundleRefused, match="altered"):
+        second.read("f")
 
 
 @pytest.mark.parametrize("what", ["pin", "bundle"])
