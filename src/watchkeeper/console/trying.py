@@ -101,7 +101,7 @@ async def ask(request: Request, by: By) -> Response:
     kept = [("call", trial.call.row.id)] if trial.call is not None else []
     kept += [("release", trial.row.id)] if trial.row is not None else []
     kept += [("made", one.row.id) for one in calls] + [("try", one) for one in picked if is_release_id(one)]
-    return RedirectResponse(f"{PATH}?{urlencode(kept)}", 303)
+    return RedirectResponse(f"{PATH}?{urlencode(kept)}#answers", 303)
 
 
 def tried(call: CallDetail) -> Tried:
