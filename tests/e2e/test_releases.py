@@ -75,18 +75,22 @@ def test_what_was_live_is_what_the_calls_are_stamped_with(installation: Installa
     for release in releases:
         promote(installation, release)  # a rollback goes back to what stood once
     wait_until(lambda: ask(installation).status_code == 200)
+    asked: dict[str, str] = {}
     for _ in range(CHANGES):
         _change(installation, dice, releases)
         until = time.monotonic() + dice.choice([0.02, 0.1, 0.3, 0.6])
         while time.monotonic() < until:
-            assert ask(installation, f"person-{dice.randrange(PEOPLE)}").status_code == 200
+            person = f"person-{dice.randrange(PEOPLE)}"
+            reply = ask(installation, person)
+            assert reply.status_code == 200
+            asked[reply.headers["x-wk-call-id"]] = person
     calls = wait_until(lambda: _calls(installation, at_least=LEAST_CALLS), within_s=60)
-    for call in calls:
+    for call in filter(lambda call: call["id"] in asked, calls):
         at = urlencode({"feature": FEATURE, "environment": "production", "at": call["started_at"]})
         was = installation.ask(f"/api/v1/environments/at?{at}")
         assert was is not None
         standing = was["standings"][0]
-        assert call["release"] == _served(standing, call["subject"]), (call["started_at"], standing)
+        assert call["release"] == _served(standing, asked[call["id"]]), (call["started_at"], standing)
 
 
 def _change(installation: Installation, dice: random.Random, releases: list[str]) -> None:
@@ -111,13 +115,13 @@ def _live(installation: Installation) -> dict[str, Any]:
     return standing
 
 
-def _served(standing: dict[str, Any], subject: str) -> str:
+def _served(standing: dict[str, Any], person: str) -> str:
     """Work out which release a person gets, from what is said of the moment."""
     if standing["rollout"] is None:
         return str(standing["release"])
     arms = tuple(Arm(arm["release"], arm["share"]) for arm in standing["rollout"]["arms"])
     rollout = Rollout(standing["rollout"]["id"], "canary", arms)
-    return rollout.arm_of(subject) or str(standing["release"])
+    return rollout.arm_of(person) or str(standing["release"])
 
 
 def _calls(installation: Installation, *, at_least: int) -> list[dict[str, Any]]:

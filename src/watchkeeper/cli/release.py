@@ -123,7 +123,7 @@ def promote(
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
-    """Have a release serve, on all workers at the same moment, in less than half a second."""
+    """Have a release serve, on all workers at the same moment."""
     if release and from_:
         raise CommandFailed("Name a release, or the environment to take it --from, not both.", exit_code=WRONG_USAGE)
     named = f"{feature}@{from_}" if from_ else release or feature

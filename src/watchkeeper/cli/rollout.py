@@ -51,7 +51,7 @@ def start(
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
-    """Try a release beside the one that stands, from half a second on."""
+    """Try a release beside the one that stands."""
     shares = _shares("--share", share)
     arms = [
         {"release": release} | ({"share": shares[place]} if place < len(shares) else {})

@@ -188,7 +188,7 @@ class Rollouts:
         self._random_hex = random_hex
 
     async def start(self, draft: RolloutDraft, rules: Rules) -> RolloutRow:
-        """Have releases tried beside the one that stands, from half a second ahead.
+        """Have releases tried beside the one that stands, from a moment ahead.
 
         What serves anybody needs what a promotion needs; a shadow serves nobody.
 
