@@ -50,9 +50,14 @@ def changes(
 
 def difference(detail: dict[str, Any]) -> str:
     """Say what a change changed, field by field; empty where it says nothing of before and after."""
-    before, after = detail.get("before") or {}, detail.get("after") or {}
+    before, after = _fields(detail.get("before")), _fields(detail.get("after"))
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return "; ".join(f"{name}: {_word(before.get(name))} → {_word(after.get(name))}" for name in names)
+
+
+def _fields(said: Any) -> dict[str, Any]:
+    """What a change says of one side; a bare value is what the whole was."""
+    return said if isinstance(said, dict) else {"it": said} if said else {}
 
 
 def _word(value: Any) -> str:
