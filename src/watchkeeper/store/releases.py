@@ -130,7 +130,7 @@ class Releases:
         Raises:
             ReleaseUnknown: none fits, or several do.
         """
-        wanted = release if release.startswith(ID_PREFIX) else ID_PREFIX + release
+        wanted = (release if release.startswith(ID_PREFIX) else ID_PREFIX + release).lower()
         if not wanted.removeprefix(ID_PREFIX).isalnum() or len(wanted) < len(ID_PREFIX) + PREFIX_MIN:
             raise ReleaseUnknown(
                 f"{release[:60]!r} names no release: write `wk1-` and at least {PREFIX_MIN} characters."
