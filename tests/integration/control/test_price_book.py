@@ -164,7 +164,7 @@ prices = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 5), min_size=
 
 
 @given(steps=st.lists(st.tuples(st.booleans(), prices), min_size=1, max_size=5))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_what_was_believed_at_a_time_is_not_changed_by_what_is_approved_later(
     store: ControlStore, clock: FakeClock, steps: list[tuple[bool, dict[str, int]]]
 ) -> None:

@@ -306,7 +306,6 @@ def test_its_sums_hold_whatever_happens(url: str) -> None:
                 settings=settings(
                     max_examples=EXAMPLES["sqlite" if url.startswith("sqlite") else "postgresql"],
                     stateful_step_count=STEPS,
-                    deadline=None,
                     phases=(Phase.generate, Phase.shrink),
                     suppress_health_check=list(HealthCheck),
                 ),

@@ -24,7 +24,7 @@ def with_(**sections: Any) -> dict[str, Any]:
     return BASE | sections
 
 
-GENTLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+GENTLY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 RECIPES = authored_recipes().map(lambda written: authored(read_authored(written)))
 
 

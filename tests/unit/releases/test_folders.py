@@ -33,7 +33,7 @@ blocks: {tone: {file: ../shared/tone.md}}
 output: {schema: answer.schema.json, repair: once}
 # The end.
 """
-GENTLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+GENTLY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 DEEP: Any = []
 for _ in range(20):
     DEEP = [DEEP]

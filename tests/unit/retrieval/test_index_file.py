@@ -36,7 +36,7 @@ def written(path: Path, vectors: Vectors) -> Path:
     top_k=st.integers(1, 40),
     min_score=st.sampled_from([-1.0, 0.0, 0.5, 0.99]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_found_is_what_a_plain_search_finds(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[list[float]],

@@ -3,7 +3,7 @@
 import json
 from typing import Literal, TypeVar
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 from msgspec import Raw
@@ -124,7 +124,6 @@ STANDARD = Raw(b'"standard_only"')
 
 
 @given(prompts())
-@settings(deadline=None)
 def test_a_request_is_read_as_it_was_meant(prompt: Prompt) -> None:
     assert prompt_of(request_body(prompt, model="m")) == prompt
 
@@ -232,7 +231,6 @@ def _last(parts: list[Part], kind: type[P]) -> P:
 
 
 @given(stream=streams(), cuts=st.data())
-@settings(deadline=None)
 def test_a_stream_is_read_as_it_was_meant(stream: tuple[Completion, list[Event]], cuts: st.DataObject) -> None:
     completion, events = stream
     writer, reader = MessagesWriter(reply_id="msg_1"), AnthropicReader()
