@@ -1,5 +1,6 @@
 """Calls that name a feature instead of a model: finds the release, checks the variables, writes the request."""
 
+import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -177,7 +178,6 @@ class Features:
         return arm or standing.release, ""
 
     def _nothing_live(self, feature: str, environment: str) -> NothingLive:
-        names = {name.rpartition("@")[0]: name.rpartition("@")[2] for name in self.live.standings}
         elsewhere = sorted(
             name.rpartition("@")[2]
             for name, standings in self.live.standings.items()
@@ -186,8 +186,9 @@ class Features:
         if elsewhere:
             hint = f"It serves in {', '.join(elsewhere)}: ask for `feature/{feature}@{elsewhere[0]}`, or promote."
         else:
-            near = [name for name in sorted(names) if name.startswith(feature[:3])][:3]
-            hint = (f"Known: {', '.join(near)}. " if near else "") + (
+            known = sorted({name.rpartition("@")[0] for name in self.live.standings})
+            near = difflib.get_close_matches(feature, known, n=1)
+            hint = (f"Did you mean `{near[0]}`? " if near else "") + (
                 f"`watchkeeper release promote {feature[:60]} --to {environment}` makes a release live."
             )
         return NothingLive(f"The feature `{feature[:100]}` serves nothing in {environment}. {hint}", param="model")
