@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from watchkeeper.core.call import Call
+from watchkeeper.core.call import Call, OutputStatus
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.refusals import BadRequest
 from watchkeeper.gateway.snapshot import CacheSettings, Purge
@@ -33,6 +33,9 @@ class Entry(Struct, gc=False):
     tenant: str
     release: str
     subject: str
+    output_schema: str = ""
+    """As in `core.call.Call`."""
+    output_status: OutputStatus = ""
 
     @property
     def bytes(self) -> int:

@@ -16,7 +16,6 @@ from watchkeeper.gateway.plan import PreparedTarget
 from watchkeeper.gateway.shelf import Serving
 from watchkeeper.gateway.ways import OwnQuestion
 
-REPAIRS = {"no": 0, "once": 1, "twice": 2}
 ANSWER_BYTES_MAX = 1_000_000
 """A longer answer is not read."""
 
@@ -66,16 +65,22 @@ class Outputs:
         call.output_schema = serving.stocked.prepared.schema_id
         verdict = _judged(serving, said)
         call.output_path, call.output_error = verdict.path, verdict.error
+        first, sent = passage.relay, call.sent_body
         text, target = said.text, _target_of(passage, course)
-        while verdict.error and call.output_repairs < REPAIRS[output.repair] and target is not None:
+        while verdict.error and call.output_repairs < passage.repairs and target is not None:
             mended = await self._mended(passage, target, text, verdict)
+            if passage.exchange.is_closed and call.origin == "client":
+                return None
             if mended is None:
                 break
             text = mended.text
             verdict = _judged(serving, mended)
         if verdict.error:
             call.output_status = "failed"
-            return answer if output.on_failure == "deliver" else _failure(passage, serving, verdict)
+            if output.on_failure == "error":
+                return _failure(passage, serving, verdict)
+            passage.relay, call.sent_body = first, sent  # the record is of the answer that the client gets
+            return answer
         is_as_said = not call.output_repairs and verdict.text == said.text
         call.output_status = "ok" if is_as_said else "repaired"
         if not is_as_said:
@@ -89,9 +94,9 @@ class Outputs:
             return None
         where = f" (at {verdict.path})" if verdict.path else ""
         instruction = _INSTRUCTION.format(error=verdict.error, where=where)
-        prompt: Prompt = asked.prompt_of(passage.body)
-        turns = (*prompt.turns, Turn("assistant", (Text(text),)), Turn("user", (Text(instruction),)))
         try:
+            prompt: Prompt = asked.prompt_of(passage.body)
+            turns = (*prompt.turns, Turn("assistant", (Text(text),)), Turn("user", (Text(instruction),)))
             question = OwnQuestion(_alone(prompt, turns), target)
         except CannotCarry:
             return None

@@ -71,6 +71,8 @@ class Passage(Struct, eq=False):
     """The client's answer, where it had to be written anew because the upstream's did not fit."""
     most_nusd: int | None = None
     """What the release allows for the call."""
+    repairs: int = 0
+    """How often a model may be asked to mend the answer."""
 
     @property
     def written_in(self) -> Room:

@@ -145,10 +145,13 @@ class Pipeline:
         """Carry a call from its admission to what its client is to be told."""
         plan, route = self._admit(passage)
         purse = self._parts.purse
+        self._set_end(passage, route)
+        tab = passage.tab = await purse.admit(passage)
         if passage.serving is not None:
             await self._parts.features.render(passage, passage.serving)
-        self._bound(passage, route)
-        tab = passage.tab = await purse.admit(passage)
+            purse.look_again(passage, tab)
+        if isinstance(route.missing_max_tokens, int):
+            _limit_answer(passage, route.missing_max_tokens)
         if route.cache is not None:
             reply = self._look_up(passage, route)
             if reply is not None:
@@ -199,13 +202,9 @@ class Pipeline:
         self._parts.recorder.require_room()
         return plan, route
 
-    def _bound(self, passage: Passage, route: PreparedRoute) -> None:
-        """Set how long the answer may become, and until when it must be there."""
-        view, call = passage.view, passage.call
-        assert view is not None
-        if isinstance(route.missing_max_tokens, int) and view.output_limit[1] is None:
-            limit_output(passage, route.missing_max_tokens)
-        patient_s = patience_s(passage.exchange.request.headers, call.is_stream)
+    def _set_end(self, passage: Passage, route: PreparedRoute) -> None:
+        """Set until when the answer must be there."""
+        patient_s = patience_s(passage.exchange.request.headers, passage.call.is_stream)
         if passage.serving is not None:
             patient_s = min(patient_s, passage.serving.timeout_s)
         passage.ends_by = passage.zero + min(route.timeouts.total_s, patient_s)
@@ -322,6 +321,13 @@ class Pipeline:
         if tab is not None:
             self._parts.purse.recorded(tab, record)
         return reply
+
+
+def _limit_answer(passage: Passage, tokens: int) -> None:
+    """Set how long the answer may become, where the request does not."""
+    view = passage.view
+    if view is not None and view.output_limit[1] is None:
+        limit_output(passage, tokens)
 
 
 def _note_failure(passage: Passage, failure: Failure, status: int) -> None:

@@ -18,6 +18,7 @@ def from_cache(passage: Passage, found: tuple[Entry, float], *, kind: Literal["c
     call.saved_nusd = entry.cost_nusd
     call.cached_age_s = age_s
     call.reported_model = entry.model
+    call.output_schema, call.output_status = entry.output_schema, entry.output_status
     call.http_status = 200
     if not call.attempts:
         call.cost_nusd, call.cost_status = 0, "measured"
@@ -31,7 +32,7 @@ def from_cache(passage: Passage, found: tuple[Entry, float], *, kind: Literal["c
 def keep(passage: Passage, answer: Answer, cache: Cache, at_ns: int) -> None:
     """Keep an answer where the route keeps answers: never one that broke off, asks for a tool, or met a fault."""
     call, relay = passage.call, passage.relay
-    if not passage.cache_key or relay is None or call.faults or call.skipped_events:
+    if not passage.cache_key or relay is None or call.faults or call.skipped_events or call.output_status == "failed":
         return
     if passage.is_committed:
         if relay.sent_bytes_kept is None:
@@ -47,6 +48,8 @@ def keep(passage: Passage, answer: Answer, cache: Cache, at_ns: int) -> None:
         tenant=call.tenant,
         release=call.release,
         subject=call.subject,
+        output_schema=call.output_schema,
+        output_status=call.output_status,
     )
     cache.keep(passage.cache_key, entry)
 

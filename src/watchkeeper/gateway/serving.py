@@ -20,7 +20,7 @@ from watchkeeper.gateway.surfaces.room import Room
 from watchkeeper.gateway.surfaces.views import FEATURE_PREFIX
 from watchkeeper.releases.chat_fields import with_conversation
 from watchkeeper.releases.problems import TemplateProblem, VariableProblem
-from watchkeeper.releases.recipe import ID_PREFIX, Retrieval
+from watchkeeper.releases.recipe import ID_PREFIX, REPAIRS, Retrieval
 
 if TYPE_CHECKING:
     from watchkeeper.releases.prepared import Rendered
@@ -98,27 +98,31 @@ class Features:
             ReleaseMissing: the release is not at hand.
             BadRequest: a variable is missing or does not fit, or the client sets what the release decides.
         """
-        call = passage.call
+        call, shadow = passage.call, ""
         if call.surface not in _CONVERSATIONS:
             raise BadRequest(
                 f"A feature is asked through chat completions, messages or responses, not {call.surface}.",
                 param="model",
             )
         feature, _, where = model[len(FEATURE_PREFIX) :].partition("@")
-        call.feature = feature
-        shadow = ""
-        if where.startswith(ID_PREFIX):
-            release = where
+        is_pinned = where.startswith(ID_PREFIX)
+        environment = call.environment if is_pinned or not where else where
+        if is_pinned:
+            release, rollout = where, ""
         else:
-            call.environment = where or call.environment
-            release, shadow = self._choose(passage, feature)
+            release, shadow, rollout = self._choose(passage, feature, environment)
         stocked = self._shelf.get(release)
         if stocked is None or stocked.prepared.recipe.feature != feature:
             raise _missing(feature, release)
-        call.release = release
         given, recipe = _fields(passage.body), stocked.prepared.recipe
+        _refuse_what_is_decided(passage, given, stocked)
+        call.feature, call.release = feature, release
+        if call.origin == "client":  # a copy says itself what it belongs to
+            # What a client pins runs in no environment: what was live there would otherwise be told wrong.
+            call.environment, call.rollout = "" if is_pinned else environment, rollout
         passage.serving = Serving(stocked, given, _variables(passage, given, stocked), shadow)
-        passage.holds_back = recipe.output is not None
+        if recipe.output is not None:
+            passage.holds_back, passage.repairs = True, REPAIRS[recipe.output.repair]
         passage.most_nusd = recipe.limits.max_cost_nusd if recipe.limits is not None else None
         return recipe.model
 
@@ -163,19 +167,17 @@ class Features:
         self._asked.add(name)
         return standing
 
-    def _choose(self, passage: Passage, feature: str) -> tuple[str, str]:
-        """Return the release that stands where the call is made, or that its rollout assigns, and that of a shadow."""
+    def _choose(self, passage: Passage, feature: str, environment: str) -> tuple[str, str, str]:
+        """Return the release that stands in an environment, or that its rollout assigns; a shadow's; the rollout."""
         call = passage.call
-        standing = self.standing(feature, call.environment, call.started_ns)
+        standing = self.standing(feature, environment, call.started_ns)
         rollout = standing.rollout
         if rollout is None:
-            call.rollout = ""
-            return standing.release, ""
+            return standing.release, "", ""
         arm = rollout.arm_of(rollout.unit(passage.person, call.session) or call.id)
-        call.rollout = rollout.id
         if rollout.kind == "shadow":
-            return standing.release, arm
-        return arm or standing.release, ""
+            return standing.release, arm, rollout.id
+        return arm or standing.release, "", rollout.id
 
     def _nothing_live(self, feature: str, environment: str) -> NothingLive:
         elsewhere = sorted(
@@ -184,14 +186,16 @@ class Features:
             if name.startswith(f"{feature}@") and _serves(standings)
         )
         if elsewhere:
-            hint = f"It serves in {', '.join(elsewhere)}: ask for `feature/{feature}@{elsewhere[0]}`, or promote."
+            hint = f"It serves in {', '.join(elsewhere[:10])}: ask for `feature/{feature}@{elsewhere[0]}`, or promote."
         else:
             known = sorted({name.rpartition("@")[0] for name in self.live.standings})
             near = difflib.get_close_matches(feature, known, n=1)
             hint = (f"Did you mean `{near[0]}`? " if near else "") + (
-                f"`watchkeeper release promote {feature[:60]} --to {environment}` makes a release live."
+                f"`watchkeeper release promote {feature[:60]} --to {environment[:60]}` makes a release live."
             )
-        return NothingLive(f"The feature `{feature[:100]}` serves nothing in {environment}. {hint}", param="model")
+        return NothingLive(
+            f"The feature `{feature[:100]}` serves nothing in {environment[:100]}. {hint}", param="model"
+        )
 
 
 def _releases_of(standing: Standing) -> list[str]:
@@ -226,22 +230,28 @@ def _variables(passage: Passage, given: dict[str, Raw], stocked: Stocked) -> dic
         raise BadRequest(f"{problem} Nothing was sent upstream.", param=f"variables.{problem.name}"[:200]) from None
 
 
+def _refuse_what_is_decided(passage: Passage, given: dict[str, Raw], stocked: Stocked) -> None:
+    surface = passage.call.surface
+    open_to_clients = _FREE[surface] | _LIMITS | {"model", "models", "variables", _CONVERSATIONS[surface]}
+    for name, value in given.items():
+        if name not in open_to_clients and stocked.fixed.get(name) != value:
+            raise BadRequest(
+                f"`{name[:100]}` is decided by release {stocked.prepared.id}: leave it out, or push a release that "
+                "sets it. Nothing was sent upstream.",
+                param=name[:100],
+            )
+
+
 def _body(passage: Passage, serving: Serving, rendered: "list[Rendered]") -> bytes:
     """Write a chat request out of what the release decides and what the client may say."""
     surface, given, stocked = passage.call.surface, serving.given, serving.stocked
-    free, own = _FREE[surface], ("model", "models", "variables", _CONVERSATIONS[surface])
+    free = _FREE[surface]
     fields: dict[str, Any] = {"model": stocked.prepared.recipe.model, "messages": (), **stocked.fixed}
     for name, value in given.items():
         if name in free:
             fields[name] = value
         elif name in _LIMITS:
             _limit(fields, name, value)
-        elif name not in own and fields.get(name) != value:
-            raise BadRequest(
-                f"`{name}` is decided by release {stocked.prepared.id}: leave it out, or push a release that sets "
-                "it. Nothing was sent upstream.",
-                param=name,
-            )
     if surface != "chat":
         fields.pop("metadata", None)
         if passage.call.is_stream:
@@ -256,11 +266,13 @@ def _limit(fields: dict[str, Any], name: str, value: Raw) -> None:
         wanted = _number(value)
     except UNREADABLE:
         raise BadRequest(f"`{name}` must be a whole number.", param=name) from None
-    known = next((one for one in _LIMITS if one in fields), None)
-    if known is None:
+    if wanted < 1:
+        raise BadRequest(f"`{name}` must be at least 1.", param=name)
+    known = [one for one in _LIMITS if one in fields]
+    if not known:
         fields["max_tokens" if name == "max_output_tokens" else name] = wanted
-    elif wanted < _number(fields[known]):
-        fields[known] = wanted
+    for one in known:
+        fields[one] = min(wanted, _number(fields[one]) if isinstance(fields[one], Raw) else fields[one])
 
 
 def _messages(passage: Passage, given: dict[str, Raw], rendered: "list[Rendered]") -> list[Any]:
@@ -273,9 +285,29 @@ def _conversation(passage: Passage, given: dict[str, Raw]) -> list[Any]:
     raw = given.get(_CONVERSATIONS[surface], ABSENT)
     if not raw or bytes(raw) in (b"[]", b"null", b'""'):
         return []
-    if surface == "chat":
-        return list(_list(raw))
-    return _translated(room, _CONVERSATIONS[surface], raw)
+    said = list(_list(raw)) if surface == "chat" else _translated(room, _CONVERSATIONS[surface], raw)
+    for place, message in enumerate(said):
+        if _role(message) in ("system", "developer"):
+            raise BadRequest(
+                "What the model is instructed is decided by the release; a conversation has messages of `user`, "
+                "`assistant` and `tool`. Nothing was sent upstream.",
+                param=f"{_CONVERSATIONS[surface]}[{place}].role",
+            )
+    return said
+
+
+def _role(message: Raw) -> str:
+    try:
+        return _role_of(message).role
+    except UNREADABLE:
+        return ""  # for the model's own API to refuse
+
+
+class _Said(Struct):
+    role: str = ""
+
+
+_role_of = msgspec.json.Decoder(_Said).decode
 
 
 def _translated(room: Room, name: str, raw: Raw) -> list[Any]:

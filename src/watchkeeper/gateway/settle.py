@@ -78,7 +78,7 @@ def _most(passage: Passage, attempt: Attempt, sent: bytes) -> Most:
     view, tab = passage.view, passage.tab
     if attempt.kind == "summary" or view is None or passage.route is None:  # the request's own limit is not about it
         return Most(len(sent))
-    sent_most = min(len(sent), len(passage.body))
+    sent_most = len(sent) if attempt.kind == "repair" else min(len(sent), len(passage.body))
     answers, limit = view.output_limit
     if limit is not None:
         return Most(sent_most, answers * limit)

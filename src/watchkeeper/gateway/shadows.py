@@ -91,7 +91,7 @@ def _copied(original: Passage) -> Request:
         headers={name: value for name, value in request.headers.items() if name not in _OF_THE_ORIGINAL}
         | {headers[-1][0]: headers[-1][1]},
         header_list=headers,
-        body=patch(request.body, {"model": model}),
+        body=patch(request.body, {"model": model, "models": None}),
         first_byte_at=original.zero + call.duration_ms / 1000,
     )
 

@@ -20,6 +20,8 @@ RECIPE_BYTES_MAX = 1_000_000
 Role = Literal["system", "developer", "user", "assistant", "conversation"]
 """conversation: where the messages go that a client sends; without one, they follow at the end."""
 Repair = Literal["no", "once", "twice"]
+REPAIRS: dict[Repair, int] = {"no": 0, "once": 1, "twice": 2}
+"""How often a model is asked to mend its answer."""
 OnFailure = Literal["error", "deliver"]
 
 

@@ -110,16 +110,17 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             gateway_url=f"http://{options.host}:{options.gateway_port}/v1",
             statuses=statuses,
         )
-        services = replace(services, on_release_change=live.tell, arrival=live.arrival, on_index_change=indexes.follow)
+        services = replace(services, on_release_change=live.told, arrival=live.arrival, on_index_change=indexes.follow)
         desired.obey = lambda snapshot: _obey(ledger, snapshot)
         await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()
         app = build_api(services)
         mount(app, services)
         feedback = Duty("sorting out feedback", FEEDBACK_EVERY_S, desk.look)
-        further = (*indexes.duties(), *_judge(stores, services, options).duties(), feedback)
+        telling = Duty("telling the workers what is live", TICK_S, live.follow)
+        further = (telling, *indexes.duties(), *_judge(stores, services, options).duties(), feedback)
         await live.follow()
-        tending = _Tending(desired, ledger, lives, live)
+        tending = _Tending(desired, ledger, lives)
         await ledger.start(folder.ledger_socket)
         drain.start()
         try:
@@ -147,9 +148,8 @@ def _surroundings(ledger: LedgerService, drain: Drain, stores: Stores) -> Surrou
 class _Tending:
     """Keeps the snapshot, and with it the ledger, in step with what is wanted and with workers that come and go."""
 
-    def __init__(self, desired: DesiredState, ledger: LedgerService, lives: Lives, live: LiveReleases) -> None:
+    def __init__(self, desired: DesiredState, ledger: LedgerService, lives: Lives) -> None:
         self._desired = desired
-        self._live = live
         self._ledger = ledger
         self._lives = lives
         self._steps = 0
@@ -158,7 +158,6 @@ class _Tending:
         """Look once; whatever fails is told by the ledger's status and tried again."""
         self._steps += 1
         try:
-            await self._live.follow()
             await self._desired.follow()
             if self._steps % LIVES_TICKS == 0:
                 await self._lives.look()

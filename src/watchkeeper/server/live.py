@@ -1,8 +1,11 @@
 """Hands the workers what is live: the file of standings, and a file for each release."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.live import NOTHING_LIVE, Live, Standing, encode
@@ -13,8 +16,10 @@ from watchkeeper.store.control import ControlStore
 from watchkeeper.store.environments import StandingRow
 from watchkeeper.store.releases import ReleaseRow
 
-KEPT_FOR = timedelta(minutes=1)
-"""How long what has been replaced stays in the file, for calls that began before."""
+_log = logging.getLogger("watchkeeper.keeper")
+
+KEPT_FOR = timedelta(hours=1)
+"""How long what has been replaced stays in the file, for calls that began before: a body may come slowly."""
 WRITTEN_MAX = 500
 """Releases written in one look; the rest follow at the next."""
 SILENT_S = 5.0
@@ -40,7 +45,8 @@ class LiveReleases:
     async def follow(self) -> None:
         """Write what has changed since the last look, also by other keepers on the same database."""
         self._folder.heartbeat.touch()
-        await self._write_releases()
+        async with self._lock:
+            await self._write_releases()
         if await self._control.environments.version() != self.live.version or not self._is_written:
             await self.tell()
 
@@ -58,6 +64,14 @@ class LiveReleases:
             live = Live(version, {name: tuple(held) for name, held in standings.items()})
             await asyncio.to_thread(self._file.write, encode(live))
             self.live, self._is_written = live, True
+
+    async def told(self) -> None:
+        """Tell at once what has been decided; where that fails now, it is told at the next look."""
+        try:
+            await self.tell()
+        except (OSError, SQLAlchemyError) as error:
+            self._is_written = False
+            _log.error("what is live could not be told to the workers yet: %s", error)
 
     def arrival(self) -> dict[str, int]:
         """Return which version of what is live each running worker serves."""

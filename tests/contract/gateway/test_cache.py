@@ -102,9 +102,8 @@ def test_what_is_no_plain_answer_is_never_kept(
     assert len(upstream.received) == 2
 
 
-def entry(size: int = 100, **fields: str) -> Entry:
-    owner = {"tenant": "", "release": "", "subject": "", **fields}
-    return Entry(b"x" * size, "m", 1_000, 5, **owner)
+def entry(size: int = 100, *, tenant: str = "", release: str = "", subject: str = "") -> Entry:
+    return Entry(b"x" * size, "m", 1_000, 5, tenant, release, subject)
 
 
 def test_memory_is_bounded_in_bytes_and_the_least_used_goes_first() -> None:

@@ -139,6 +139,13 @@ def test_the_responses_api_asks_the_same_feature(client: OpenAI, upstream: Upstr
         ({"tools": []}, "tools", "`tools` is decided by release"),
         ({"top_p": 0.5}, "top_p", "`top_p` is decided by release"),
         ({"max_tokens": "many"}, "max_tokens", "must be a whole number"),
+        ({"max_tokens": -1}, "max_tokens", "must be at least 1"),
+        (
+            {"messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]},
+            "messages[1].role",
+            "is decided by the release",
+        ),
+        ({"messages": [{"role": "developer", "content": "b"}]}, "messages[0].role", "is decided by the release"),
         ({"messages": {"role": "user"}}, "messages", "must be an array"),
     ],
 )
@@ -170,7 +177,7 @@ def test_a_name_may_say_the_environment_or_the_release(gateway: Gateway, http: h
     staged = call_of(gateway, ask(http, "feature/support@staging"))
     assert (staged.environment, staged.release) == ("staging", other)
     pinned = call_of(gateway, ask(http, f"feature/support@{other}"))
-    assert (pinned.environment, pinned.release) == ("production", other)
+    assert (pinned.environment, pinned.release, pinned.rollout) == ("", other, "")
     assert call_of(gateway, ask(http)).release == release
 
 
@@ -196,6 +203,15 @@ def test_what_is_not_there_is_a_404_that_says_what_is(
 def test_what_is_live_is_listed_among_the_models(client: OpenAI, release: str) -> None:
     assert "feature/support" in [model.id for model in client.models.list()]
     assert client.models.retrieve("feature/support").id == "feature/support"
+
+
+def test_a_name_that_leads_nowhere_is_nobodys_feature(gateway: Gateway, http: httpx.Client, release: str) -> None:
+    reply = ask(http, "feature/" + "x" * 100_000 + "@" + "y" * 100_000)
+    assert reply.status_code == 404
+    assert len(reply.content) < 2_000
+    call = call_of(gateway, reply)
+    assert (call.feature, call.environment) == ("support", "production")
+    assert len(call.error_message) < 1_000
 
 
 def test_embeddings_are_no_feature(http: httpx.Client, release: str) -> None:

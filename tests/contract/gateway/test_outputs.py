@@ -11,7 +11,7 @@ from openai import OpenAI
 from tests.contract.gateway.data_plane import Gateway
 from tests.contract.gateway.test_failing_over import call_of, said
 
-from watchkeeper.releases.recipe import Message, Output, Recipe, schema_id
+from watchkeeper.releases.recipe import Limits, Message, Output, Recipe, schema_id
 from watchkeeper.testing import ErrorReply, Reply, Tool, Upstream
 
 SCHEMA = {
@@ -107,6 +107,38 @@ def test_a_release_may_have_it_delivered_all_the_same(gateway: Gateway, http: ht
     reply = ask(http)
     assert said(reply) == BAD
     assert (call_of(gateway, reply).output_status, reply.headers["x-wk-output"]) == ("failed", "failed")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_delivered_in_the_end_is_the_first_answer_and_so_says_the_record(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, stream: bool
+) -> None:
+    gateway.push(recipe(repair="once", on_failure="deliver"))
+    upstream.plays(Reply(BAD), Reply('{"town": "second"}'))
+    reply = ask(http, stream=stream)
+    assert said(reply) == BAD
+    call = call_of(gateway, reply)
+    assert (call.output_status, call.output_repairs) == ("failed", 1)
+    assert b"second" not in call.response_body
+
+
+def test_what_repairs_may_cost_counts_before_the_call(gateway: Gateway, http: httpx.Client, upstream: Upstream) -> None:
+    upstream.always(Reply(BAD))
+    limited = {"parameters": {"max_tokens": 1000}, "limits": Limits(max_cost_nusd=700_000)}
+    for repair, status in (("no", 502), ("twice", 429)):
+        base = recipe(repair=repair)
+        gateway.push(Recipe(**{name: getattr(base, name) for name in base.__struct_fields__} | limited))
+        assert ask(http).status_code == status
+
+
+def test_an_answer_that_failed_is_not_kept_and_a_kept_one_says_what_it_was(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream
+) -> None:
+    gateway.push(recipe(model="cached", on_failure="deliver"))
+    upstream.plays(Reply(BAD), Reply(GOOD), Reply("never"))
+    statuses = [call_of(gateway, ask(http)).output_status for _ in range(3)]
+    assert statuses == ["failed", "ok", "ok"]
+    assert len(upstream.received) == 2
 
 
 def test_a_repair_that_fails_leaves_the_first_answer_to_be_judged(

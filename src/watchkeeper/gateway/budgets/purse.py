@@ -72,11 +72,22 @@ class Purse:
         if scopes.is_empty:
             return None
         tab = Tab(scopes, self._appraiser.output_tokens(passage))
-        if scopes.limits:
+        if scopes.limits and passage.call.origin != "shadow":  # a copy takes no client's turn
             await self._keep_to_limits(passage, tab)
         if scopes.judged:
             await self._look_at_budgets(passage.call, tab)
         return tab
+
+    def look_again(self, passage: Passage, tab: Tab | None) -> None:
+        """Go by the request that a release has made of the client's.
+
+        Raises:
+            Runaway: it is refused.
+        """
+        if self._has_guard:
+            self._guard(passage)
+        if tab is not None:
+            tab.output_tokens = self._appraiser.output_tokens(passage)
 
     async def hold(self, passage: Passage, tab: Tab, targets: tuple[PreparedTarget, ...]) -> None:
         """Set aside what a call may need of each of its budgets.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from watchkeeper.core.money import nusd
 from watchkeeper.gateway.budgets import saying
-from watchkeeper.gateway.budgets.worth import Dearest
+from watchkeeper.gateway.budgets.worth import Dearest, with_repairs
 from watchkeeper.gateway.estimate import input_tokens
 from watchkeeper.gateway.passage import Passage
 from watchkeeper.gateway.refusals import BadRequest
@@ -75,16 +75,17 @@ def _fitted(passage: Passage, budget: Budget, worth: Worth, rates: Dearest) -> W
     view = passage.view
     assert view is not None
     answers, limit = view.output_limit
-    sent = input_tokens(passage.body)
-    before = rates.cost(sent, 0)
+    asked = input_tokens(passage.body)
+    before = rates.cost(with_repairs(passage, asked, 0)[0], 0) + passage.repairs * rates.request_nusd
     if limit is None and rates.output:
-        fits = (budget.limit - before) * PER_MILLION // (rates.output * max(1, answers))
+        of_one = rates.output * (1 + passage.repairs) + rates.input * passage.repairs
+        fits = (budget.limit - before) * PER_MILLION // (of_one * max(1, answers))
         if fits >= LEAST_ANSWER_TOKENS:
             limit_output(passage, fits)
             nusd = None if worth.nusd is None else min(worth.nusd, budget.limit)
-            return Worth(len(passage.body) + fits * answers, nusd)
+            return Worth(sum(with_repairs(passage, len(passage.body), fits * answers)), nusd)
         raise saying.too_dear(budget, before)
-    most = rates.cost(sent, answers * (limit or 0))
+    most = rates.cost(*with_repairs(passage, asked, answers * (limit or 0))) + passage.repairs * rates.request_nusd
     if most > budget.limit:
         raise saying.too_dear(budget, most)
     return worth

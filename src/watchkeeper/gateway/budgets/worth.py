@@ -13,6 +13,8 @@ IMAGE_TOKENS_MAX = 50_000
 """What one picture may count as: gpt-4o-mini takes 2,833 and 5,667 for each of up to eight tiles."""
 ELSEWHERE_TOKENS_MAX = 200_000
 """What an upstream may add that is not in the body, such as a stored conversation or a file: a common context."""
+REPAIR_TOKENS = 500
+"""What a repair says of what is wrong."""
 CHARACTER_BYTES_MAX = 4
 _MARKS = (
     b"image", b"file", b"document", b"previous_response_id", b"conversation", b"container", b"item_reference", b"\\u",
@@ -56,7 +58,7 @@ class Appraiser:
         """
         if passage.route is None or passage.call.surface == "count_tokens":
             return UNKNOWN
-        return Worth(_input_bound(passage) + output_tokens, None)
+        return Worth(sum(with_repairs(passage, _input_bound(passage), output_tokens)), None)
 
     def in_money(self, passage: Passage, targets: tuple[PreparedTarget, ...], output_tokens: int) -> Worth:
         """Return the most tokens and money that a call can use, whichever of the targets answers it."""
@@ -64,14 +66,16 @@ class Appraiser:
             return Worth(max(1, len(passage.body)), None)
         if passage.call.surface == "count_tokens":
             return Worth(0, 0)
-        sent, at_ns = _input_bound(passage), passage.call.started_ns
+        sent, output_tokens = with_repairs(passage, _input_bound(passage), output_tokens)
+        at_ns, further = passage.call.started_ns, passage.repairs
         most = 0
         for target in targets:
             for tier in _tiers(passage, target):
                 rates = target.rates(at_ns, passage.call.tenant, tier)
                 if rates is None:
                     return Worth(sent + output_tokens, None)
-                nusd = self._of(rates).cost(sent, output_tokens)
+                dearest = self._of(rates)
+                nusd = dearest.cost(sent, output_tokens) + further * dearest.request_nusd
                 if nusd > most:
                     most = nusd
         return Worth(sent + output_tokens, most)
@@ -132,6 +136,15 @@ class Appraiser:
         found = highest(rates)
         self._dearest[id(rates)] = (rates, found)
         return found
+
+
+def with_repairs(passage: Passage, sent: int, output: int) -> tuple[int, int]:
+    """Return what a call sends and gets at its most, in tokens, when its answer has to be mended each time.
+
+    A repair is asked with the request, the answer before it and a few words about what is wrong.
+    """
+    repairs = passage.repairs
+    return sent + repairs * (sent + output + REPAIR_TOKENS), output * (1 + repairs)
 
 
 def highest(rates: Rates) -> Dearest:
