@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ TIMEOUT_S = 60.0
 HELD_S = 15.0
 """How long a folder may be held by a keeper that does not answer yet, or by another command."""
 LOOK_EVERY_S = 0.1
+PATIENCE_S = 3.0
+"""After which whoever waits is told what for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,9 @@ def _over_socket(folder: DataFolder, request: _Request, into: IO[bytes] | None =
     headers = {} if request.body is None else {"content-type": "application/json"}
     try:
         with contextlib.closing(_SocketConnection(folder.socket, request.within_s)) as connection:
-            connection.request(request.method, request.path, request.body, headers)
-            response = connection.getresponse()
+            with _told_meanwhile(request.within_s):
+                connection.request(request.method, request.path, request.body, headers)
+                response = connection.getresponse()
             if into is not None and response.status < 400:
                 shutil.copyfileobj(response, into)
                 return {}
@@ -169,6 +173,19 @@ def _over_socket(folder: DataFolder, request: _Request, into: IO[bytes] | None =
             f"The keeper did not answer ({str(error) or type(error).__name__}); what was asked may or may not be done. "
             "Look, and try again."
         ) from error
+
+
+@contextlib.contextmanager
+def _told_meanwhile(within_s: float) -> Iterator[None]:
+    """Say that the keeper is being waited for, once that takes long."""
+    words = f"the keeper has not answered yet; what was asked may still be done. Waiting up to {within_s:.0f} s."
+    timer = threading.Timer(PATIENCE_S, note, (words,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _in_this_process(folder: DataFolder, request: _Request, into: IO[bytes] | None) -> dict[str, Any] | None:
