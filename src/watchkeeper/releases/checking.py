@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from watchkeeper.releases.prepared import Prepared, Unusable
 from watchkeeper.releases.problems import TemplateProblem
 from watchkeeper.releases.recipe import RECIPE_BYTES_MAX, Recipe, block_id, canonical
 from watchkeeper.releases.schemas import Schema, SchemaProblem
-from watchkeeper.releases.templates import Text
+from watchkeeper.releases.templates import NODES_MAX, TAKEN_NAMES, Text
 from watchkeeper.releases.variables import DOCUMENTS
 
 
@@ -41,13 +42,25 @@ def mistakes_in(recipe: Recipe) -> list[Mistake]:
         found.append(Mistake("retrieval", "it names neither a `collection` nor a `retriever`"))
     if recipe.output is not None and recipe.output.schema is not None:
         found += _schema("output.schema", recipe.output.schema)
-    return found
+    if recipe.output is not None and recipe.parameters.get("n") not in (None, 1):
+        found.append(Mistake("parameters.n", "only one answer can be held against a schema; leave `n` out"))
+    return found if any(not mistake.is_warning for mistake in found) else _unusable(recipe) + found
+
+
+def _unusable(recipe: Recipe) -> list[Mistake]:
+    try:
+        Prepared(recipe)
+    except Unusable as problem:
+        return [Mistake(problem.place, problem.message)]
+    return []
 
 
 def _variable(name: str, schema: Mapping[str, object]) -> list[Mistake]:
     place = f"variables.{name}"
     if name == DOCUMENTS:
         return [Mistake(place, "`documents` is given by `retrieval`; choose another name")]
+    if name in TAKEN_NAMES:
+        return [Mistake(place, f"`{name}` has a meaning of its own in templates; choose another name")]
     if not name.isidentifier():
         return [Mistake(place, "a variable's name is made of letters, digits and `_`")]
     found = _schema(place, schema)
@@ -75,14 +88,16 @@ def _templates(recipe: Recipe) -> list[Mistake]:
     sources = [(f"messages[{place}].content", message.content) for place, message in enumerate(recipe.messages)]
     if recipe.retrieval is not None:
         sources.append(("retrieval.query", recipe.retrieval.query))
+    nodes = NODES_MAX
     for place, source in sources:
         try:
-            names = Text(source, blocks).names
+            text = Text(source, blocks, nodes_max=nodes)
         except TemplateProblem as problem:
             found.append(Mistake(place, str(problem)))
             continue
-        used |= names
-        if missing := sorted(names - (known - {DOCUMENTS} if place == "retrieval.query" else known)):
+        nodes -= text.nodes
+        used |= text.names
+        if missing := sorted(text.names - (known - {DOCUMENTS} if place == "retrieval.query" else known)):
             said = ", ".join(f"`{name}`" for name in missing)
             found.append(Mistake(place, f"{said}: not declared under `variables`"))
     unused = sorted(set(recipe.variables) - used)

@@ -6,8 +6,11 @@ from typing import Any, NamedTuple
 from watchkeeper.releases.problems import TemplateProblem
 from watchkeeper.releases.recipe import Recipe, ReleaseId, release_id, schema_id
 from watchkeeper.releases.schemas import Schema, SchemaProblem
-from watchkeeper.releases.templates import Text
+from watchkeeper.releases.templates import CHARACTERS_MAX, NODES_MAX, Rendering, Text
 from watchkeeper.releases.variables import DOCUMENTS, Variables
+
+CHARACTERS_MOST = 10_000_000
+"""Of a prompt, however much its recipe allows in `limits`."""
 
 
 class Rendered(NamedTuple):
@@ -30,20 +33,23 @@ class Unusable(Exception):
 class Prepared:
     """A recipe with its templates and schemas made ready; the same one renders for any number of calls."""
 
-    __slots__ = ("_texts", "id", "output", "query", "recipe", "schema_id", "variables")
+    __slots__ = ("_characters_max", "_texts", "id", "output", "query", "recipe", "schema_id", "variables")
 
     def __init__(self, recipe: Recipe) -> None:
         """Make ready. Raises Unusable with the first part that cannot be."""
         self.id: ReleaseId = release_id(recipe)
         self.recipe = recipe
         blocks = {name: block.text for name, block in recipe.blocks.items()}
-        characters = recipe.limits.output_bytes if recipe.limits is not None else None
-        self._texts = [
-            (message.role, _text(f"messages[{place}]", message.content, blocks, characters))
-            for place, message in enumerate(recipe.messages)
-        ]
+        allowed = recipe.limits.output_bytes if recipe.limits is not None else None
+        self._characters_max = CHARACTERS_MAX if allowed is None else min(allowed, CHARACTERS_MOST)
+        self._texts: list[tuple[str, Text]] = []
+        nodes = NODES_MAX
+        for place, message in enumerate(recipe.messages):
+            text = _text(f"messages[{place}]", message.content, blocks, nodes)
+            nodes -= text.nodes
+            self._texts.append((message.role, text))
         retrieval = recipe.retrieval
-        self.query = None if retrieval is None else _text("retrieval.query", retrieval.query, blocks, None)
+        self.query = None if retrieval is None else _text("retrieval.query", retrieval.query, blocks, nodes)
         try:
             self.variables = Variables(recipe.variables)
         except SchemaProblem as problem:
@@ -63,7 +69,7 @@ class Prepared:
     def render(
         self, variables: Mapping[str, Any], documents: Sequence[Mapping[str, Any]] | None = None
     ) -> list[Rendered]:
-        """Write the messages.
+        """Write the messages; bounds of time, steps and characters are those of all of them together.
 
         Args:
             variables: Complete, as `Variables.complete` returns them.
@@ -74,17 +80,15 @@ class Prepared:
         """
         if documents is not None:
             variables = {**variables, DOCUMENTS: documents}
-        return [Rendered(role, text.render(variables)) for role, text in self._texts]
+        given = Rendering(variables, self._characters_max)
+        return [Rendered(role, text.write(given)) for role, text in self._texts]
 
 
-def _text(place: str, source: str, blocks: Mapping[str, str], characters_max: int | None) -> Text:
+def _text(place: str, source: str, blocks: Mapping[str, str], nodes_max: int) -> Text:
     try:
-        text = Text(source, blocks)
+        return Text(source, blocks, nodes_max=nodes_max)
     except TemplateProblem as problem:
         raise Unusable(place, str(problem)) from None
-    if characters_max is not None:
-        text.characters_max = characters_max
-    return text
 
 
 def _schema(schema: dict[str, Any] | None) -> Schema | None:

@@ -5,6 +5,7 @@ are put in the place of their `include`, each loop counts its steps, and whateve
 the clock. What is left has no calls, no assignments and no attributes but those of JSON objects and `loop`.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -12,7 +13,7 @@ from itertools import islice
 from typing import Any, cast
 
 import msgspec
-from jinja2 import StrictUndefined, TemplateError, Undefined, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateError, Undefined, UndefinedError, nodes, pass_context
 from jinja2.environment import Template
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -23,15 +24,18 @@ from watchkeeper.releases.problems import TemplateProblem
 
 TEMPLATE_CHARACTERS_MAX = 200_000
 NODES_MAX = 5_000
-"""Of one template, blocks included: making one ready takes a worker about 50 us a node."""
+"""Of all templates of a recipe, blocks where they are included: making them ready takes about 50 us a node."""
 BLOCK_DEPTH_MAX = 4
 """Blocks may include blocks."""
 STEPS_MAX = 10_000
-"""Of all loops of one rendering together."""
+"""Of all loops of one rendering together, which is of all messages of a prompt."""
 SECONDS_MAX = 0.25
 """After which a rendering is given up at its next step or piece."""
 CHARACTERS_MAX = 1_000_000
-"""Of one rendered text."""
+"""Of what one rendering writes, and of any one value on the way there."""
+BUILT_MAX = 10_000_000
+"""Of all values together that one rendering makes on the way: characters, and members of lists and objects."""
+INTEGER_MAX = 2**63
 PIECES_AT_ONCE = 64
 """Of a text, between two looks at its length and at the clock."""
 
@@ -44,6 +48,8 @@ TESTS = (
     "integer", "iterable", "le", "lessthan", "lt", "mapping", "ne", "none", "number", "odd", "sequence", "string",
     "true", "undefined",
 )  # fmt: skip
+TAKEN_NAMES = ("self", "super", "caller", "loop")
+"""Names that Jinja gives a meaning to; no variable has them."""
 LOOP_WORDS = ("first", "last", "index", "index0", "length", "revindex", "revindex0")
 
 _NODES: tuple[type[nodes.Node], ...] = (
@@ -52,7 +58,13 @@ _NODES: tuple[type[nodes.Node], ...] = (
     nodes.Or, nodes.Not, nodes.Add, nodes.Sub, nodes.Neg, nodes.Pos, nodes.Concat, nodes.List, nodes.Tuple, nodes.Dict,
     nodes.Pair, nodes.Include, nodes.Keyword,
 )  # fmt: skip
-_WATCHED = (nodes.Filter, nodes.Test, nodes.Compare, nodes.Add, nodes.Concat, nodes.Getitem)
+_NOTHING_THERE = "there is nothing under what stands in `[...]`"
+"""What that is may be what a person wrote: it is not told."""
+_HOSTILE = (
+    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, NameError, AssertionError,
+    SyntaxError, RuntimeError, MemoryError,
+)  # fmt: skip
+"""What hostile templates have Jinja and Python raise; RecursionError is a RuntimeError."""
 _REFUSED = {
     nodes.Call: "nothing can be called; use a filter, such as `{{ items|length }}`",
     nodes.Mul: "there is no `*`; have the application compute it",
@@ -71,23 +83,31 @@ _write_json = msgspec.json.Encoder().encode
 class Text:
     """A template, ready to be rendered."""
 
-    __slots__ = ("_start", "characters_max", "names")
+    __slots__ = ("_start", "names", "nodes")
 
-    def __init__(self, source: str, blocks: Mapping[str, str] | None = None) -> None:
+    def __init__(self, source: str, blocks: Mapping[str, str] | None = None, *, nodes_max: int = NODES_MAX) -> None:
         """Make ready.
 
         Args:
             source: The template.
             blocks: Shared texts by the name under which it includes them; templates too.
+            nodes_max: What it may have of them, its blocks included.
 
         Raises:
             TemplateProblem: it is not one, or uses what is not allowed.
         """
-        tree = _read(source, blocks or {})
-        self.names = frozenset(find_undeclared_variables(tree))
-        """The variables that it reads."""
-        self.characters_max = CHARACTERS_MAX
-        self._start = _compiled(tree)
+        try:
+            room = _Room(nodes_max)
+            tree = _read(source, blocks or {}, room)
+            self.nodes = nodes_max - room.left
+            """How many parts it has, its blocks included."""
+            self.names = frozenset(find_undeclared_variables(tree))
+            """The variables that it reads."""
+            if "loop" in self.names:
+                raise TemplateProblem("`loop` is known inside of a loop only")
+            self._start = _compiled(tree)
+        except _HOSTILE as problem:
+            raise TemplateProblem(_said(problem), getattr(problem, "lineno", None)) from None
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Write the text.
@@ -95,35 +115,40 @@ class Text:
         Raises:
             TemplateProblem: a variable lacks what the template reads of it, or the text takes too long or too much.
         """
-        given = _Given(variables, time.perf_counter() + SECONDS_MAX)
-        pieces = iter(self._start(given))
-        text = ""
+        return self.write(Rendering(variables))
+
+    def write(self, given: "Rendering") -> str:
+        """Write the text as one of several, which have their time, steps and characters together.
+
+        Raises:
+            TemplateProblem: as `render`; it says nothing of what the variables hold.
+        """
         try:
+            pieces = iter(self._start(given))
+            text = ""
             while batch := list(islice(pieces, PIECES_AT_ONCE)):
+                given.wrote(sum(map(len, batch)))
                 text += "".join(batch)
-                if len(text) > self.characters_max:
-                    raise TemplateProblem(f"the text grows beyond {self.characters_max} characters")
-                given.look_at_clock()
-        except TemplateProblem:
-            raise
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as problem:
-            raise TemplateProblem(_said(problem)) from None
+        except _HOSTILE as problem:
+            raise TemplateProblem(_met(problem)) from None
         return text
 
 
-class _Given:
-    """What one rendering works with: the variables, and what is left of its time and steps.
+class Rendering:
+    """What one rendering works with: the variables, and what is left of its time, steps and characters.
 
     It stands in for Jinja's own context, which costs more to make than most prompts to render (16 us), and has all that
     compiled templates of the nodes allowed here ask of one.
     """
 
-    __slots__ = ("_ends_at", "_steps", "_variables", "eval_ctx")
+    __slots__ = ("_built", "_characters", "_characters_max", "_ends_at", "_steps", "_variables", "eval_ctx")
 
-    def __init__(self, variables: Mapping[str, Any], ends_at: float) -> None:
+    def __init__(self, variables: Mapping[str, Any], characters_max: int = CHARACTERS_MAX) -> None:
         self._variables = variables
-        self._ends_at = ends_at
+        self._ends_at = time.perf_counter() + SECONDS_MAX
         self._steps = STEPS_MAX
+        self._characters = self._characters_max = characters_max
+        self._built = BUILT_MAX
         self.eval_ctx = _eval_context()
 
     def resolve_or_missing(self, name: str) -> Any:
@@ -139,6 +164,32 @@ class _Given:
         if time.perf_counter() > self._ends_at:
             raise TemplateProblem(f"it takes longer than {SECONDS_MAX} s")
 
+    def wrote(self, characters: int) -> None:
+        """Count characters of the text; raises where they, or the time, are more than there may be."""
+        self._characters -= characters
+        if self._characters < 0:
+            raise TemplateProblem(f"the text grows beyond {self._characters_max} characters")
+        self.look_at_clock()
+
+    def built(self, value: Any) -> None:
+        """Count a value that the template made, with all that is in it, however often it is the same."""
+        rest = [value]
+        while rest:
+            one = rest.pop()
+            self.took(len(one) + 1 if isinstance(one, (str, list, tuple, dict)) else 1)
+            if isinstance(one, dict):
+                rest.extend(one.keys())
+                rest.extend(one.values())
+            elif isinstance(one, (list, tuple)):
+                rest.extend(one)
+        self.look_at_clock()
+
+    def took(self, size: int) -> None:
+        """Count characters or members of a value on the way."""
+        self._built -= size
+        if self._built < 0:
+            raise TemplateProblem("the values that it puts together grow too large")
+
 
 class _Restricted(ImmutableSandboxedEnvironment):
     """Jinja without ways to objects: a dot reads a key of a JSON object, and nothing else has attributes."""
@@ -153,19 +204,21 @@ class _Restricted(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Undefined):
+            return obj
         if isinstance(obj, (dict, list, str, tuple)):
             try:
                 return obj[argument]
             except (LookupError, TypeError):
-                return self.undefined(obj=obj, name=argument)
-        return obj if isinstance(obj, Undefined) else self.undefined(obj=obj, name=argument)
+                return self.undefined(_NOTHING_THERE)
+        return self.undefined(_NOTHING_THERE)
 
 
 @cache
 def _environment() -> _Restricted:
     made = _Restricted(
         undefined=StrictUndefined, autoescape=False, finalize=_shown, keep_trailing_newline=False, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, optimized=False,
     )  # fmt: skip
     made.filters = {name: made.filters[name] for name in FILTERS} | {
         "join": _join,
@@ -173,7 +226,10 @@ def _environment() -> _Restricted:
         "round": _round,
         "tojson": _to_json,
         "bounded": _bounded,
+        "joined": _joined,
         "watched": _watched,
+        "weighed": _weighed,
+        "sized": _sized,
     }
     made.tests = {name: made.tests[name] for name in TESTS} | {
         name: made.tests[name] for name in ("==", "!=", "<", "<=", ">", ">=")
@@ -187,29 +243,32 @@ def _eval_context() -> nodes.EvalContext:
     return nodes.EvalContext(_environment())
 
 
-def _read(source: str, blocks: Mapping[str, str]) -> nodes.Template:
-    tree = _parsed(source)
-    _Includer(blocks).visit(tree)
-    if sum(1 for _ in _walk(tree)) > NODES_MAX:
-        raise TemplateProblem(f"it has more than {NODES_MAX} parts")
-    try:
-        _Binder().visit(tree)
-    except RecursionError:
-        raise TemplateProblem("it is nested too deeply") from None
+class _Room:
+    """How many nodes there may still be."""
+
+    def __init__(self, nodes_max: int) -> None:
+        self.left = nodes_max
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise TemplateProblem(f"a recipe's templates have {NODES_MAX} parts at most, blocks included")
+
+
+def _read(source: str, blocks: Mapping[str, str], room: _Room) -> nodes.Template:
+    tree = _parsed(source, room)
+    _Includer(blocks, room).visit(tree)
+    _Binder().visit(tree)
     return tree
 
 
-def _parsed(source: str) -> nodes.Template:
+def _parsed(source: str, room: _Room) -> nodes.Template:
     if len(source) > TEMPLATE_CHARACTERS_MAX:
         raise TemplateProblem(f"it is longer than {TEMPLATE_CHARACTERS_MAX} characters")
-    try:
-        tree = _environment().parse(source)
-        for node in _walk(tree):
-            _check(node)
-    except RecursionError:
-        raise TemplateProblem("it is nested too deeply") from None
-    except TemplateError as problem:
-        raise TemplateProblem(_said(problem), getattr(problem, "lineno", None)) from None
+    tree = _environment().parse(source)
+    for node in _walk(tree):
+        _check(node)
+        room.take(1)
     return tree
 
 
@@ -229,6 +288,14 @@ def _check(node: nodes.Node) -> None:
             raise TemplateProblem(f"there is no test `{name}`; there are {', '.join(TESTS)}", node.lineno)
         case nodes.Include() if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
             raise TemplateProblem('`include` takes the name of a block: {% include "tone" %}', node.lineno)
+        case nodes.Name(name=name) if name in TAKEN_NAMES and name != "loop":
+            raise TemplateProblem(f"`{name}` cannot be a variable's name", node.lineno)
+        case nodes.Const(value=float(value)) if not math.isfinite(value):
+            raise TemplateProblem("a number is too large", node.lineno)
+        case nodes.Const(value=int(value)) if abs(value) > INTEGER_MAX:
+            raise TemplateProblem("a number is too large", node.lineno)
+        case nodes.Filter() | nodes.Test() if node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise TemplateProblem("arguments are written out; there is no `*` and no `**`", node.lineno)
         case nodes.For(recursive=True):
             raise TemplateProblem("a loop cannot be recursive", node.lineno)
         case _:
@@ -238,8 +305,9 @@ def _check(node: nodes.Node) -> None:
 class _Includer(NodeTransformer):
     """Puts blocks in the place of what includes them."""
 
-    def __init__(self, blocks: Mapping[str, str], depth: int = 0) -> None:
+    def __init__(self, blocks: Mapping[str, str], room: _Room, depth: int = 0) -> None:
         self._blocks = blocks
+        self._room = room
         self._depth = depth
 
     def visit_Include(self, node: nodes.Include) -> list[nodes.Node]:  # noqa: N802 - Jinja calls it so
@@ -250,38 +318,57 @@ class _Includer(NodeTransformer):
             raise TemplateProblem(f"there is no block `{name}`; the recipe has {known}", node.lineno)
         if self._depth >= BLOCK_DEPTH_MAX:
             raise TemplateProblem(f"block `{name}` is included more than {BLOCK_DEPTH_MAX} deep", node.lineno)
-        inner = _parsed(text)
-        _Includer(self._blocks, self._depth + 1).visit(inner)
+        inner = _parsed(text, self._room)
+        _Includer(self._blocks, self._room, self._depth + 1).visit(inner)
         return list(inner.body)
 
 
 class _Binder(NodeTransformer):
-    """Has loops count their steps, and puts a look at the clock behind what may take long."""
+    """Has loops count their steps and values their size, and puts a look at the clock behind what may take long."""
 
     def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> nodes.Node:
         super().generic_visit(node, *args, **kwargs)
-        if isinstance(node, nodes.For):
-            node.iter = _filtered(node.iter, "bounded")
-        return _filtered(node, "watched") if isinstance(node, _WATCHED) else node
+        match node:
+            case nodes.For():
+                node.iter = _filtered(node.iter, "bounded")
+                return node
+            case nodes.Concat():
+                return _filtered(nodes.List(node.nodes, lineno=node.lineno), "joined")
+            case nodes.Getitem(arg=nodes.Const(value=str(key))):
+                return nodes.Getattr(node.node, key, node.ctx, lineno=node.lineno)  # the template's own word: told
+            case nodes.Filter() | nodes.Getitem(arg=nodes.Slice()):
+                return _filtered(node, "sized")
+            case nodes.Add() | nodes.Dict() | nodes.List():
+                return _filtered(node, "weighed")
+            case nodes.Tuple(ctx="load"):
+                return _filtered(node, "weighed")
+            case nodes.Test() | nodes.Compare() | nodes.Getitem():
+                return _filtered(node, "watched")
+            case _:
+                return node
 
 
 def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
-def _compiled(tree: nodes.Template) -> Callable[[_Given], Iterable[str]]:
+def _compiled(tree: nodes.Template) -> Callable[[Rendering], Iterable[str]]:
     environment = _environment()
-    try:
-        code = environment.compile(tree)
-    except (TemplateError, RecursionError, SyntaxError, ValueError) as problem:
-        raise TemplateProblem(_said(problem), getattr(problem, "lineno", None)) from None
-    return cast(Callable[[_Given], Iterable[str]], Template.from_code(environment, code, {}).root_render_func)
+    code = environment.compile(tree)
+    return cast(Callable[[Rendering], Iterable[str]], Template.from_code(environment, code, {}).root_render_func)
 
 
 def _said(problem: BaseException) -> str:
     if isinstance(problem, RecursionError):
         return "it is nested too deeply"
     return str(getattr(problem, "message", None) or problem) or type(problem).__name__
+
+
+def _met(problem: BaseException) -> str:
+    """What went wrong with the values, without them: Python says types, names and attributes, but also quotes."""
+    if isinstance(problem, (UndefinedError, TypeError, RecursionError)):
+        return _said(problem)
+    return f"a value is not of the kind that the template takes it for ({type(problem).__name__})"
 
 
 def _shown(value: Any) -> Any:
@@ -300,16 +387,47 @@ def _shown(value: Any) -> Any:
 
 
 @pass_context
-def _bounded(given: _Given, value: Any) -> Iterator[Any]:
+def _bounded(given: Rendering, value: Any) -> Iterator[Any]:
     for item in value:
         given.step()
         yield item
 
 
 @pass_context
-def _watched(given: _Given, value: Any) -> Any:
+def _watched(given: Rendering, value: Any) -> Any:
     given.look_at_clock()
     return value
+
+
+@pass_context
+def _sized(given: Rendering, value: Any) -> Any:
+    """Count what a filter has made: its characters or members, which are new, not what they hold, which is not."""
+    if isinstance(value, (str, list, tuple, dict)):
+        given.took(len(value))
+    given.look_at_clock()
+    return value
+
+
+@pass_context
+def _weighed(given: Rendering, value: Any) -> Any:
+    given.built(value)
+    return value
+
+
+@pass_context
+def _joined(given: Rendering, values: list[Any]) -> str:
+    """Put together what `~` stands between, unless that would make more than a text may have."""
+    parts = []
+    left = CHARACTERS_MAX
+    for value in values:
+        part = str(value)
+        left -= len(part)
+        if left < 0:
+            raise TemplateProblem("`~` makes the text too large")
+        parts.append(part)
+    given.took(CHARACTERS_MAX - left)
+    given.look_at_clock()
+    return "".join(parts)
 
 
 def _round(value: float, precision: int = 0) -> int | float:

@@ -39,6 +39,11 @@ def test_a_sound_recipe_has_no_mistakes() -> None:
         ({"variables": {"question": {"type": "string", "default": 4}}}, "does not fit its own schema"),
         ({"variables": {"question": {"$ref": "http://example.com/x"}}}, "may not refer to http://example.com/x"),
         ({"variables": {"not a name": {}}}, "a variable's name is made of"),
+        ({"variables": {"self": {}}}, "variables.self: `self` has a meaning of its own"),
+        ({"variables": {"loop": {}}}, "variables.loop: `loop` has a meaning of its own"),
+        ({"messages": (Message("user", "{{ 1e999 + question }}"),)}, "a number is too large"),
+        ({"messages": (Message("user", "{{ question }}" * 100),) * 60}, "5000 parts at most"),
+        ({"parameters": {"n": 2}, "output": Output()}, "parameters.n: only one answer can be held against a schema"),
         ({"variables": {"documents": {}}}, "is given by `retrieval`"),
         ({"output": Output(schema={"type": 7})}, "output.schema:"),
         ({"blocks": {"tone": Block("wkb1-x", "Be kind.")}}, "blocks.tone: its id is not that of its text"),
@@ -92,3 +97,30 @@ def test_a_text_is_cut_off_where_the_recipe_says() -> None:
     prepared = Prepared(recipe(limits=Limits(output_bytes=20)))
     with pytest.raises(TemplateProblem, match="grows beyond 20"):
         prepared.render(prepared.variables.complete({"question": "x" * 40}))
+
+
+@pytest.mark.parametrize("variables", [{"a": {"$ref": "#/$defs/t", "$defs": {"t": {"type": "string"}}}}, {"a": {}}])
+def test_what_passes_checking_can_be_made_ready_and_rendered(variables: dict[str, Any]) -> None:
+    checked = recipe(messages=(Message("user", "{{ a }}"),), variables=variables, parameters={"n": 2})
+    assert mistakes_in(checked) == []
+    prepared = Prepared(checked)
+    assert prepared.render(prepared.variables.complete({"a": "x"}))[0].content == "x"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{{ a }}", "grows beyond 1000000"),
+        ("{% for x in l %}{% endfor %}", "more than 10000 steps"),
+    ],
+)
+def test_a_prompt_of_many_messages_has_the_bounds_of_one(content: str, told: str) -> None:
+    many = recipe(messages=(Message("user", content),) * 100, variables={"a": {}, "l": {}})
+    with pytest.raises(TemplateProblem, match=told):
+        Prepared(many).render({"a": "x" * 400_000, "l": [0] * 900})
+
+
+def test_a_recipe_cannot_allow_itself_whatever_it_likes() -> None:
+    large = recipe(messages=(Message("user", "{{ a }}" * 20),), variables={"a": {}}, limits=Limits(output_bytes=10**12))
+    with pytest.raises(TemplateProblem, match="grows beyond 10000000"):
+        Prepared(large).render({"a": "x" * 900_000})

@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -107,6 +108,87 @@ def test_no_template_runs_for_long_or_grows_without_end(source: str) -> None:
     with pytest.raises(TemplateProblem):
         Text(source).render(LARGE)
     assert time.process_time() - started < 20 * SECONDS_MAX  # a bomb would take minutes, or all memory
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ " + "~".join(["s"] * 2_000) + " }}",
+        "{{ [" + ",".join(["s"] * 2_000) + "]|length }}",
+        "{{ (" + ",".join(["s"] * 2_000) + ")|length }}",
+        "{{ {" + ",".join(f"{place}: s" for place in range(1_000)) + "}|length }}",
+        "{{ " + " + ".join(["s"] * 60) + " }}",
+        "{{ [" + ",".join(["s[1:]"] * 500) + "]|length }}",
+        "{{ [" + ",".join(["s|upper"] * 500) + "]|length }}",
+        "{% for a in [[s, s]] %}{% for b in [[a, a, a]] %}{% for c in [[b, b, b]] %}{{ c }}" + "{% endfor %}" * 3,
+    ],
+)
+def test_no_value_on_the_way_grows_without_end(source: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateProblem, match=r"too large|longer than"):
+            Text(source).render({"s": "s" * 900_000})
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ d[k] }}",
+        "{{ d[k].x }}",
+        "{{ d[k] ~ 1 }}",
+        "{{ l[k] }}",
+        "{{ l|sort(attribute=k) }}",
+        "{{ k|round }}",
+        "{{ k + 1 }}",
+        "{{ 1 in k }}",
+        "{{ l|join(', ')|truncate(0, true, k) }}",
+        "{{ d|items|first|first|round }}",
+    ],
+)
+def test_a_problem_tells_nothing_of_what_a_person_wrote(source: str) -> None:
+    with pytest.raises(TemplateProblem) as caught:
+        render(source, d={"Jane Doe's": 1}, k="Jane Doe, HIV positive", l=[{"Jane Doe": 1}] * 2)
+    assert "Jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["{{ d.street }}", "{{ d['street'] }}"])
+def test_what_the_template_itself_asks_for_is_named(source: str) -> None:
+    with pytest.raises(TemplateProblem, match="no attribute 'street'"):
+        render(source, d={})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 1e999 + a }}",
+        "{{ -1e999 }}",
+        "{{ " + "1" * 5_000 + " }}",
+        "{{ 0x" + "f" * 5_000 + " }}",
+        "{{ self|list }}",
+        "{{ caller }}",
+        "{{ super }}",
+        "{{ loop }}",
+        "{% for self in a %}{% endfor %}",
+        "{% for loop in a %}{% endfor %}",
+        "{{ a|default(*a) }}",
+        "{{ a|default(**a) }}",
+        "{{ 'abc'|truncate(1) }}",
+    ],
+)
+def test_what_jinja_or_python_trips_over_is_a_problem_in_words(source: str) -> None:
+    names = ("a", "self", "super", "caller", "loop")
+    with pytest.raises(TemplateProblem):
+        Text(source).render(dict.fromkeys(names, 1))
+
+
+def test_blocks_count_wherever_they_are_included() -> None:
+    started = time.process_time()
+    with pytest.raises(TemplateProblem, match="5000 parts at most"):
+        Text("{% include 'a' %}" * 2_000, {"a": "{% include 'b' %}" * 2_000, "b": "{{ x }}"})
+    assert time.process_time() - started < 5.0
 
 
 def test_a_long_stretch_of_nothing_is_not_the_end() -> None:
