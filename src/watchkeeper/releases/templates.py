@@ -152,15 +152,18 @@ class Rendering:
         self.eval_ctx = _eval_context()
 
     def resolve_or_missing(self, name: str) -> Any:
+        """Return a variable, or Jinja's `missing`."""
         return self._variables.get(name, missing)
 
     def step(self) -> None:
+        """Count a step of a loop; raises where there are more than there may be, or it takes too long."""
         self._steps -= 1
         if self._steps < 0:
             raise TemplateProblem(f"its loops take more than {STEPS_MAX} steps")
         self.look_at_clock()
 
     def look_at_clock(self) -> None:
+        """Raise TemplateProblem where the rendering takes too long."""
         if time.perf_counter() > self._ends_at:
             raise TemplateProblem(f"it takes longer than {SECONDS_MAX} s")
 
