@@ -14,7 +14,7 @@ from watchkeeper.api.figures import FacetValue, OverviewDocument, facet_values, 
 from watchkeeper.api.filters import CallQuery, FollowQuery, ListQuery, OverviewQuery
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
-from watchkeeper.api.sight import calls_seen, row_seen
+from watchkeeper.api.sight import calls_seen, row_seen, without_messages
 from watchkeeper.core.errors import CallerError
 from watchkeeper.core.ids import is_call_id
 from watchkeeper.store.rows import CallDetail
@@ -78,10 +78,11 @@ async def get_call(
 ) -> CallDocument:
     """Return everything known of a call; what was asked and answered only to who may read it, which is noted."""
     found = await _found(call_id, parts, by)
-    is_read = text and by.rights.may("read_bodies", found.row.feature)
+    is_readable = by.rights.may("read_bodies", found.row.feature)
+    is_read = text and is_readable
     if is_read:
         await parts.control.changes.note_reading(call_id, actor=by.name, feature=found.row.feature)
-    document = call_document(found, is_text_shown=is_read)
+    document = call_document(found if is_readable else without_messages(found), is_text_shown=is_read)
     said = await parts.analytics.feedback.about(subject_of(found.row))
     document.feedback = [feedback_document(feedback_seen(one, by)) for one in said]
     return document

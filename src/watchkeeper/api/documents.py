@@ -41,7 +41,7 @@ class ErrorSummary(BaseModel):
 class CallError(ErrorSummary):
     """Why a call did not succeed, in words."""
 
-    message: str
+    message: Annotated[str, Field(description="May quote what was asked; empty for who may not read that.")]
 
 
 class Timing(BaseModel):
@@ -109,7 +109,9 @@ class Http(BaseModel):
 
     path: str
     user_agent: str
-    request_headers: list[tuple[str, str]]
+    request_headers: Annotated[
+        list[tuple[str, str]], Field(description="Left out with the bodies: a prompt's variables are among them.")
+    ]
     request_bytes: int
     is_request_cut: Annotated[bool, Field(description="Whether only the beginning of the body was recorded.")]
     response_headers: Annotated[list[tuple[str, str]], Field(description="The upstream's, of the last attempt.")]
@@ -126,7 +128,7 @@ class Output(BaseModel):
 
     schema_id: Annotated[str, Field(description="Of the schema; `json` where any JSON would do.")]
     status: OutputStatus
-    path: Annotated[str, Field(description="Where it first departed from it, as a JSON pointer.")]
+    path: Annotated[str, Field(description="Where it first departed from it, as a JSON pointer; may quote the answer.")]
     error: Annotated[str, Field(description="In words, which may quote the answer.")]
     repairs: Annotated[int, Field(description="Attempts that were made to mend it; they are on the bill.")]
 
@@ -156,7 +158,7 @@ class CallDocument(_Call):
     sent: Annotated[Any, Field(description="What went upstream at the last attempt; null where it was the same bytes.")]
     response: Annotated[Any, Field(description=f"The body as the upstream sent it; a stream's events as text. {_BODY}")]
     is_text_withheld: Annotated[
-        bool, Field(description="Whether the bodies and previews are left out: not asked for, or not for who asks.")
+        bool, Field(description="Whether bodies, previews and what quotes them are left out: not asked for, or not for you.")
     ]
     http: Http
     reported_model: Annotated[str, Field(description="What the upstream says has answered.")]
@@ -226,7 +228,7 @@ def call_document(call: CallDetail, *, is_text_shown: bool = True) -> CallDocume
         sent=None if call.sent_body is None else readable(call.sent_body),
         response=readable(call.response_body),
         is_text_withheld=not is_text_shown,
-        http=_http(call),
+        http=_http(call, is_text_shown=is_text_shown),
         reported_model=call.reported_model,
         metadata=call.metadata,
         trace_id=call.trace_id,
@@ -254,7 +256,7 @@ def _output(call: CallDetail, *, is_text_shown: bool) -> Output | None:
     return Output(
         schema_id=call.output_schema,
         status=call.row.output_status,
-        path=call.output_path,
+        path=call.output_path if is_text_shown else "",
         error=call.output_error if is_text_shown else "",
         repairs=call.output_repairs,
     )
@@ -270,11 +272,11 @@ def _facts(row: CallRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _Call.model_fields if name not in named_otherwise} | named_otherwise
 
 
-def _http(call: CallDetail) -> Http:
+def _http(call: CallDetail, *, is_text_shown: bool) -> Http:
     return Http(
         path=call.request_path,
         user_agent=call.user_agent,
-        request_headers=list(call.request_headers),
+        request_headers=list(call.request_headers) if is_text_shown else [],
         request_bytes=call.request_bytes,
         is_request_cut=len(call.request_body) < call.request_bytes,
         response_headers=list(call.response_headers),

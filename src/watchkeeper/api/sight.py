@@ -63,5 +63,12 @@ def detail_seen(found: CallDetail, by: Operator) -> CallDetail:
     if by.rights.may("read_bodies", found.row.feature):
         return found
     return replace(
-        found, row=row_seen(found.row, by), request_body=b"", sent_body=None, response_body=b"", output_error=""
-    )
+        without_messages(found), row=row_seen(found.row, by), request_headers=(), request_body=b"", sent_body=None,
+        response_body=b"", output_path="", output_error="",
+    )  # fmt: skip
+
+
+def without_messages(found: CallDetail) -> CallDetail:
+    """Return a call without the words of its errors, which may quote what was asked; class and code say what failed."""
+    attempts = tuple(replace(attempt, error_message="") for attempt in found.attempts)
+    return replace(found, error_message="", attempts=attempts)

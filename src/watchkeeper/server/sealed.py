@@ -1,6 +1,7 @@
 """A small file that only holders of the node key can read, replaced whole."""
 
 import os
+import secrets
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -28,13 +29,18 @@ class SealedFile:
     def write(self, content: bytes) -> None:
         """Replace the content durably."""
         nonce = os.urandom(_NONCE_BYTES)
-        part = self.path.with_suffix(".part")
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(nonce + self._cipher.encrypt(nonce, content, self.path.name.encode()))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path)
+        # Of two who write at once, neither takes the other's part away.
+        part = self.path.with_name(f"{self.path.name}-{secrets.token_hex(6)}.part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(nonce + self._cipher.encrypt(nonce, content, self.path.name.encode()))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     def read(self) -> bytes:
         """Return the content.

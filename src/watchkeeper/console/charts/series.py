@@ -1,6 +1,7 @@
 """Time series: stacked bars and lines over one window, with the changes made in it as markers."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,11 @@ _WIDE = 1_000.0
 """Width of the plot's own coordinates; the browser stretches them to the width there is."""
 LABEL_MARGIN = 0.06
 """A label of time nearer to an edge than this share of the width is left out: it would be cut."""
+
+_FLAGS_MAX = 40
+"""Of changes, over the width: so many do not cover each other in the smallest panel."""
+_TOLD_MAX = 5
+"""Changes that one flag tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +236,23 @@ def _time_labels(chart: Chart, height: float) -> list[Markup]:
 
 
 def _markers(chart: Chart, bottom: float) -> list[Markup]:
+    """One flag for changes that were made so soon after each other that theirs would cover each other."""
     length_s = chart.step_s * chart.steps
-    markers = []
+    flags: dict[int, list[tuple[float, str]]] = defaultdict(list)
     for marker in chart.markers:
         place = (marker.at - chart.since).total_seconds() / length_s
         if 0 <= place <= 1:
-            x = percent(place)
-            line = element("line", x1=x, x2=x, y1=5, y2=bottom)
-            flag = element("circle", cx=x, cy=5, r=3.5)
-            markers.append(element("g", element("title", marker.label), line, flag, class_="marker"))
+            flags[int(place * _FLAGS_MAX)].append((place, marker.label))
+    markers = []
+    for made in flags.values():
+        x = percent(made[0][0])
+        line = element("line", x1=x, x2=x, y1=5, y2=bottom)
+        flag = element("circle", cx=x, cy=5, r=3.5)
+        markers.append(element("g", element("title", _told([label for _, label in made])), line, flag, class_="marker"))
     return markers
+
+
+def _told(labels: Sequence[str]) -> str:
+    """Write a line for each change; the page has all of them in a list."""
+    more = len(labels) - _TOLD_MAX
+    return "\n".join([*labels[:_TOLD_MAX], f"and {more} more"] if more > 0 else labels)
