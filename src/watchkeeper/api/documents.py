@@ -158,7 +158,8 @@ class CallDocument(_Call):
     sent: Annotated[Any, Field(description="What went upstream at the last attempt; null where it was the same bytes.")]
     response: Annotated[Any, Field(description=f"The body as the upstream sent it; a stream's events as text. {_BODY}")]
     is_text_withheld: Annotated[
-        bool, Field(description="Whether bodies, previews and what quotes them are left out: not asked for, or not for you.")
+        bool,
+        Field(description="Whether bodies, previews and what quotes them are left out: not asked for, or not for you."),
     ]
     http: Http
     reported_model: Annotated[str, Field(description="What the upstream says has answered.")]

@@ -132,7 +132,8 @@ def _attempts(call: dict[str, Any]) -> Iterator[str]:
         if attempt["error_class"]:
             code = attempt["error_code"]
             named = f" ({code})" if code and code != attempt["error_class"] else ""
-            yield f"     {attempt['error_class']}{named}: {attempt['error_message']}"
+            message = f": {attempt['error_message']}" if attempt["error_message"] else ""
+            yield f"     {attempt['error_class']}{named}{message}"
         yield f"     {', '.join(_of_attempt(attempt))}"
         if attempt["fault"]:
             yield f"     the fault {attempt['fault']} was injected on purpose"

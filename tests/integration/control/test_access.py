@@ -8,7 +8,6 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
-from tests.integration.control.recorded import a_call, an_attempt, record
 from tests.integration.control.staffed import MARKS, Recorded, Staffed, staffed
 
 from watchkeeper.access.roles import ROLES, Grant
@@ -17,7 +16,6 @@ from watchkeeper.config.notifications import Notifications
 from watchkeeper.console.pages.review import NO_OWNER
 from watchkeeper.console.shell import PLACES
 from watchkeeper.core.alert import AlertDraft
-from watchkeeper.core.ids import CallIds
 from watchkeeper.store.keys import KeyDraft
 from watchkeeper.testing import FakeClock
 
@@ -32,32 +30,12 @@ OPEN = {
     ("POST", "/theme"),
 }
 """What needs nothing: the way in and out, and what says how to ask."""
-QUOTING = "quoting"
-"""A feature whose only call names a person in its headers, errors and output."""
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    for found in Recorded.of(tmp_path_factory.mktemp("access")):
-        ids = CallIds(found.clock)
-        quoting = a_call(
-            ids,
-            found.clock,
-            feature=QUOTING,
-            request_headers=[(b"x-wk-variables", b'{"name": "Jane Doe"}')],
-            attempts=[an_attempt(error_class="invalid_request", error_message="'Jane Doe' is too long")],
-            status="error",
-            error_class="invalid_request",
-            error_code="variables",
-            error_message="there is no attribute 'Jane Doe'",
-            output_status="failed",
-            output_path="/Jane Doe",
-            output_error="Jane Doe is not a number",
-        )
-        record(found.store, [quoting], token="quoting")
-        found.calls[QUOTING] = [quoting]
-        yield found
+    yield from Recorded.of(tmp_path_factory.mktemp("access"))
 
 
 @pytest.fixture
@@ -189,30 +167,6 @@ async def test_who_may_not_read_the_text_sees_the_call_without_it(house: Staffed
     for path in (f"/api/v1/calls/{call}/request", f"/calls/{call}/response", f"/calls/{call}/images/0"):
         assert (await house.ask(path, viewer)).status_code == 403
     assert await house.changes("access") == []
-
-
-async def test_what_quotes_a_text_that_may_not_be_read_is_left_out_with_it(house: Staffed) -> None:
-    named, (call,) = "Jane Doe", house.calls[QUOTING]
-    viewer = await house.user("cleo", Grant("viewer", QUOTING))
-    reader = await house.user("ana", Grant("author", QUOTING))
-    found = (await house.ask(f"/api/v1/calls/{call.id}", viewer)).json()
-    assert found["http"]["request_headers"] == []
-    assert found["error"] == {"class": "invalid_request", "code": "variables", "message": ""}
-    assert [attempt["error_message"] for attempt in found["attempts"]] == [""]
-    assert (found["output"]["status"], found["output"]["path"], found["output"]["error"]) == ("failed", "", "")
-    assert found["http"]["is_request_cut"] is False
-    api = [f"/api/v1/calls/{call.id}{more}" for more in ("", "?text=false")]
-    pages = [f"/calls/{call.id}{more}" for more in ("", "?view=raw", "?view=timing", "?view=replay")]
-    for path in (*api, *pages, f"/api/v1/calls/{call.id}/charges"):
-        reply = await house.ask(path, viewer)
-        assert reply.status_code == 200
-        assert named not in reply.text, path
-    assert "<code>variables</code>" in (await house.ask(pages[0], viewer)).text
-    for path in (api[0], *pages[:2]):
-        assert named in (await house.ask(path, reader)).text, path
-    unread = (await house.ask(api[1], reader)).json()
-    assert (unread["http"]["request_headers"], unread["output"]["path"]) == ([], "")
-    assert named in unread["error"]["message"], "why it failed is told to who may read the rest"
 
 
 async def test_words_of_a_text_that_may_not_be_read_cannot_be_searched_for(house: Staffed) -> None:
