@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,12 @@ def test_a_sealed_file_opens_with_its_key_only_and_shows_tampering(tmp_path: Pat
     path.write_bytes(changed)
     with pytest.raises(SealError):
         SealedFile(path, b"k" * 32).read()
+
+
+def test_two_who_write_a_sealed_file_at_once_both_succeed_and_leave_one_whole(tmp_path: Path) -> None:
+    path, contents = tmp_path / "release", [bytes([letter]) * 10_000 for letter in range(16)]
+    with ThreadPoolExecutor(8) as writers:
+        for written in [writers.submit(SealedFile(path, b"k" * 32).write, one) for one in contents * 4]:
+            written.result()
+    assert SealedFile(path, b"k" * 32).read() in contents
+    assert list(tmp_path.iterdir()) == [path]

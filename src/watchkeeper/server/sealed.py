@@ -38,9 +38,8 @@ class SealedFile:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self.path)
-        except BaseException:
+        finally:
             part.unlink(missing_ok=True)
-            raise
 
     def read(self) -> bytes:
         """Return the content.

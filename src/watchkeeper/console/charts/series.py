@@ -253,6 +253,6 @@ def _markers(chart: Chart, bottom: float) -> list[Markup]:
 
 
 def _told(labels: Sequence[str]) -> str:
-    """Write a line for each change; the page has all of them in a list."""
+    """Write a line for each change, of many for the first ones; Health lists all."""
     more = len(labels) - _TOLD_MAX
     return "\n".join([*labels[:_TOLD_MAX], f"and {more} more"] if more > 0 else labels)
