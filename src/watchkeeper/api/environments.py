@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Parts
 from watchkeeper.api.permits import SOME, needs, require
@@ -22,7 +22,6 @@ from watchkeeper.store.promotions import Done, Order
 
 NAME_MAX = 200
 MESSAGE_MAX = 10_000
-LISTED_MAX = 1_000
 
 PROMOTING = [needs("promote", somewhere=True)]
 
@@ -119,13 +118,6 @@ class StandingList(BaseModel):
     standings: list[StandingDocument]
 
 
-class StandingAt(StandingList):
-    """What was live at a moment."""
-
-    at: datetime
-    environment: str
-
-
 class DoneDocument(BaseModel):
     """What was put live, and what was before."""
 
@@ -219,38 +211,6 @@ async def current(parts: Parts, by: By, feature: Annotated[str, Query(max_length
         await require(parts, by, "read", feature=feature)
     rows = [row for row in await parts.control.environments.current(feature) if by.rights.may("read", row.feature)]
     return StandingList(standings=[standing_document(row) for row in rows])
-
-
-@router.get("/history", summary="List what was live", dependencies=SOME)
-async def history(
-    parts: Parts,
-    by: By,
-    feature: Annotated[str, Query(min_length=1, max_length=NAME_MAX)],
-    environment: Annotated[list[str], Query(max_length=50)] = [],  # noqa: B006 - FastAPI copies it
-    limit: Annotated[int, Query(ge=1, le=LISTED_MAX)] = 100,
-) -> StandingList:
-    """Return what was live of a feature, the latest first."""
-    await require(parts, by, "read", feature=feature)
-    rows = await parts.control.environments.history(feature, environment, limit=limit)
-    return StandingList(standings=[standing_document(row) for row in rows])
-
-
-@router.get("/at", summary="Tell what was live at a moment", dependencies=SOME)
-async def live_at(
-    parts: Parts,
-    by: By,
-    at: Annotated[AwareDatetime, Query(description="With its zone.")],
-    feature: Annotated[str, Query(min_length=1, max_length=NAME_MAX, description="`*` for every one.")],
-    environment: Annotated[str, Query(max_length=NAME_MAX)] = "production",
-) -> StandingAt:
-    """Return what every worker served at a moment; exact to the microsecond."""
-    store = parts.control.environments
-    if feature != EVERY:
-        await require(parts, by, "read", feature=feature)
-    found = [await store.at(feature, environment, at)] if feature != EVERY else await store.all_at(environment, at)
-    rows = [row for row in found if row is not None and by.rights.may("read", row.feature)]
-    standings = [standing_document(row, await store.end_of(row)) for row in rows]
-    return StandingAt(at=at, environment=environment, standings=standings)
 
 
 @router.get("/arrival", summary="Tell which workers have a change", dependencies=SOME)

@@ -1,10 +1,9 @@
 """`watchkeeper release`: what there is, what is live, and putting something else live."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cyclopts import Parameter
 
@@ -81,33 +80,6 @@ def history(
     show.table(_HISTORY, [_standing(standing) for standing in found["standings"]])
 
 
-def at(
-    feature: Annotated[str, Parameter(help="`*` for every one.")],
-    time_: Annotated[str, Parameter(name="TIME", help="Such as `2026-11-03 14:05`.")],
-    *,
-    env: Environment = "production",
-    tz: Annotated[str, Parameter(help="Zone of the time, such as Europe/Berlin.")] = "UTC",
-    data: Data = DATA_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Say what was live at a moment, with the shares of what was tried; exact, because all workers change at once."""
-    when = moment_of(time_, tz)
-    query = {"feature": feature, "environment": env, "at": when.isoformat()}
-    found = client.get(data, "/api/v1/environments/at", **query)
-    if json:
-        show.document(found)
-        return
-    if not found["standings"]:
-        show.line(f"nothing of {feature} was live in {env} at {when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
-    for standing in found["standings"]:
-        until = f"until {_exact(standing['until'])}" if standing["until"] else "and is still"
-        shares = ", ".join(f"{share['release']} {100 * share['share']:g}%" for share in standing["shares"])
-        show.line(f"{standing['feature']}  {shares or 'nothing'}  since {_exact(standing['since'])} {until} (UTC)")
-        show.line(
-            f"  {standing['kind']} by {show.plain(standing['by'])}: {show.plain(standing['reason']) or 'no reason'}"
-        )
-
-
 def promote(
     feature: Feature,
     release: Annotated[str, Parameter(help="Without one, the latest of the feature.")] = "",
@@ -155,34 +127,6 @@ def withdraw(
     """Take a feature off: calls of it are refused in this environment."""
     path = f"/api/v1/environments/{client.part(env)}/withdraw"
     _say_done(data, client.post(data, path, feature=feature, message=message), json=json)
-
-
-def moment_of(text: str, tz: str) -> datetime:
-    """Read a moment as a person writes it; with an offset (`+01:00`, `Z`) the zone does not matter.
-
-    Raises:
-        CommandFailed: it is none, or the zone's clocks showed it never or twice.
-    """
-    try:
-        zone = ZoneInfo(tz)
-        found = datetime.fromisoformat(text.strip())
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise CommandFailed(
-            f"{text!r} in {tz!r} is no moment; write `2026-11-03 14:05`, with seconds where you like, and a zone such "
-            "as Europe/Berlin.",
-            exit_code=WRONG_USAGE,
-        ) from None
-    if found.tzinfo is not None:
-        return found
-    early, late = (found.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    if early.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != found:
-        raise CommandFailed(f"The clocks of {tz} never showed {text}: they were set forward.", exit_code=WRONG_USAGE)
-    if early.utcoffset() != late.utcoffset():
-        raise CommandFailed(
-            f"The clocks of {tz} showed {text} twice. Say which: {early.isoformat(' ')} or {late.isoformat(' ')}.",
-            exit_code=WRONG_USAGE,
-        )
-    return early
 
 
 def moment(text: str | None) -> str:

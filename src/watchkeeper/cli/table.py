@@ -103,7 +103,7 @@ VERBS = {
     "watchkeeper.cli.release:list_": "List releases, and where they are live.",
     "watchkeeper.cli.release:show_": "Show a release.",
     "watchkeeper.cli.release:history": "List what was live of a feature, the latest first.",
-    "watchkeeper.cli.release:at": "Say what was live at a moment.",
+    "watchkeeper.cli.release_at:at": "Say what was live at a moment.",
     "watchkeeper.cli.release:promote": "Have a release serve in an environment.",
     "watchkeeper.cli.release:rollback": "Go back to what stood before.",
     "watchkeeper.cli.release:withdraw": "Take a feature off.",

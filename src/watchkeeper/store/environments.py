@@ -144,6 +144,21 @@ class Environments:
         async with self._engine.connect() as connection:
             return [_read(row) for row in (await connection.execute(query.order_by(table.c.feature))).all()]
 
+    async def origin_of(self, row: StandingRow) -> StandingRow:
+        """Return the row that brought what stands in another one: rollouts beside it do not bring it anew."""
+        table = environment_history
+        same = (table.c.feature == row.feature, table.c.environment == row.environment, table.c.number <= row.number)
+        other = select(func.coalesce(func.max(table.c.number), 0)).where(*same, table.c.release != row.release)
+        query = select(table).where(*same, table.c.number > other.scalar_subquery())
+        async with self._engine.connect() as connection:
+            return _read((await connection.execute(query.order_by(table.c.number).limit(1))).one())
+
+    async def names(self) -> list[str]:
+        """List the environments in which anything was ever live."""
+        column = environment_history.c.environment
+        async with self._engine.connect() as connection:
+            return list((await connection.execute(select(column).distinct().order_by(column))).scalars())
+
     async def end_of(self, row: StandingRow) -> datetime | None:
         """Return when a row was replaced; None while it holds."""
         table = environment_history

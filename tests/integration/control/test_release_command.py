@@ -3,8 +3,10 @@
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -12,7 +14,7 @@ from tests.integration.control.commands import Command
 from tests.integration.control.released import SUPPORT, ReleaseKeeper
 
 from watchkeeper.cli.outcome import CommandFailed
-from watchkeeper.cli.release import moment_of
+from watchkeeper.cli.release_at import moment_of
 from watchkeeper.config.schema import Config
 
 CONFIG = Config.model_validate(
@@ -43,11 +45,15 @@ class Person:
         self.feature = feature
         self._wk = wk
         self._data = data
+        self.code = 0
 
     def do(self, *arguments: str, fails: bool = False) -> str:
-        code = self._wk("release", *arguments, data=self._data)
+        self.code = code = self._wk("release", *arguments, data=self._data)
         assert (code != 0) == fails, f"{self._wk.out}{self._wk.err}"
         return self._wk.out + self._wk.err
+
+    def tries(self, *arguments: str) -> None:
+        assert self._wk("rollout", "start", *arguments, "--env", "staging", data=self._data) == 0, self._wk.err
 
     def json(self, *arguments: str) -> Any:
         return self._wk.json("release", *arguments, data=self._data)
@@ -260,6 +266,35 @@ def test_a_release_goes_through_the_environments_with_reviews_and_freezes(pair: 
     assert "taken off" in ana.do("withdraw", feature, "--env", "staging", "-m", "over")
     assert first in ana.do("rollback", feature, "--env", "staging")
     assert "did you mean `staging`" in ana.do("promote", feature, "--to", "stagin", fails=True)
+
+
+def test_a_rollout_does_not_hide_who_brought_the_release_that_stands(pair: tuple[Person, Person]) -> None:
+    ana, _ = pair
+    feature = ana.feature
+    ana.do("promote", feature, "--to", "staging", "-m", "because", "--eval-run", "run-7")
+    time.sleep(0.5)
+    ana.edit("Be brief.", "Be long.", "system.md")
+    ana.push()
+    ana.tries(feature, ana.json("show", feature)["id"], "--kind", "shadow", "--reason", "look")
+    time.sleep(0.5)
+    [brought, tried] = reversed(ana.json("history", feature)["standings"])
+    said = ana.do("at", feature, tried["since"], "--env", "staging", "--tz", "Asia/Tokyo")
+    moment = datetime.fromisoformat(brought["since"]).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert f"stands since {moment:%Y-%m-%d %H:%M:%S}" in said and "Asia/Tokyo (+0900): promote by local" in said
+    assert "because, run run-7" in said and "last of all: shadow_start by local: look" in said
+    assert "UTC" not in said
+
+
+def test_what_was_live_of_something_unknown_or_ahead_is_refused(pair: tuple[Person, Person]) -> None:
+    ana, _ = pair
+    feature, past = ana.feature, "2020-01-01 10:00"
+    known = f"did you mean `{feature}`?"
+    assert known in ana.do("at", feature + "x", past, fails=True) and ana.code == 3
+    assert known in ana.do("history", feature + "x", fails=True) and ana.code == 3
+    assert "did you mean `staging`?" in ana.do("at", feature, past, "--env", "stagin", fails=True) and ana.code == 3
+    assert "did you mean `staging`?" in ana.do("at", "*", past, "--env", "stagin", fails=True) and ana.code == 3
+    assert "did you mean `staging`?" in ana.do("history", feature, "--env", "stagin", fails=True) and ana.code == 3
+    assert "is not yet" in ana.do("at", feature, "2099-01-01 10:00", fails=True) and ana.code == 2
 
 
 def test_what_was_done_to_releases_stands_in_the_list_of_changes(pair: tuple[Person, Person]) -> None:
