@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from watchkeeper.cli import client, options, show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
-from watchkeeper.cli.outcome import NOT_FOUND, CommandFailed
+from watchkeeper.cli.outcome import NOT_FOUND, WRONG_USAGE, CommandFailed
 from watchkeeper.cli.show import Column
 
 ID_PREFIX = "rollout-"
@@ -25,7 +25,8 @@ _COLUMNS = (
 )
 
 Named = Annotated[str, Parameter(help="Its id, or a feature: then the newest of that feature.")]
-Env = Annotated[str, Parameter(name="--env", help="Where, if the newest of a feature is meant.")]
+Running = Annotated[str, Parameter(help="Its id, or a feature: then the one of that feature that runs.")]
+Env = Annotated[str, Parameter(name="--env", help="Where, if a feature is named.")]
 Reason = Annotated[str, Parameter(help="Kept in the history.")]
 
 
@@ -99,30 +100,36 @@ def list_(
         show.table(_COLUMNS, [_row(one) for one in found["rollouts"]])
 
 
-def widen(rollout: Named, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False) -> None:
+def widen(
+    rollout: Running, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False
+) -> None:
     """Go on to the next step by hand; behind the last one the candidate serves everybody."""
     _change(data, rollout, env, "widen", reason, json=json)
 
 
-def pause(rollout: Named, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False) -> None:
+def pause(
+    rollout: Running, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False
+) -> None:
     """Leave every share as it is; a candidate that is worse is still taken back."""
     _change(data, rollout, env, "pause", reason, json=json)
 
 
 def resume(
-    rollout: Named, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False
+    rollout: Running, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False
 ) -> None:
     """Let a paused rollout go on; its step begins anew, with figures of its own."""
     _change(data, rollout, env, "resume", reason, json=json)
 
 
-def stop(rollout: Named, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False) -> None:
+def stop(
+    rollout: Running, *, env: Env = "", reason: Reason = "", data: Data = DATA_DEFAULT, json: Json = False
+) -> None:
     """End a rollout: everybody is served by the release that stands."""
     _change(data, rollout, env, "stop", reason, json=json)
 
 
 def conclude(
-    rollout: Named,
+    rollout: Running,
     *,
     winner: Annotated[str, Parameter(help="The release that serves everybody from now on.")],
     env: Env = "",
@@ -131,9 +138,10 @@ def conclude(
     json: Json = False,
 ) -> None:
     """End a rollout with one of its releases serving everybody."""
-    path = f"/api/v1/rollouts/{client.part(id_of(data, rollout, env))}/conclude"
+    path = f"/api/v1/rollouts/{client.part(_running(data, rollout, env))}/conclude"
     ended = client.post(data, path, winner=winner, reason=reason)
-    _say(ended, json=json)
+    known = (ended["baseline"], *(arm["release"] for arm in ended["arms"]))
+    _say(ended, next((release for release in known if release.startswith(winner)), winner), json=json)
 
 
 def id_of(data: Path, named: str, env: str = "") -> str:
@@ -160,18 +168,55 @@ def tried(rollout: dict[str, Any]) -> str:
     return ", ".join(f"{arm['release']} at {100 * arm['share']:.3g}%" for arm in rollout["arms"])
 
 
+def _running(data: Path, named: str, env: str) -> str:
+    """Return the id of a rollout that is named by it, or of the one of a feature that runs.
+
+    Raises:
+        CommandFailed: none of the feature runs, or several do.
+    """
+    if named.startswith(ID_PREFIX):
+        return named
+    chosen = {"feature": named, "environment": env}
+    found = client.get(data, "/api/v1/rollouts", active="true", **chosen)["rollouts"]
+    if len(found) == 1:
+        rollout_id: str = found[0]["id"]
+        return rollout_id
+    if found:
+        listed = ", ".join(f"the {_what(one)} ({one['id']})" for one in found)
+        raise CommandFailed(
+            f"Several rollouts of {named} run; nothing was done: {listed}. Choose one by its --env or by its id.",
+            exit_code=WRONG_USAGE,
+        )
+    last = client.get(data, "/api/v1/rollouts/" + client.part(id_of(data, named, env)))
+    where = f" in {env}" if env else ""
+    raise CommandFailed(
+        f"No rollout of {named} runs{where}; nothing was done. The last one, the {_what(last)} ({last['id']}), is "
+        f"{_state(last)}."
+    )
+
+
 def _change(data: Path, rollout: str, env: str, verb: str, reason: str, *, json: bool) -> None:
-    changed = client.post(data, f"/api/v1/rollouts/{client.part(id_of(data, rollout, env))}/{verb}", reason=reason)
-    _say(changed, json=json)
+    changed = client.post(data, f"/api/v1/rollouts/{client.part(_running(data, rollout, env))}/{verb}", reason=reason)
+    _say(changed, changed["arms"][0]["release"] if verb == "widen" else changed["baseline"], json=json)
 
 
-def _say(changed: dict[str, Any], *, json: bool) -> None:
+def _say(changed: dict[str, Any], serving: str, *, json: bool) -> None:
+    """Say what a rollout is now; where it has ended, which release serves."""
     if json:
         show.document(changed)
         return
-    state = changed["state"].replace("_", " ")
-    rest = f": {tried(changed)}" if changed["state"] in ("running", "paused") else ""
-    show.line(f"{changed['id']} is {state}{rest}")
+    goes_on = changed["state"] in ("running", "paused")
+    rest = tried(changed) if goes_on else f"{serving} serves everybody now"
+    show.line(f"{_what(changed)} is {_state(changed)}: {rest} ({changed['id']})")
+
+
+def _what(rollout: dict[str, Any]) -> str:
+    kind = "A/B test" if rollout["kind"] == "ab" else rollout["kind"]
+    return f"{kind} of {rollout['feature']} in {rollout['environment']}"
+
+
+def _state(rollout: dict[str, Any]) -> str:
+    return str(rollout["state"]).replace("_", " ")
 
 
 def _row(rollout: dict[str, Any]) -> tuple[str, ...]:

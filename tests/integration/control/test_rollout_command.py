@@ -47,8 +47,9 @@ def test_a_canary_is_started_shown_and_stopped(lone_wk: LoneCommand, data: Path,
     assert "step 1 of 4 since" in lone_wk.out
 
     assert lone_wk("rollout", "widen", "support", "--reason", "in a hurry", data=data) == 0
-    assert f"{shown['id']} is running: {candidate} at 20%" in lone_wk.out
-    assert lone_wk("rollout", "stop", shown["id"], data=data) == 0
+    assert f"canary of support in production is running: {candidate} at 20% ({shown['id']})" in lone_wk.out
+    assert lone_wk("rollout", "stop", "support", data=data) == 0
+    assert f"canary of support in production is stopped: {standing} serves everybody now" in lone_wk.out
     assert lone_wk("rollout", "list", data=data) == 0
     assert [line.split("\t")[:4] for line in lone_wk.out.splitlines()] == [
         [shown["id"], "stopped", "canary", "support"]
@@ -64,7 +65,28 @@ def test_a_test_of_several_arms_is_concluded(lone_wk: LoneCommand, data: Path, r
     assert isinstance(started, dict)
     assert (started["plan"]["goal"], started["arms"][0]["share"]) == ("latency", 0.3)
     assert lone_wk("rollout", "conclude", "support", "--winner", candidate, data=data) == 0
-    assert f"{started['id']} is done" in lone_wk.out
+    assert f"A/B test of support in production is done: {candidate} serves everybody now" in lone_wk.out
+
+
+def test_a_feature_names_the_rollout_that_runs_and_not_the_newest(
+    lone_wk: LoneCommand, data: Path, releases: tuple[str, str]
+) -> None:
+    standing, candidate = releases
+    start = ("rollout", "start", "support", candidate)
+    assert lone_wk("release", "promote", "support", standing, "--to", "staging", data=data) == 0, lone_wk.err
+    assert lone_wk(*start, data=data) == 0, lone_wk.err
+    assert lone_wk(*start, "--kind", "shadow", "--env", "staging", data=data) == 0, lone_wk.err
+    assert lone_wk("rollout", "stop", "support", data=data) == 2
+    assert "the canary of support in production (rollout-" in lone_wk.err
+    assert "the shadow of support in staging (rollout-" in lone_wk.err
+    assert lone_wk("rollout", "stop", "support", "--env", "staging", data=data) == 0
+    assert "shadow of support in staging is stopped" in lone_wk.out
+    for _ in range(3):
+        assert lone_wk("rollout", "widen", "support", data=data) == 0, "the stopped shadow is newer, and does not run"
+    assert f"canary of support in production is done: {candidate} serves everybody now" in lone_wk.out
+    assert lone_wk("rollout", "stop", "support", data=data) == 1
+    assert "No rollout of support runs; nothing was done." in lone_wk.err
+    assert "the shadow of support in staging (rollout-" in lone_wk.err and "is stopped" in lone_wk.err
 
 
 def test_what_cannot_be_is_told_with_what_to_do(lone_wk: LoneCommand, data: Path, releases: tuple[str, str]) -> None:
