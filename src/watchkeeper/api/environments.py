@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.releases import find_release
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
-from watchkeeper.config.problems import did_you_mean
+from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError
 from watchkeeper.releases.recipe import is_release_id
 from watchkeeper.releases.rules import Rules
@@ -34,6 +34,13 @@ class EnvironmentUnknown(CallerError):
     """There is no such environment."""
 
     code = "environment_not_found"
+    http_status = 404
+
+
+class FeatureUnknown(CallerError):
+    """Nobody has heard of the feature."""
+
+    code = "feature_not_found"
     http_status = 404
 
 
@@ -161,6 +168,7 @@ class FreezeChange(BaseModel):
     feature: str
     is_frozen: bool
     has_changed: bool
+    still_frozen: Annotated[list[str], Field(description="Features that freezes of their own still hold.")] = []
 
 
 class LackDocument(BaseModel):
@@ -285,6 +293,7 @@ async def freeze(environment: str, wish: FreezeWish, parts: Parts, by: By) -> Fr
     """Have nothing promoted, of one feature or of all, until somebody unfreezes; rollbacks still work."""
     await require(parts, by, "promote", feature=wish.feature)
     require_environment(parts, environment)
+    await _require_feature(parts, by, wish.feature)
     done = await parts.control.freezes.begin(environment, wish.feature, by=by.name, reason=wish.message)
     return FreezeChange(environment=environment, feature=wish.feature, is_frozen=True, has_changed=done)
 
@@ -294,8 +303,26 @@ async def unfreeze(environment: str, wish: FreezeWish, parts: Parts, by: By) -> 
     """Let releases be promoted again; a freeze of all features is not ended by naming one."""
     await require(parts, by, "promote", feature=wish.feature)
     require_environment(parts, environment)
+    held = [freeze.feature for freeze in await parts.control.freezes.active() if freeze.environment == environment]
+    if wish.feature not in held:  # what is frozen can be unfrozen, whatever has become of it
+        await _require_feature(parts, by, wish.feature)
     done = await parts.control.freezes.end(environment, wish.feature, by=by.name, reason=wish.message)
-    return FreezeChange(environment=environment, feature=wish.feature, is_frozen=False, has_changed=done)
+    left = [feature for feature in held if feature not in (EVERY, wish.feature) and by.rights.may("read", feature)]
+    return FreezeChange(
+        environment=environment,
+        feature=wish.feature,
+        is_frozen=False,
+        has_changed=done,
+        still_frozen=left if wish.feature == EVERY else [],
+    )
+
+
+async def _require_feature(parts: Services, by: Operator, feature: str) -> None:
+    """See that a feature is declared, has a release, or is `*`. Raises FeatureUnknown."""
+    known = {*await parts.control.releases.features(), *parts.declared_features()}
+    if feature != EVERY and feature not in known:
+        readable = sorted(name for name in known if by.rights.may("read", name))
+        raise FeatureUnknown(f"There is no feature {feature[:60]!r}{meant(feature, readable)} Nothing was changed.")
 
 
 def rules_of(parts: Services, environment: str) -> Rules:
@@ -355,7 +382,7 @@ async def _told(parts: Services, done: Done) -> DoneDocument:
 
 def _unknown(environment: str, known: list[str]) -> EnvironmentUnknown:
     return EnvironmentUnknown(
-        f"There is no environment {environment[:60]!r}{did_you_mean(environment, known)}. The configuration names them "
+        f"There is no environment {environment[:60]!r}{meant(environment, known)} The configuration names them "
         "under `environments`; nothing was changed."
     )
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Parts
+from watchkeeper.api.doubts import about_environment, about_feature, together
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
@@ -89,7 +90,8 @@ async def create_key(wish: KeyWish, parts: Parts, by: By) -> NewKeyDocument:
     )
     made = await parts.control.keys.create(parts.key_hasher, draft, actor=by.name)
     parts.on_control_change()
-    return NewKeyDocument(**_facts(made.row, parts), key=made.key, note=_doubt(wish.feature, parts))
+    note = together((about_feature(wish.feature, parts), about_environment(wish.environment, parts)))
+    return NewKeyDocument(**_facts(made.row, parts), key=made.key, note=note)
 
 
 @router.post("/{public_id:path}/revoke", summary="Revoke a key", dependencies=OPERATING)
@@ -115,13 +117,6 @@ async def rotate_key(public_id: str, wish: Rotation, parts: Parts, by: By) -> Ne
 def _facts(key: KeyRow, parts: Services) -> dict[str, Any]:
     facts = {name: getattr(key, name) for name in KeyDocument.model_fields if name != "is_valid"}
     return facts | {"is_valid": key.is_valid_at(_now(parts))}
-
-
-def _doubt(feature: str, parts: Services) -> str | None:
-    declared = parts.declared_features()
-    if not declared or feature in declared:
-        return None
-    return f"The configuration does not declare the feature {feature!r}; it has no owner."
 
 
 def _now(parts: Services) -> datetime:

@@ -10,13 +10,14 @@ from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.environments import (
     NAME_MAX,
     EnvironmentUnknown,
+    FeatureUnknown,
     StandingDocument,
     StandingList,
     standing_document,
 )
 from watchkeeper.api.permits import SOME, require
 from watchkeeper.api.services import Services
-from watchkeeper.config.problems import did_you_mean
+from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError
 from watchkeeper.store.environments import LEAD, StandingRow
 from watchkeeper.store.freezes import EVERY
@@ -24,13 +25,6 @@ from watchkeeper.store.freezes import EVERY
 LISTED_MAX = 1_000
 
 router = APIRouter(prefix="/api/v1/environments", tags=["environments"])
-
-
-class FeatureUnknown(CallerError):
-    """The feature never had a release."""
-
-    code = "feature_not_found"
-    http_status = 404
 
 
 class NotYet(CallerError):
@@ -111,9 +105,7 @@ async def require_released(parts: Services, by: Operator, feature: str) -> None:
     known = await parts.control.releases.features()
     if feature not in known:
         readable = [name for name in known if by.rights.may("read", name)]
-        raise FeatureUnknown(
-            f"There never was a release of a feature {feature[:60]!r}{did_you_mean(feature, readable)}."
-        )
+        raise FeatureUnknown(f"There never was a release of a feature {feature[:60]!r}{meant(feature, readable)}")
 
 
 async def _require_known(parts: Services, environment: str) -> None:
@@ -124,7 +116,7 @@ async def _require_known(parts: Services, environment: str) -> None:
     known = {*once, *parts.release_basis().environments}
     if environment not in known:
         raise EnvironmentUnknown(
-            f"There is and was no environment {environment[:60]!r}{did_you_mean(environment, sorted(known))}."
+            f"There is and was no environment {environment[:60]!r}{meant(environment, sorted(known))}"
         )
 
 

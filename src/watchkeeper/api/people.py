@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from watchkeeper.access.passwords import hash_password, password_fault
 from watchkeeper.access.roles import ALL, Grant, Permission, Role
 from watchkeeper.api.auth import RESERVED, By, Parts
+from watchkeeper.api.doubts import about_feature
 from watchkeeper.api.permits import needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.signin import make_link
@@ -86,6 +87,12 @@ class UserDocument(BaseModel):
     grants: list[GrantDocument]
 
 
+class ChangedUser(UserDocument):
+    """Somebody whose roles were changed."""
+
+    note: Annotated[str | None, Field(description="What the operator may have overlooked.")] = None
+
+
 class UserList(BaseModel):
     """Users by name."""
 
@@ -128,22 +135,23 @@ async def show_user(name: str, parts: Parts) -> UserDocument:
 
 
 @router.post("/users", status_code=201, summary="Add a user", dependencies=ADMINISTERING)
-async def add_user(wish: UserWish, parts: Parts, by: By) -> UserDocument:
+async def add_user(wish: UserWish, parts: Parts, by: By) -> ChangedUser:
     """Add a user who may sign in to the console."""
     password_hash = await asyncio.to_thread(hash_password, wish.password)
     people = parts.control.people
     role = wish.role or ("viewer" if await people.list_users() else "admin")
     grants = [Grant(role, wish.feature)]
-    return await _shown(await people.add_user(wish.name, password_hash, actor=by.name, grants=grants), parts)
+    row = await people.add_user(wish.name, password_hash, actor=by.name, grants=grants)
+    return await _changed(row, wish.feature, parts)
 
 
 @router.post("/users/{name:path}/grant", summary="Give a user a role", dependencies=ADMINISTERING_SOME)
-async def grant_role(name: str, wish: GrantWish, parts: Parts, by: By) -> UserDocument:
+async def grant_role(name: str, wish: GrantWish, parts: Parts, by: By) -> ChangedUser:
     """Give a user a role for one feature or for all; it holds from their next request on."""
     await require(parts, by, "administer", feature=wish.feature)
     row = await known_user(name, parts)
     await parts.control.grants.give(row.name, Grant(wish.role, wish.feature), actor=by.name)
-    return await _shown(row, parts)
+    return await _changed(row, wish.feature, parts)
 
 
 @router.post("/users/{name:path}/withdraw", summary="Take a role from a user", dependencies=ADMINISTERING_SOME)
@@ -199,6 +207,12 @@ async def known_user(name: str, parts: Services) -> UserRow:
     if row is None:
         raise UserUnknown(f"There is no user {name[:100]!r}. `watchkeeper users list` shows them.")
     return row
+
+
+async def _changed(row: UserRow, feature: str, parts: Services) -> ChangedUser:
+    shown = await _shown(row, parts)
+    fields = {name: getattr(shown, name) for name in UserDocument.model_fields}
+    return ChangedUser(**fields, note=about_feature(feature, parts))
 
 
 async def _shown(row: UserRow, parts: Services) -> UserDocument:

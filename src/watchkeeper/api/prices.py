@@ -24,7 +24,7 @@ from watchkeeper.api.price_documents import (
 )
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
-from watchkeeper.config.problems import did_you_mean
+from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError, OperatorError
 from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.ingest.recompute import Approval, Repricing
@@ -170,7 +170,7 @@ async def show_model(
         book = await parts.control.prices.book(known_at)
         names = [list_name] if list_name else book.names
         if list_name and not book.has(list_name):
-            raise PriceUnknown(f"There is no price list `{list_name[:100]}`{did_you_mean(list_name, book.names)}.")
+            raise PriceUnknown(f"There is no price list `{list_name[:100]}`{meant(list_name, book.names)}")
         lists = [book.price_list(name) for name in names if name != "free" or list_name]
     found = [document for one in lists for document in _held(one, model, moment, records)]
     if not found:
@@ -257,7 +257,7 @@ def _list_of(parts: Services, provider: str, known_at: datetime | None) -> Price
         raise PriceUnknown("What a provider's own prices were at an earlier time is not kept; name a `list` instead.")
     if not terms.knows(provider):
         known = list(terms.lists)
-        raise PriceUnknown(f"There is no provider `{provider[:100]}` with known prices{did_you_mean(provider, known)}.")
+        raise PriceUnknown(f"There is no provider `{provider[:100]}` with known prices{meant(provider, known)}")
     return terms.lists[provider]
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import By, Operator, Parts
+from watchkeeper.api.doubts import about_feature, about_gate
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.release_documents import (
     ChangeDocument,
@@ -23,7 +24,7 @@ from watchkeeper.api.release_documents import (
 from watchkeeper.api.retrieval import pinned
 from watchkeeper.api.services import ReleaseBasis, Services
 from watchkeeper.api.strict import Strict
-from watchkeeper.config.problems import did_you_mean
+from watchkeeper.config.problems import did_you_mean, meant
 from watchkeeper.core.errors import CallerError
 from watchkeeper.releases import comparing
 from watchkeeper.releases.authoring import RecipeRefused, authored, named_blocks, read_authored
@@ -146,6 +147,12 @@ class GateDocument(BaseModel):
     by: str
 
 
+class ReportedGate(GateDocument):
+    """What was reported."""
+
+    note: Annotated[str | None, Field(description="What the reporter may have overlooked.")] = None
+
+
 class GateList(BaseModel):
     """Results of checks on a release, the latest first."""
 
@@ -263,14 +270,14 @@ async def read_release(release: str, parts: Parts, by: By) -> ReleaseDocument:
 
 
 @router.post("/releases/{release}/gates", status_code=201, summary="Report a check", dependencies=REPORTING)
-async def report_gate(release: str, wish: GateWish, parts: Parts, by: By) -> GateDocument:
+async def report_gate(release: str, wish: GateWish, parts: Parts, by: By) -> ReportedGate:
     """Keep what a check came to for a release; an environment may ask for it before a promotion."""
     row = await find_release(parts, release)
     await require(parts, by, "approve", "operate", feature=row.feature)
     draft = GateDraft(
         release=row.id, gate=wish.name, run=wish.run, has_passed=wish.passed, summary=wish.summary, by=by.name
     )
-    return _gate(await parts.control.gates.report(draft))
+    return ReportedGate(**dict(_gate(await parts.control.gates.report(draft))), note=about_gate(wish.name, parts))
 
 
 @router.get("/releases/{release}/gates", summary="List results of checks", dependencies=SOME)
@@ -294,7 +301,7 @@ async def find_release(parts: Services, named: str) -> ReleaseRow:
         head = await store.head(feature)
         if not head:
             known = await store.features()
-            raise ReleaseUnknown(f"There is no release of a feature {feature[:60]!r}{did_you_mean(feature, known)}.")
+            raise ReleaseUnknown(f"There is no release of a feature {feature[:60]!r}{meant(feature, known)}")
         return await store.get(head)
     found = [row for row in await parts.control.environments.current(feature) if row.environment == place]
     if not found or not found[0].release:
@@ -322,6 +329,8 @@ async def read_recipe(parts: Services, data: dict[str, Any]) -> tuple[Recipe, li
     recipe, about_retrieval = await pinned(parts, read_authored(data, blocks))
     found = await asyncio.to_thread(mistakes_in, recipe) + about_retrieval
     found += _about_model(recipe.model, parts.release_basis())
+    if doubt := about_feature(recipe.feature, parts):
+        found.append(Mistake("feature", doubt, is_warning=True))
     if mistakes := [mistake for mistake in found if not mistake.is_warning]:
         raise RecipeRefused(mistakes)
     return recipe, found

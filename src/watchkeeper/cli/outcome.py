@@ -11,7 +11,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from watchkeeper.cli.table import verbs_of
-from watchkeeper.config.problems import did_you_mean
+from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError, OperatorError, WatchkeeperError
 
 DONE, FAILED, WRONG_USAGE, NOT_FOUND, SET_UP, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -39,7 +39,7 @@ def run(app: App, arguments: Sequence[str] | None) -> int:
         said = str(error).strip() or "The command line is wrong."
         if isinstance(error, UnusedCliTokensError):  # a noun that lists without a verb was given one it does not know
             word = (error.unused_tokens or [""])[0]
-            said = f"`{command}` has no verb {word!r}{did_you_mean(word, verbs_of(command))}."
+            said = f"`{command}` has no verb {word!r}{meant(word, verbs_of(command))}"
         return _say(f"{said} See `{command} --help`.", WRONG_USAGE)
     except CommandFailed as error:
         return _say(str(error), error.exit_code)

@@ -150,7 +150,9 @@ def _say_done(data: Path, done: dict[str, Any], *, json: bool) -> None:
         show.document(done | {"arrived": arrived})
         return
     standing, before = done["standing"], done["before"]
-    was = f", instead of {before['release']}" if before and before["release"] != standing["release"] else ""
+    was = (
+        f", instead of {before['release'] or 'nothing'}" if before and before["release"] != standing["release"] else ""
+    )
     tried = before["rollout"] if before else None
     what = f"{standing['feature']} is {standing['release'] or 'taken off'} in {standing['environment']}{was}"
     show.line(f"{what}, from {_exact(standing['since'])} UTC")

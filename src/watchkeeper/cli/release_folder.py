@@ -11,7 +11,7 @@ from watchkeeper.cli.differences import places, print_changes
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
 from watchkeeper.cli.prompts import Done, Prompts
-from watchkeeper.config.problems import did_you_mean
+from watchkeeper.config.problems import meant
 from watchkeeper.releases import files
 from watchkeeper.releases.folder import RECIPE_FILE, FolderRefused, find_folders
 
@@ -96,7 +96,7 @@ def pull(
         raise CommandFailed(f"{root / names[feature]} holds another feature than {feature}; nothing was pulled.")
     done = [prompts.pull(name, one, take or None) for one, name in names.items() if one]
     if feature and done[0].outcome == "not pushed yet" and not found:
-        raise CommandFailed(f"There is no release of a feature {feature!r}{did_you_mean(feature, list(names))}.")
+        raise CommandFailed(f"There is no release of a feature {feature!r}{meant(feature, list(names))}")
     _report(done, folder, "pulled", json=json)
 
 

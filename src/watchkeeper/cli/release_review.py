@@ -85,6 +85,8 @@ def gate(
         raise CommandFailed("Say whether it has --passed or --failed; nothing was kept.", exit_code=WRONG_USAGE)
     path = f"/api/v1/releases/{client.part(release)}/gates"
     done = client.post(data, path, name=name, run=run, passed=passed, summary=message)
+    if done["note"]:
+        show.note(done["note"])
     if json:
         show.document(done)
     else:
@@ -143,6 +145,9 @@ def _say_frozen(done: dict[str, Any], *, json: bool) -> None:
     whose = "" if done["feature"] == "*" else f" for {done['feature']}"
     state = "frozen" if done["is_frozen"] else "not frozen"
     show.line(f"{done['environment']} is {state}{whose}{'' if done['has_changed'] else ', as it was'}")
+    for feature in done["still_frozen"]:
+        command = f"`watchkeeper release unfreeze {done['environment']} {feature}` ends that"
+        show.note(f"{done['environment']} is still frozen for {feature}; {command}")
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

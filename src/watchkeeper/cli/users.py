@@ -50,6 +50,8 @@ def add(
     """Add a user who may sign in to the console."""
     wanted = _asked() if password is None else password
     made = client.post(data, "/api/v1/users", name=name, password=wanted, role=role, feature=feature)
+    if made["note"]:
+        show.note(made["note"])
     if json:
         show.document(made)
     else:
@@ -143,6 +145,8 @@ _WAYS = {"local": "with a password", "oidc": "with the provider"}
 
 
 def _changed(user: dict[str, Any], *, json: bool) -> None:
+    if user.get("note"):
+        show.note(user["note"])
     if json:
         show.document(user)
     else:

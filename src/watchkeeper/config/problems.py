@@ -44,6 +44,12 @@ def dotted(place: Place) -> str:
     return text
 
 
+def meant(word: str, known: Sequence[str]) -> str:
+    """As `did_you_mean`, with the end of the sentence: a question has its own."""
+    said = did_you_mean(word, known)
+    return said if said.endswith("?") else f"{said}."
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean `X`?` for the nearest known word, or what is known when none is near and they are few."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

@@ -92,10 +92,16 @@ def _review(rules: Rules, facts: Facts) -> list[Lack]:
 
 def _approvals_left(rules: Rules, facts: Facts, left: int) -> str:
     who = "" if rules.author_may_approve else f" other than {', '.join(sorted(facts.authors))}"
-    return (
-        f"it needs {_people(rules.approvals)}{who} to approve of it and {left} of them have not: "
-        f"`watchkeeper release approve {facts.request}`"
-    )
+    needed = f"it needs {_people(rules.approvals)}{who} to approve of it and "
+    own = sorted(facts.authors.intersection(name for name, verdict in facts.votes.items() if verdict == "approve"))
+    if own and not rules.author_may_approve:
+        return (
+            f"{needed}the vote of {', '.join(own)} does not count, who wrote it or a release before it that is not "
+            "live yet: somebody else approves in the console, or over the API with a token of their own; "
+            f"`watchkeeper release reviews {facts.request}` shows who has"
+        )
+    has = "nobody has yet" if left == rules.approvals else f"{left} more must"
+    return f"{needed}{has}: `watchkeeper release approve {facts.request}`"
 
 
 def _gates(rules: Rules, facts: Facts) -> list[Lack]:

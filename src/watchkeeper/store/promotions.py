@@ -132,6 +132,8 @@ class Promotions:
             target = order.release or fallback_of(rows)
             where = f"{order.feature} in {order.environment}"
             if not target:
+                if before is None:
+                    raise NothingBefore(f"Nothing is live of {where}; nothing was changed.")
                 raise NothingBefore(f"Nothing stood before what is live of {where}; nothing was changed.")
             if order.release and not await self._has_stood(connection, order):
                 raise NothingBefore(

@@ -249,7 +249,9 @@ def test_a_release_goes_through_the_environments_with_reviews_and_freezes(pair: 
     said = ana.do("promote", feature, "--from", "staging", "--to", "production", fails=True)
     assert f"watchkeeper release request {feature} {first} --to production" in said
     request = str(ana.json("request", feature, "--to", "production", "-m", "please")["id"])
-    assert "other than local" in ana.do("approve", request, "-m", "mine")
+    assert "local to approve of it and nobody has yet: `watchkeeper release app" in ana.do("reviews", request)
+    said = ana.do("approve", request, "-m", "mine")
+    assert "the vote of local does not count" in said and "release approve" not in said
     assert f"{request}\topen" in ana.do("reviews", "--feature", feature, "--open")
     assert "reject by local" in ana.do("reject", request)
     ana.do("freeze", "development", feature, "-m", "sale")
@@ -288,13 +290,40 @@ def test_a_rollout_does_not_hide_who_brought_the_release_that_stands(pair: tuple
 def test_what_was_live_of_something_unknown_or_ahead_is_refused(pair: tuple[Person, Person]) -> None:
     ana, _ = pair
     feature, past = ana.feature, "2020-01-01 10:00"
-    known = f"did you mean `{feature}`?"
+    known = f"did you mean `{feature}`?\n"
     assert known in ana.do("at", feature + "x", past, fails=True) and ana.code == 3
     assert known in ana.do("history", feature + "x", fails=True) and ana.code == 3
     assert "did you mean `staging`?" in ana.do("at", feature, past, "--env", "stagin", fails=True) and ana.code == 3
     assert "did you mean `staging`?" in ana.do("at", "*", past, "--env", "stagin", fails=True) and ana.code == 3
     assert "did you mean `staging`?" in ana.do("history", feature, "--env", "stagin", fails=True) and ana.code == 3
     assert "is not yet" in ana.do("at", feature, "2099-01-01 10:00", fails=True) and ana.code == 2
+
+
+def test_a_freeze_of_something_unknown_is_refused_and_one_that_is_left_is_named(pair: tuple[Person, Person]) -> None:
+    ana, _ = pair
+    feature = ana.feature
+    for verb in ("freeze", "unfreeze"):
+        assert f"did you mean `{feature}`?" in ana.do(verb, "staging", feature + "x", fails=True) and ana.code == 3
+    ana.do("freeze", "staging", feature)
+    ana.do("freeze", "staging")
+    assert f"staging is still frozen for {feature}; `watchkeeper release unfreeze staging" in ana.do(
+        "unfreeze", "staging"
+    )
+    assert "still" not in ana.do("unfreeze", "staging", feature)
+
+
+def test_a_check_that_no_environment_asks_for_is_noted(pair: tuple[Person, Person]) -> None:
+    ana, _ = pair
+    assert "No environment asks for a check 'speed'" in ana.do("gate", ana.feature, "--name", "speed", "--passed")
+
+
+def test_a_rollback_of_what_was_never_live_says_so_and_one_after_a_withdrawal_too(pair: tuple[Person, Person]) -> None:
+    ana, _ = pair
+    said = ana.do("rollback", ana.feature, "--env", "staging", fails=True)
+    assert f"Nothing is live of {ana.feature} in staging; nothing was changed." in said
+    ana.do("promote", ana.feature, "--to", "staging")
+    ana.do("withdraw", ana.feature, "--env", "staging")
+    assert "in staging, instead of nothing, from" in ana.do("rollback", ana.feature, "--env", "staging")
 
 
 def test_what_was_done_to_releases_stands_in_the_list_of_changes(pair: tuple[Person, Person]) -> None:

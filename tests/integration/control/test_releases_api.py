@@ -1,6 +1,7 @@
 """Releases over the API: pushed, compared, tried, and put live by the rules of each environment."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,14 @@ async def test_somebody_with_one_feature_sees_and_changes_no_other(api: Asked) -
     ):
         assert (await api.reply(method, path, "eve", json=body)).status_code == 403, path
     assert (await api.reply("POST", "/releases", "nobody", json={"recipe": SUPPORT})).status_code == 403
+
+
+async def test_a_name_that_nobody_declares_is_noted_where_it_is_used(api: Asked) -> None:
+    api.services = replace(api.services, declared_features=lambda: frozenset({"billing"}))
+    pushed = await api.post("/releases", recipe=variant("One."), parent="", message="")
+    assert "feature" in [warning["place"] for warning in pushed["warnings"]]
+    user = await api.post("/users", name="ana", password="long enough a word", feature="biling")
+    assert "does not declare the feature 'biling'" in user["note"]
+    key = await api.post("/keys", feature="billing", environment="stagin")
+    assert key["note"] == "There is no environment 'stagin'; did you mean `staging`?"
+    assert (await api.post("/keys", feature="billing"))["note"] is None
