@@ -29,6 +29,7 @@ from watchkeeper.core.errors import CallerError
 from watchkeeper.releases import comparing
 from watchkeeper.releases.authoring import RecipeRefused, authored, named_blocks, read_authored
 from watchkeeper.releases.checking import Mistake, mistakes_in
+from watchkeeper.releases.parameters import mistakes_in_parameters
 from watchkeeper.releases.prepared import Prepared
 from watchkeeper.releases.problems import TemplateProblem, VariableProblem
 from watchkeeper.releases.recipe import BLOCK_PREFIX, ID_PREFIX, Recipe
@@ -329,6 +330,9 @@ async def read_recipe(parts: Services, data: dict[str, Any]) -> tuple[Recipe, li
     recipe, about_retrieval = await pinned(parts, read_authored(data, blocks))
     found = await asyncio.to_thread(mistakes_in, recipe) + about_retrieval
     found += _about_model(recipe.model, parts.release_basis())
+    found += mistakes_in_parameters(recipe.parameters)
+    if recipe.guards:
+        found.append(Mistake("guards", "there are no guard policies yet; leave `guards` out"))
     if doubt := about_feature(recipe.feature, parts):
         found.append(Mistake("feature", doubt, is_warning=True))
     if mistakes := [mistake for mistake in found if not mistake.is_warning]:

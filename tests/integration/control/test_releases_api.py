@@ -222,3 +222,14 @@ async def test_a_name_that_nobody_declares_is_noted_where_it_is_used(api: Asked)
     key = await api.post("/keys", feature="billing", environment="stagin")
     assert key["note"] == "There is no environment 'stagin'; did you mean `staging`?"
     assert (await api.post("/keys", feature="billing"))["note"] is None
+
+
+async def test_a_release_with_parameters_that_no_upstream_takes_or_with_guards_is_not_kept(api: Asked) -> None:
+    recipe = variant("One.", parameters={"temperature": 3}, guards="strict", model="nowhere/gpt")
+    refused = await api.refused("/releases", recipe=recipe, parent="", message="")
+    for said in (
+        "parameters.temperature: it must be a number from 0 to 2",
+        "there are no guard policies yet; leave `guards` out",
+        "there is no provider `nowhere`",
+    ):
+        assert said in refused["message"]
