@@ -45,7 +45,14 @@ def list_(
     if json:
         show.document(found)
         return
-    show.table(_HEADS, [_head(release) for release in found["releases"]])
+    rows = [_head(release) for release in found["releases"]]
+    if not feature:
+        standings = client.get(data, "/api/v1/environments/current")["standings"]
+        rows = [
+            (*row[:4], _live_anywhere(release, standings), *row[5:])
+            for row, release in zip(rows, found["releases"], strict=True)
+        ]
+    show.table(_HEADS, rows)
 
 
 def show_(release: Release, *, data: Data = DATA_DEFAULT, json: Json = False) -> None:
@@ -190,6 +197,14 @@ def _head(release: dict[str, Any]) -> tuple[str, ...]:
 
 def _live(release: dict[str, Any]) -> str:
     return ", ".join(where["environment"] for where in release["live"])
+
+
+def _live_anywhere(latest: dict[str, Any], standings: list[dict[str, Any]]) -> str:
+    """Say where any release of the feature is live, and which where it is not the latest."""
+    own = [one for one in standings if one["feature"] == latest["feature"] and one["release"]]
+    return ", ".join(
+        one["environment"] + ("" if one["release"] == latest["id"] else f" ({one['release'][:SHORT]})") for one in own
+    )
 
 
 def _standing(standing: dict[str, Any]) -> tuple[str, ...]:

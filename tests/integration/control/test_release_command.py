@@ -326,6 +326,16 @@ def test_a_rollback_of_what_was_never_live_says_so_and_one_after_a_withdrawal_to
     assert "in staging, instead of nothing, from" in ana.do("rollback", ana.feature, "--env", "staging")
 
 
+def test_the_list_says_where_an_older_release_of_a_feature_is_live(pair: tuple[Person, Person]) -> None:
+    ana, _ = pair
+    first = ana.json("show", ana.feature)["id"]
+    ana.do("promote", ana.feature, "--to", "staging")
+    ana.edit("Be brief.", "Be long.", "system.md")
+    ana.push()
+    ana.do("promote", ana.feature, "--to", "development")
+    assert f"\tdevelopment, staging ({first[:12]})\t" in ana.do("list")
+
+
 def test_what_was_done_to_releases_stands_in_the_list_of_changes(pair: tuple[Person, Person]) -> None:
     ana, _ = pair
     ana.do("promote", ana.feature, "--to", "staging")
