@@ -159,6 +159,8 @@ def test_a_call_is_repeated_under_another_release_and_by_another_model(
     assert dry["estimate"]["target"] == "scripted/gpt-4o"
     assert dry["estimate"]["cost"]["status"] == "estimated"
     assert float(dry["estimate"]["cost"]["amount_usd"]) > 0
+    nowhere = installed.cli("replay", served, "--model", "gpt-9")
+    assert (nowhere.returncode, "Nothing was sent" in nowhere.stderr) == (3, True)
     assert len(upstream.received) == sent_before
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from watchkeeper.api.services import Services
+from watchkeeper.config.problems import meant
 from watchkeeper.core.conversation import read_conversation
 from watchkeeper.core.errors import CallerError, OperatorError, UpstreamError
 from watchkeeper.core.usage import Usage
@@ -61,6 +62,13 @@ class WishUnclear(CallerError):
 
     code = "wish_unclear"
     http_status = 422
+
+
+class ModelUnknown(CallerError):
+    """No route and no provider has a model of this name; nothing was sent."""
+
+    code = "model_not_found"
+    http_status = 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +123,7 @@ async def replay(parts: Services, wish: Wish) -> Replayed:
     Raises:
         WishUnclear: it does not say one thing.
         NotReplayable: it cannot be repeated in this way.
-        ReleaseUnknown: there is no such release.
+        ReleaseUnknown, ModelUnknown: there is no such release, or model.
         NoGateway: no keeper runs.
         GatewayAway: the gateway was not reached, or the call is not stored in time.
     """
@@ -160,6 +168,7 @@ async def _planned(parts: Services, wish: Wish) -> _Plan:
     if wish.model:
         if original is None or recorded is None:
             raise WishUnclear("Another `model` can only be tried on a call that was made: name the call.")
+        _require_model(parts, wish.model)
         again = await _on_model(parts, original, recorded, wish)
         return _Plan(again, original.row.feature, wish.model)
     prepared = await _prepared(parts, wish)
@@ -174,6 +183,17 @@ async def _planned(parts: Services, wish: Wish) -> _Plan:
     else:
         again = by_release(recorded, prepared, wish.variables)
     return _Plan(again, recipe.feature, recipe.model)
+
+
+def _require_model(parts: Services, model: str) -> None:
+    """Refuse a name that leads nowhere: the error would stand there like an answer."""
+    routing = parts.routing()
+    if routing is None or model in routing.targets or model.partition("/")[0] in routing.providers:
+        return
+    raise ModelUnknown(
+        f"There is no route and no provider of the model {model[:100]!r}{meant(model, sorted(routing.targets))} "
+        "Nothing was sent."
+    )
 
 
 async def _on_model(parts: Services, original: CallDetail, recorded: Recorded, wish: Wish) -> Again:
