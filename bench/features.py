@@ -13,7 +13,7 @@ from watchkeeper.releases.prepared import Prepared
 from watchkeeper.releases.recipe import Message, Recipe
 
 CONNECTIONS = 64
-ROUNDS = 5
+ROUNDS = 3
 TEMPLATE_CHARACTERS = 2_048
 VARIABLES = 10
 RENDERING_BELOW_US = 30.0
@@ -73,7 +73,7 @@ def _rendering(settings: Settings) -> Figure:
 
 
 def _throughput(settings: Settings, recipes: list[Recipe], among: str) -> Figure:
-    rounds, seconds = settings.pick(ROUNDS, 1), settings.pick(8, 2)
+    rounds, seconds = settings.pick(ROUNDS, 1), settings.pick(5, 2)
     scratch = settings.scratch / "features"
     rendered = Prepared(recipes[-1]).render(_values())
     messages = [{"role": role, "content": content} for role, content in rendered]
