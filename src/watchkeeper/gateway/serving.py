@@ -38,11 +38,15 @@ _FREE: dict[str, frozenset[str]] = {
     "responses": frozenset({"stream", "user", "metadata", "safety_identifier", "prompt_cache_key", "store"}),
 }
 """What a client says of its answer's way and not of its content; everything else is the release's."""
+_OPEN = {
+    surface: free | _LIMITS | {"model", "models", "variables", _CONVERSATIONS[surface]}
+    for surface, free in _FREE.items()
+}
+"""What a request of a feature may hold."""
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
 _number = msgspec.json.Decoder(int).decode
-_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -183,13 +187,13 @@ class Features:
         elsewhere = sorted(
             name.rpartition("@")[2]
             for name, standings in self.live.standings.items()
-            if name.startswith(f"{feature}@") and _serves(standings)
+            if name.startswith(f"{feature}@") and standings[-1].release
         )
         if elsewhere:
             hint = f"It serves in {', '.join(elsewhere[:10])}: ask for `feature/{feature}@{elsewhere[0]}`, or promote."
         else:
             known = sorted({name.rpartition("@")[0] for name in self.live.standings})
-            near = difflib.get_close_matches(feature, known, n=1)
+            near = difflib.get_close_matches(feature[:100], known, n=1)  # a long name would take long
             hint = (f"Did you mean `{near[0]}`? " if near else "") + (
                 f"`watchkeeper release promote {feature[:60]} --to {environment[:60]}` makes a release live."
             )
@@ -203,14 +207,10 @@ def _releases_of(standing: Standing) -> list[str]:
     return [release for release in (standing.release, *(arm.release for arm in arms)) if release]
 
 
-def _serves(standings: Sequence[Standing]) -> bool:
-    return bool(standings and standings[-1].release)
-
-
 def _missing(feature: str, release: str) -> ReleaseMissing:
     return ReleaseMissing(
         f"There is no release {release[:60]} of the feature `{feature[:100]}` here. "
-        "`watchkeeper release history FEATURE` lists them.",
+        "`watchkeeper release list FEATURE` lists them.",
         param="model",
     )
 
@@ -231,8 +231,7 @@ def _variables(passage: Passage, given: dict[str, Raw], stocked: Stocked) -> dic
 
 
 def _refuse_what_is_decided(passage: Passage, given: dict[str, Raw], stocked: Stocked) -> None:
-    surface = passage.call.surface
-    open_to_clients = _FREE[surface] | _LIMITS | {"model", "models", "variables", _CONVERSATIONS[surface]}
+    open_to_clients = _OPEN[passage.call.surface]
     for name, value in given.items():
         if name not in open_to_clients and stocked.fixed.get(name) != value:
             raise BadRequest(
@@ -256,7 +255,7 @@ def _body(passage: Passage, serving: Serving, rendered: "list[Rendered]") -> byt
         fields.pop("metadata", None)
         if passage.call.is_stream:
             fields["stream_options"] = {"include_usage": True}
-    fields["messages"] = _messages(passage, given, rendered)
+    fields["messages"] = with_conversation(rendered, _conversation(passage, given))
     return _encode(fields)
 
 
@@ -273,10 +272,6 @@ def _limit(fields: dict[str, Any], name: str, value: Raw) -> None:
         fields["max_tokens" if name == "max_output_tokens" else name] = wanted
     for one in known:
         fields[one] = min(wanted, _number(fields[one]) if isinstance(fields[one], Raw) else fields[one])
-
-
-def _messages(passage: Passage, given: dict[str, Raw], rendered: "list[Rendered]") -> list[Any]:
-    return with_conversation(rendered, _conversation(passage, given))
 
 
 def _conversation(passage: Passage, given: dict[str, Raw]) -> list[Any]:
