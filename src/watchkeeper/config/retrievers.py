@@ -1,11 +1,10 @@
 """The shape of `retrievers`: endpoints at which releases look documents up."""
 
-import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from watchkeeper.config.addresses import http_address
 from watchkeeper.config.credentials import TEXT_OR_FILE, header_safe
 
 HEADERS_MAX = 20
@@ -24,17 +23,9 @@ _OURS = frozenset(
 
 
 def _address(text: str) -> str:
-    if re.search(r"[\s\x00-\x1f\x7f\\#]", text):
-        raise ValueError("must be one address without blanks and without a fragment")
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not an address: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must begin with http:// or https:// and a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry a user or a password; put the secret in `api_key`")
+    http_address(text)
+    if "#" in text:
+        raise ValueError("must not have a fragment")
     return text
 
 

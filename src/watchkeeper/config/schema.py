@@ -3,13 +3,12 @@
 Every description and example here is published: in the JSON schema, and in docs/configuration.md.
 """
 
-import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
+from watchkeeper.config.addresses import http_address
 from watchkeeper.config.amounts import Share
 from watchkeeper.config.budgets import Budget, Limit, Runaway
 from watchkeeper.config.credentials import SECRET_KEYS, TEXT_OR_FILE, header_safe
@@ -41,17 +40,7 @@ _ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/models", "/m
 
 
 def _base_url(text: str) -> str:
-    if re.search(r"[\s\x00-\x1f\x7f\\]", text):
-        raise ValueError("must be one address without blanks")
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not an address: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must begin with http:// or https:// and a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry a user or a password; put the secret in `api_key`")
+    parts = http_address(text)
     if "?" in text or "#" in text:
         raise ValueError("must not have a query or a fragment")
     path = parts.path.rstrip("/")
