@@ -124,7 +124,8 @@ class Features:
         if call.origin == "client":  # a copy says itself what it belongs to
             # What a client pins runs in no environment: what was live there would otherwise be told wrong.
             call.environment, call.rollout = "" if is_pinned else environment, rollout
-        passage.serving = Serving(stocked, given, _variables(passage, given, stocked), shadow)
+        variables, conversation = _variables(passage, given, stocked), _conversation(passage, given)
+        passage.serving = Serving(stocked, given, variables, conversation, shadow)
         if recipe.output is not None:
             passage.holds_back, passage.repairs = True, REPAIRS[recipe.output.repair]
         passage.most_nusd = recipe.limits.max_cost_nusd if recipe.limits is not None else None
@@ -239,6 +240,8 @@ def _refuse_what_is_decided(passage: Passage, given: dict[str, Raw], stocked: St
                 "sets it. Nothing was sent upstream.",
                 param=name[:100],
             )
+        if name in _LIMITS:
+            _wanted(name, value)
 
 
 def _body(passage: Passage, serving: Serving, rendered: "list[Rendered]") -> bytes:
@@ -250,23 +253,28 @@ def _body(passage: Passage, serving: Serving, rendered: "list[Rendered]") -> byt
         if name in free:
             fields[name] = value
         elif name in _LIMITS:
-            _limit(fields, name, value)
+            _limit(fields, name, _wanted(name, value))
     if surface != "chat":
         fields.pop("metadata", None)
         if passage.call.is_stream:
             fields["stream_options"] = {"include_usage": True}
-    fields["messages"] = with_conversation(rendered, _conversation(passage, given))
+    fields["messages"] = with_conversation(rendered, serving.conversation)
     return _encode(fields)
 
 
-def _limit(fields: dict[str, Any], name: str, value: Raw) -> None:
-    """The client may ask for less than the release allows; where it allows any length, for whatever it likes."""
+def _wanted(name: str, value: Raw) -> int:
+    """Return how many tokens the client wants at most."""
     try:
         wanted = _number(value)
     except UNREADABLE:
         raise BadRequest(f"`{name}` must be a whole number.", param=name) from None
     if wanted < 1:
         raise BadRequest(f"`{name}` must be at least 1.", param=name)
+    return wanted
+
+
+def _limit(fields: dict[str, Any], name: str, wanted: int) -> None:
+    """The client may ask for less than the release allows; where it allows any length, for whatever it likes."""
     known = [one for one in _LIMITS if one in fields]
     if not known:
         fields["max_tokens" if name == "max_output_tokens" else name] = wanted

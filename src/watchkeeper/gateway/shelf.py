@@ -40,6 +40,8 @@ class Serving(Struct, eq=False):
     """The client's request."""
     variables: dict[str, Any]
     """Complete."""
+    conversation: list[Any]
+    """What was said before, as messages of the chat API."""
     shadow: str = ""
     """The release that a copy of the call is to be made under."""
 
