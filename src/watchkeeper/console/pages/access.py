@@ -6,6 +6,7 @@ from datetime import datetime
 
 from watchkeeper.access.roles import ALL, HELD, ROLES, Grant, Permission, Role
 from watchkeeper.console import figures
+from watchkeeper.console.pages.validity import state_of
 from watchkeeper.store.grants import GrantRow
 from watchkeeper.store.people import TokenRow, UserRow
 
@@ -183,12 +184,6 @@ def _user(row: UserRow, held: list[GrantRow]) -> UserLine:
 
 def _token(row: TokenRow, now: datetime) -> TokenLine:
     at = row.revoked_at or row.expires_at
-    if row.revoked_at is not None:
-        state = "revoked"
-    elif row.is_valid_at(now):
-        state = "valid" if at is None else "ending"
-    else:
-        state = "expired"
     return TokenLine(
         id=row.id,
         name=row.name,
@@ -196,7 +191,7 @@ def _token(row: TokenRow, now: datetime) -> TokenLine:
         of=EVERY_FEATURE if ALL in row.features else ", ".join(row.features),
         made_at=figures.iso(row.created_at),
         made_by=row.created_by,
-        state=state,
+        state=state_of(row, now),
         state_at=figures.iso(at) if at is not None else "",
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchkeeper.console import figures
+from watchkeeper.console.pages.validity import state_of
 from watchkeeper.store.keys import KeyRow
 
 
@@ -85,12 +86,6 @@ def keys_page(
 
 def _line(row: KeyRow, now: datetime) -> KeyLine:
     at = row.revoked_at or row.expires_at
-    if row.revoked_at is not None:
-        state = "revoked"
-    elif row.is_valid_at(now):
-        state = "valid" if at is None else "ending"
-    else:
-        state = "expired"
     return KeyLine(
         public_id=row.public_id,
         feature=row.feature,
@@ -99,7 +94,7 @@ def _line(row: KeyRow, now: datetime) -> KeyLine:
         environment=row.environment,
         made_at=figures.iso(row.created_at),
         made_by=row.created_by,
-        state=state,
+        state=state_of(row, now),
         state_at=figures.iso(at) if at is not None else "",
         calls_href=f"/calls?window=all&key={row.public_id}",
     )
