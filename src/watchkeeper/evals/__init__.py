@@ -1,0 +1,1 @@
+"""Evaluation: suites of cases, scorers, runs, statistics, gates, and drift."""
