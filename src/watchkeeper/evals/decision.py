@@ -23,7 +23,7 @@ class Point(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     repeat: int = 0
     values: dict[str, float | None] = {}
-    """By metric: `passed` (0 or 1), `score`, titles of scorers (0 to 1), `latency_ms`, `cost_nusd`; None: unmeasured."""
+    """By metric: `passed` (0 or 1), `score`, titles of scorers, `latency_ms`, `cost_nusd`; None: unmeasured."""
 
 
 class Label(Struct, frozen=True, kw_only=True):

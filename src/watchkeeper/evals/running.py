@@ -1,4 +1,4 @@
-"""Runs tasks: many at a time, as fast as each target takes them, within a sum of money, each told as soon as it is done."""
+"""Runs tasks: many at a time, as fast as each target takes them, within a sum of money."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
