@@ -124,3 +124,5 @@ class Services:
     """The provider with which people sign in; None where the configuration names none."""
     replay_key: str = ""
     """The key with which the keeper repeats calls through the gateway; empty when no keeper runs."""
+    eval_key: str = ""
+    """The key with which cases and judges are asked; empty when no keeper runs."""

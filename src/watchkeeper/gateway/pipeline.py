@@ -21,6 +21,7 @@ from watchkeeper.gateway.hits import HEADER as HITS_HEADER
 from watchkeeper.gateway.hits import read_hits
 from watchkeeper.gateway.judge import status_for_client
 from watchkeeper.gateway.meters import Meters
+from watchkeeper.gateway.origins import mark
 from watchkeeper.gateway.outcome import Answer, Failure
 from watchkeeper.gateway.outputs import Outputs
 from watchkeeper.gateway.passage import RECORDED_BODY_BYTES_MAX, Passage
@@ -30,7 +31,6 @@ from watchkeeper.gateway.plan import Plan, PreparedRoute
 from watchkeeper.gateway.recorder import Recorder
 from watchkeeper.gateway.refusals import BudgetExceeded, Defect, NotReady, NotRecorded, Refusal
 from watchkeeper.gateway.remedies import from_cache, keep, set_answer
-from watchkeeper.gateway.replaying import mark
 from watchkeeper.gateway.reply import Reply, answer_reply, failure_reply, made_up_reply, refusal_reply
 from watchkeeper.gateway.serving import Features
 from watchkeeper.gateway.settle import add_up

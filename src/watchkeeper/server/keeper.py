@@ -41,9 +41,9 @@ from watchkeeper.server.indexes import IndexFiles
 from watchkeeper.server.ledger import LedgerService
 from watchkeeper.server.live import LiveReleases
 from watchkeeper.server.lives import Lives, Surroundings
+from watchkeeper.server.own_keys import own_entries
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.prices import stored_book
-from watchkeeper.server.replays import replay_entry
 from watchkeeper.server.rollouts import Judge
 from watchkeeper.server.rounds import Duty, Rounds
 from watchkeeper.server.sealed import SealedFile
@@ -90,8 +90,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
     async with Stores.opened(folder, clock, load(Path(options.config)).config) as stores:
         file = SealedFile(folder.snapshot, secrets.derive("snapshot"))
         book = await stored_book(stores.control.prices)
-        repeating = replay_entry(secrets)
-        desired = DesiredState(Path(options.config), stores.control, book, pricer, file, own_keys=[repeating])
+        desired = DesiredState(Path(options.config), stores.control, book, pricer, file, own_keys=own_entries(secrets))
         host = folder.host_id()
         settler = LoopSettler(stores.control.ledger, asyncio.get_running_loop(), host=host)
         live = LiveReleases(stores.control, folder, secrets.derive("live"), clock)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.node import NodeSecrets
-from watchkeeper.access.replay_key import replay_key
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.api.services import CostBasis, Services
 from watchkeeper.config.schema import Config
 from watchkeeper.core.clock import Clock
 from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.own_keys import eval_key, replay_key
 from watchkeeper.server.release_basis import release_basis
 from watchkeeper.store.analytics import AnalyticsStore
 from watchkeeper.store.control import ControlStore
@@ -91,7 +91,8 @@ def build_services(
         routing=lambda: desired.routing() if desired is not None else None,
         terms=lambda: desired.terms() if desired is not None else None,
         declared_budgets=lambda: desired.loaded.config.budgets if desired is not None else (),
-        replay_key=replay_key(secrets.derive("replays")) if desired is not None else "",
+        replay_key=replay_key(secrets) if desired is not None else "",
+        eval_key=eval_key(secrets) if desired is not None else "",
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
         release_basis=lambda: release_basis(desired.loaded.config if desired is not None else config or Config()),
         oidc=lambda: desired.loaded.config.sign_in.oidc if desired is not None else None,

@@ -11,7 +11,7 @@ from tests.contract.gateway.money import BUDGETS, LIMITS
 from tests.contract.gateway.routes import FAULTS, ROUTES
 
 from watchkeeper.access.keys import KeyHasher, NewKey, make_key
-from watchkeeper.access.replay_key import REPLAY_KEY_ID, replay_key
+from watchkeeper.access.own_keys import EVAL_KEY_ID, REPLAY_KEY_ID, own_key
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.core.call import Call
 from watchkeeper.core.clock import SystemClock
@@ -127,7 +127,8 @@ class Gateway:
             name: PriceBook.of(installed()).price_list(name) for name in ("openai", "anthropic", "free")
         }
         self.keys = {name: make_key() for name in ("plain", "acme", "expired", "revoked")}
-        self.keys["keeper"] = NewKey(REPLAY_KEY_ID, replay_key(b"r" * 32))
+        self.keys["keeper"] = NewKey(REPLAY_KEY_ID, own_key(REPLAY_KEY_ID, b"r" * 32))
+        self.keys["evals"] = NewKey(EVAL_KEY_ID, own_key(EVAL_KEY_ID, b"e" * 32))
         self.port = 0
         self._loop = uvloop.new_event_loop()
         self._stop: asyncio.Event | None = None
@@ -279,6 +280,7 @@ class Gateway:
                     self._entry(self.keys["plain"]),
                     self._entry(self.keys["acme"], tenant="acme"),
                     self._entry(self.keys["keeper"], feature=""),
+                    self._entry(self.keys["evals"], feature=""),
                     self._entry(self.keys["expired"], expires_ns=1),
                 )
             },

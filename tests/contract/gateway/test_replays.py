@@ -5,7 +5,7 @@ import pytest
 from tests.contract.gateway.data_plane import Gateway
 
 from watchkeeper.access.keys import public_id_of
-from watchkeeper.access.replay_key import REPLAY_KEY_ID, replay_key
+from watchkeeper.access.own_keys import REPLAY_KEY_ID, own_key
 from watchkeeper.core.call import Call
 
 ORIGINAL = "01M7ZJ93DCNGJEBCX44SGV75T3"
@@ -38,6 +38,11 @@ def test_a_replay_is_marked_and_belongs_to_whom_the_original_did(gateway: Gatewa
     assert [charge.rule for charge in call.charges] == ["cent"]
 
 
+def test_a_case_of_a_suite_is_marked_by_the_key_it_is_asked_with(gateway: Gateway) -> None:
+    call = ask(gateway, gateway.keys["evals"].key, x_wk_feature="support", x_wk_replay_of=ORIGINAL)
+    assert (call.origin, call.origin_call, call.feature) == ("eval", "", "support")
+
+
 @pytest.mark.parametrize("key", ["plain", "acme"])
 def test_no_other_key_can_say_that_its_call_is_a_replay(gateway: Gateway, key: str) -> None:
     call = ask(gateway, gateway.keys[key].key, x_wk_replay_of=ORIGINAL, x_wk_replay_subject=SUBJECT)
@@ -53,6 +58,6 @@ def test_what_has_not_the_form_of_an_id_or_a_pseudonym_is_not_written_down(
 
 
 def test_the_key_has_the_form_of_a_key_and_follows_from_the_secret() -> None:
-    assert public_id_of(replay_key(b"1" * 32)) == REPLAY_KEY_ID
-    assert replay_key(b"1" * 32) == replay_key(b"1" * 32)
-    assert len({replay_key(bytes([number]) * 32) for number in range(256)}) == 256
+    assert public_id_of(own_key(REPLAY_KEY_ID, b"1" * 32)) == REPLAY_KEY_ID
+    assert own_key(REPLAY_KEY_ID, b"1" * 32) == own_key(REPLAY_KEY_ID, b"1" * 32)
+    assert len({own_key(REPLAY_KEY_ID, bytes([number]) * 32) for number in range(256)}) == 256
