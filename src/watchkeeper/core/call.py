@@ -55,8 +55,8 @@ ErrorClass = Literal[
 
 
 Origin = Literal["client", "shadow", "replay", "eval"]
-"""Why a call was made. shadow: a copy of a client's, under a release that is tried. replay: an earlier one, again. eval:
-a case of a suite, or a judge."""
+"""Why a call was made. shadow: a copy of a client's, under a release that is tried. replay: an earlier one, again.
+eval: a case of a suite, or a judge."""
 
 OutputStatus = Literal["", "ok", "repaired", "failed"]
 """Whether the answer is what its release asks for; empty where it asks for nothing, or there is no answer."""

@@ -30,6 +30,8 @@ class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`stop`, `length`, `tool_calls`, `content_filter`; empty where nobody said."""
     error: str = ""
     """Why there is no answer; empty where there is one."""
+    error_code: str = ""
+    """The gateway's code for it."""
     call: str = ""
     """Id of the call; empty where nothing was asked."""
     release: str = ""
@@ -39,7 +41,7 @@ class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True):
     fingerprint: str = ""
     """The provider's `system_fingerprint`."""
     latency_ms: float | None = None
-    """Of the call, from the gateway's own clock where it says so; None where nothing was asked."""
+    """From the request to the whole answer, as the asker saw it; None where nothing was asked."""
     cost_nusd: int | None = None
     cost_status: CostStatus = "unpriced"
     input_tokens: int | None = None
