@@ -48,6 +48,8 @@ class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True):
     output_tokens: int | None = None
     logprobs: tuple[float, ...] = ()
     """Of each token of the answer, where they were asked for."""
+    ask: str = ""
+    """Hash of what was asked, how often before included: who asks the same gets the same answer, for a while."""
     reused: bool = False
     """Taken from an earlier run: neither latency nor cost are this run's."""
 
