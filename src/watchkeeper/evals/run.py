@@ -1,0 +1,58 @@
+"""A run: one suite under one or two arms, and what that took."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from watchkeeper.core.money import CostStatus
+
+RunStatus = Literal["running", "finished", "stopped"]
+"""stopped: it ended before every case was asked, and can be gone on with; the run's note says why."""
+
+
+class ArmHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One column of a run: what was asked."""
+
+    name: str
+    """As in `Outcome.arm`: `candidate`, `baseline`, or one of its own where there are more."""
+    title: str = ""
+    """For people: the release, environment or model, as it was named; empty: its name says it."""
+    release: str = ""
+    """Id of the release that was asked; empty for a plain model."""
+    model: str = ""
+    """As it was asked for; empty where the release says it."""
+
+
+class RunHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Everything of a run but its outcomes."""
+
+    id: str
+    suite: str
+    """Name of the suite, unique in its feature."""
+    suite_id: str
+    """Of the version that ran: `suite.suite_id`."""
+    feature: str
+    arms: tuple[ArmHead, ...]
+    """The candidate first."""
+    started_ms: int
+    """Unix time."""
+    ended_ms: int | None = None
+    """Unix time; None while it runs."""
+    status: RunStatus = "running"
+    cost_nusd: int | None = None
+    """What asking cost, without judges; None where some of it has no price."""
+    cost_status: CostStatus = "unpriced"
+    """The weakest among those of its calls."""
+    judge_cost_nusd: int | None = None
+    """What judges cost; 0 where none was asked, None where nobody knows."""
+    by: str = ""
+    """Who started it."""
+    repeats: int = 1
+    commit: str = ""
+    """Of the repository that it was started in."""
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return `FEATURE/NAME` of its suite."""
+        return f"{self.feature}/{self.suite}"
