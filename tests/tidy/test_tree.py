@@ -30,6 +30,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.store.migrations.versions.v0006_budget_edits_and_reviews",
         "watchkeeper.store.migrations.versions.v0007_access",
         "watchkeeper.store.migrations.versions.v0008_releases",
+        "watchkeeper.store.migrations.versions.v0009_evals",
     }
 )
 """Modules that are started by name, and are imported by nothing."""

@@ -1,6 +1,6 @@
 """A run: one suite under one or two arms, and what that took."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -20,7 +20,9 @@ class ArmHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
     release: str = ""
     """Id of the release that was asked; empty for a plain model."""
     model: str = ""
-    """As it was asked for; empty where the release says it."""
+    """As it is asked: `feature/NAME@RELEASE`, a route, or `provider/model`; empty where cases bring their answers."""
+    parameters: dict[str, Any] = {}
+    """Of a plain model, in the words of the chat API."""
 
 
 class RunHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -51,6 +53,17 @@ class RunHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
     commit: str = ""
     """Of the repository that it was started in."""
     note: str = ""
+    cases: int = 0
+    is_gate: bool = False
+    """Whether what it shows is kept as the result of a check on the candidate's release."""
+    baseline_run: str = ""
+    """The run that the baseline's outcomes are taken from; empty where this one asks it, or there is none."""
+    judges: dict[str, str] = {}
+    """Which release each judge was, by what it judges; runs with other judges cannot be compared."""
+    first_repeat: int = 0
+    """Added to the number of each repeat where answers are told apart: a run with another one asks anew."""
+    cap_nusd: int | None = None
+    """What it may cost, judges included."""
 
     @property
     def title(self) -> str:

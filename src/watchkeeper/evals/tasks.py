@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.evals.asking import Ask
 from watchkeeper.evals.outcome import Answer, Mark, Outcome, outcome_of
+from watchkeeper.evals.run import ArmHead
 from watchkeeper.evals.running import Task
 from watchkeeper.evals.scoring import Question, Scores, ScoresLater
 from watchkeeper.evals.suite import Case, Scorer, Suite
@@ -25,29 +25,8 @@ QUESTION_NAMES = ("question", "query", "input", "prompt", "message", "text")
 """Variables that hold what a person asked, the likeliest first."""
 
 
-class Arm(Struct, frozen=True, kw_only=True):
-    """Who is asked."""
-
-    name: str
-    """`candidate` or `baseline`."""
-    model: str
-    """`feature/NAME@RELEASE`, a route, or `provider/model`; empty where the cases bring their answers."""
-    release: str = ""
-    feature: str = ""
-    """For which calls of a plain model count."""
-    parameters: dict[str, Any] = {}
-
-
 Doers = Callable[[Ask, str], Awaitable[Answer]]
 """Asks the gateway for a case."""
-
-
-async def _nothing_known(ask: str) -> Answer | None:
-    return None
-
-
-async def _no_baseline(case: str, repeat: int) -> Answer | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +37,9 @@ class Kit:
     build: Callable[[Scorer], Scores | ScoresLater]
     """Makes a scorer ready; raises ScorerRefused."""
     clock: Clock
-    known: Callable[[str], Awaitable[Answer | None]] = _nothing_known
+    known: Callable[[str], Awaitable[Answer | None]] | None = None
     """Gives an answer that was given before to the same ask."""
-    baseline: Callable[[str, int], Awaitable[Answer | None]] = _no_baseline
+    baseline: Callable[[str, int], Awaitable[Answer | None]] | None = None
     """Gives what the baseline answered to a case, where this run does not ask it."""
     first_repeat: int = 0
     """Added to the number of each repeat where answers are told apart: another one asks anew."""
@@ -72,7 +51,7 @@ class Suited:
 
     suite: Suite
     kit: Kit
-    arms: Sequence[Arm]
+    arms: Sequence[ArmHead]
     done: Collection[tuple[str, str, int]] = ()
     """Arm, case and repeat of what is there already."""
     _scorers: list["_Ready"] = field(default_factory=list["_Ready"])
@@ -158,8 +137,7 @@ class _Ready:
             contexts=question.contexts,
             baseline=question.baseline,
         )
-        mark = self.scores.mark(given) if hasattr(self.scores, "mark") else await self.scores.mark_later(given)
-        return mark
+        return self.scores.mark(given) if hasattr(self.scores, "mark") else await self.scores.mark_later(given)
 
     def _unmeasured(self, reason: str) -> Mark:
         return Mark(scorer=self.scorer.title, status="unmeasured", reason=reason, weight=self.scorer.weight)
@@ -170,7 +148,7 @@ class _Performing:
     """One task."""
 
     suited: Suited
-    arm: Arm
+    arm: ArmHead
     case: Case
     repeat: int
     is_compared: bool
@@ -197,9 +175,9 @@ class _Performing:
         case, kit = self.case, self.suited.kit
         if case.answer is not None:
             return Answer(text=case.answer)
-        ask = _ask(self.arm, case, self.repeat + kit.first_repeat)
+        ask = _ask(self.arm, self.suited.suite.feature, case, self.repeat + kit.first_repeat)
         name = hash_of(ask)
-        known = await kit.known(name)
+        known = await kit.known(name) if kit.known is not None else None
         if known is not None:
             return replace(known, reused=True, ask=name)
         return replace(await kit.ask(ask, case.id), ask=name)
@@ -219,7 +197,7 @@ class _Performing:
     async def _baseline(self) -> Answer | None:
         suited, key = self.suited, (self.case.id, self.repeat)
         if not self.is_compared or (BASELINE, *key) in suited.done:
-            return await suited.kit.baseline(*key)
+            return await suited.kit.baseline(*key) if suited.kit.baseline is not None else None
         answer = await suited.answered(*key)
         suited.forget(*key)
         return answer
@@ -244,14 +222,14 @@ def prompt_of(case: Case) -> str:
     return texts[0] if len(texts) == 1 else msgspec.json.encode(case.variables).decode() if case.variables else ""
 
 
-def _ask(arm: Arm, case: Case, repeat: int) -> Ask:
+def _ask(arm: ArmHead, feature: str, case: Case, repeat: int) -> Ask:
     is_feature = arm.model.startswith("feature/")
     return Ask(
         model=arm.model,
         messages=case.messages if case.messages or is_feature else ({"role": "user", "content": prompt_of(case)},),
         variables=case.variables if is_feature else None,
         parameters={} if is_feature else arm.parameters,
-        feature="" if is_feature else arm.feature,
+        feature="" if is_feature else feature,
         repeat=repeat,
     )
 

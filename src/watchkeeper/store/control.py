@@ -32,6 +32,8 @@ from watchkeeper.store.purges import Purges
 from watchkeeper.store.releases import Releases
 from watchkeeper.store.reviews import Reviews
 from watchkeeper.store.rollouts import Rollouts
+from watchkeeper.store.runs import Runs
+from watchkeeper.store.suites import Suites
 from watchkeeper.store.tables import REVISION
 
 BUSY_S = 30
@@ -70,6 +72,8 @@ class ControlStore:
         self.releases = Releases(engine, clock)
         self.reviews = Reviews(engine, clock)
         self.rollouts = Rollouts(engine, clock, self.alerts)
+        self.runs = Runs(engine, clock)
+        self.suites = Suites(engine, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> Self:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0008"
+REVISION = "0009"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
@@ -459,4 +459,64 @@ rollout_looks = Table(
     Column("decision", String(20), nullable=False),
     Column("evidence", JSON, nullable=False),
     Index("rollout_looks_rollout", "rollout", "id"),
+)
+eval_suites = Table(
+    "eval_suites",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("feature", String(200), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("cases", Integer, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Index("eval_suites_name", "feature", "name", "number"),
+)
+"""`content` is canonical JSON, of which `id` is the hash; it never changes."""
+eval_suite_heads = Table(
+    "eval_suite_heads",
+    metadata,
+    Column("feature", String(200), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("suite", String(40), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+)
+eval_runs = Table(
+    "eval_runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("suite_id", String(40), nullable=False),
+    Column("feature", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("candidate", String(200), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("result", String(20), nullable=False),
+    Column("head", Text, nullable=False),
+    Column("decision", Text),
+    Column("counts", JSON),
+    Column("started_at", DateTime, nullable=False),
+    Column("ended_at", DateTime),
+    Column("by", String(200), nullable=False),
+    Index("eval_runs_suite", "feature", "suite", "started_at"),
+    Index("eval_runs_started", "started_at"),
+)
+"""`candidate` is the release that was tried, or the model. `counts`: by arm and status, once it has ended."""
+eval_outcomes = Table(
+    "eval_outcomes",
+    metadata,
+    Column("run", String(40), primary_key=True),
+    Column("arm", String(400), primary_key=True),
+    Column("case_id", String(400), primary_key=True),
+    Column("repeat", Integer, primary_key=True),
+    Column("status", String(12), nullable=False),
+    Column("score", Float),
+    Column("latency_ms", Float),
+    Column("cost_nusd", BigInteger),
+    Column("ask", String(32), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Index("eval_outcomes_ask", "ask", "at"),
 )
