@@ -11,6 +11,7 @@ from watchkeeper.api import (
     calls,
     cost,
     environments,
+    evals,
     faults,
     feedback,
     health,
@@ -56,7 +57,7 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, indexes, budgets,
+        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, indexes, budgets,
         prices, keys, people, tokens, faults, purges, alerts, health,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
