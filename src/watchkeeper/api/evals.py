@@ -135,6 +135,7 @@ class BegunRun(RunDocument):
     """A run that has begun, and what whoever runs it needs."""
 
     outlook: dict[str, Any]
+    spent_nusd: Annotated[int, Field(description="What it has cost so far, as far as anybody knows.")]
     gateway_url: str
     key: Annotated[str, Field(description="For whoever holds the machine; others ask with a key of their own.")]
 
@@ -152,7 +153,7 @@ class OutcomeList(BaseModel):
 
 
 class DoneList(BaseModel):
-    """Case, arm and repeat of what is there of a run."""
+    """Arm, case and repeat of what is there of a run."""
 
     done: list[tuple[str, str, int]]
 
@@ -232,7 +233,7 @@ async def begin_run(wish: RunStart, parts: Parts, by: By) -> BegunRun:
     )
     begun = await begin(parts, wished)
     row = RunRow(head=begun.head, decision=None, counts={})
-    return _begun(parts, by, row, msgspec.to_builtins(begun.outlook))
+    return await _begun(parts, by, row, msgspec.to_builtins(begun.outlook))
 
 
 @router.post("/runs/{run}/outcomes", summary="Add outcomes to a run", dependencies=RUNNING)
@@ -262,7 +263,7 @@ async def go_on(run: str, wish: GoOnWish, parts: Parts, by: By) -> BegunRun:
     row = await _readable(parts, by, run, "write_releases")
     head = await parts.control.runs.go_on(row.id, again=wish.again)
     counts = await parts.control.runs.counts(head.id)
-    return _begun(parts, by, RunRow(head=head, decision=None, counts=counts), {})
+    return await _begun(parts, by, RunRow(head=head, decision=None, counts=counts), {})
 
 
 @router.post("/runs/{run}/end", summary="End a run", dependencies=RUNNING)
@@ -341,10 +342,13 @@ def _after(text: str) -> tuple[str, str, int] | None:
         ) from None
 
 
-def _begun(parts: Services, by: Operator, row: RunRow, outlook: dict[str, Any]) -> BegunRun:
+async def _begun(parts: Services, by: Operator, row: RunRow, outlook: dict[str, Any]) -> BegunRun:
     """Whoever holds the machine could read the key anyway; anybody else has one of their own."""
     key = parts.eval_key if by.name == LOCAL_OPERATOR else ""
-    return BegunRun(**dict(_run(row)), outlook=outlook, gateway_url=parts.gateway_url, key=key)
+    spent = await parts.control.runs.spent(row.id)
+    return BegunRun(
+        **dict(_run(row)), outlook=outlook, spent_nusd=spent, gateway_url=parts.gateway_url, key=key
+    )
 
 
 async def _readable(parts: Services, by: Operator, run: str, *any_of: Any) -> RunRow:

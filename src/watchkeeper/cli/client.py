@@ -65,6 +65,11 @@ def post(data: Path, path: str, **body: Any) -> dict[str, Any]:
     return _ask(data, _Request("POST", path, _content(body)))
 
 
+def post_content(data: Path, path: str, content: bytes) -> dict[str, Any]:
+    """As `post`, for a body that is written already."""
+    return _ask(data, _Request("POST", path, content))
+
+
 def post_patiently(data: Path, path: str, *, within_s: float, **body: Any) -> dict[str, Any]:
     """As `post`, for what a model must answer first."""
     return _ask(data, _Request("POST", path, _content(body), within_s))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,6 +66,13 @@ class Progress:
     """Answers of which nobody knows what they cost."""
     active: int = 0
     reused: int = 0
+
+    def count(self, counted: Mapping[str, Mapping[str, int]]) -> None:
+        """Count what was there before, by arm and status."""
+        for by_status in counted.values():
+            for status, number in by_status.items():
+                self.done += number
+                setattr(self, status, getattr(self, status) + number)
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""

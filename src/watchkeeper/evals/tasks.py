@@ -203,6 +203,16 @@ class _Performing:
         return answer
 
 
+def asks_of(suited: Suited) -> Iterator[str]:
+    """Give the hashes of all that is still to be asked, in the order of the tasks."""
+    arms = {arm.name: arm for arm in suited.arms if arm.model}
+    cases = {case.id: case for case in suited.suite.cases if case.answer is None}
+    for task in suited.tasks():
+        if task.arm in arms and task.case in cases:
+            repeat = task.repeat + suited.kit.first_repeat
+            yield hash_of(_ask(arms[task.arm], suited.suite.feature, cases[task.case], repeat))
+
+
 def hash_of(ask: Ask) -> str:
     """Return under which name the answer to an ask is known: equal asks have equal names."""
     content = msgspec.json.encode([ask.model, ask.messages, ask.variables, ask.parameters, ask.repeat], order="sorted")

@@ -15,6 +15,7 @@ from watchkeeper.core.errors import CallerError
 from watchkeeper.evals.decision import Decision
 from watchkeeper.evals.outcome import Answer, Outcome, Status
 from watchkeeper.evals.run import RunHead
+from watchkeeper.evals.running import cost_of
 from watchkeeper.store import moments
 from watchkeeper.store.conflicts import insert_into
 from watchkeeper.store.deciding import deciding
@@ -209,6 +210,12 @@ class Runs:
                 found.setdefault(arm, {})[status] = number
         return found
 
+    async def spent(self, run: str) -> int:
+        """Return what a run has cost so far in nano-dollars, judges included, as far as anybody knows."""
+        query = select(func.sum(eval_outcomes.c.cost_nusd)).where(eval_outcomes.c.run == run)
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(query)).scalar() or 0)
+
     async def done(self, run: str) -> list[tuple[str, str, int]]:
         """List arm, case and repeat of what is there of a run."""
         columns = (eval_outcomes.c.arm, eval_outcomes.c.case_id, eval_outcomes.c.repeat)
@@ -302,7 +309,7 @@ def _outcome_row(run: str, outcome: Outcome, now: datetime) -> Mapping[str, Any]
     answer = outcome.answer
     return {
         "run": run, "arm": outcome.arm, "case_id": outcome.case, "repeat": outcome.repeat, "status": outcome.status,
-        "score": outcome.score, "latency_ms": answer.latency_ms, "cost_nusd": answer.cost_nusd,
+        "score": outcome.score, "latency_ms": answer.latency_ms, "cost_nusd": cost_of(outcome),
         # An answer that was taken from an earlier run is not taken again: it would never grow old.
         "ask": "" if answer.reused or answer.error else answer.ask, "at": now,
         "outcome": msgspec.json.encode(outcome).decode(),

@@ -1,0 +1,50 @@
+"""All types of scorers: those that look for themselves, and those that ask a judge."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from watchkeeper.config.problems import meant
+from watchkeeper.evals.judging import table as judging
+from watchkeeper.evals.scorers import table as scorers
+from watchkeeper.evals.scoring import Judge, ScorerRefused, Scores, ScoresLater
+from watchkeeper.evals.suite import Scorer, Suite
+
+
+def types() -> Mapping[str, str]:
+    """Return what each type is for, in a few words."""
+    return {**scorers.TYPES, **judging.TYPES}
+
+
+def is_judged(scorer: Scorer) -> bool:
+    """Tell whether a scorer asks a judge."""
+    return scorer.type in judging.KNOWN
+
+
+def build(scorer: Scorer, judge: Judge, *, standard: str = "") -> Scores | ScoresLater:
+    """Make a scorer ready.
+
+    Args:
+        scorer: As it is written.
+        judge: Asks judges.
+        standard: The judge of scorers that name none.
+
+    Raises:
+        ScorerRefused: it cannot be used; the error says why, and what would do.
+    """
+    if is_judged(scorer):
+        return judging.build(replace(scorer, judge=scorer.judge or standard), judge)
+    if scorer.type in scorers.KNOWN:
+        return scorers.build(scorer)
+    raise ScorerRefused(f"there is no scorer of the type `{scorer.type[:60]}`{meant(scorer.type, sorted(types()))}")
+
+
+def judged(suite: Suite) -> frozenset[str]:
+    """Return the titles of the scorers of a suite that ask a judge."""
+    return frozenset(scorer.title for scorer in _all(suite) if is_judged(scorer))
+
+
+def _all(suite: Suite) -> Iterable[Scorer]:
+    yield from suite.scorers
+    for case in suite.cases:
+        yield from case.scorers
