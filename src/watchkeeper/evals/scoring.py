@@ -63,6 +63,9 @@ class Verdict:
     release: str = ""
     call: str = ""
     cost_nusd: int | None = None
+    odds: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    """By key of the content whose value is a whole number: how likely the judge was to write each value there; empty
+    where nobody said."""
 
 
 class Judge(Protocol):

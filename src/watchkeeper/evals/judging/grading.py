@@ -1,0 +1,85 @@
+"""G-Eval: steps are derived from a criterion once, then an answer gets a grade by them.
+
+After Liu et al., "G-Eval: NLG Evaluation using GPT-4 with Better Human Alignment" (arXiv:2303.16634): the grade is the
+mean of the grades weighted by their probabilities, where the provider tells them. Grades are 1 to 5 and a score is
+(grade - 1) / 4; the steps stand in the judge's prompt and not in its answer.
+"""
+
+from collections.abc import Mapping
+
+from watchkeeper.evals.judging.answers import Graded, Steps
+from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
+from watchkeeper.evals.judging.material import as_text, asked, said
+from watchkeeper.evals.judging.options import QUESTION, criterion_of, refusal, refuse_unknown_options, text_option
+from watchkeeper.evals.scoring import Question
+from watchkeeper.evals.suite import Scorer
+
+THRESHOLD = 0.7
+GRADES = (1, 2, 3, 4, 5)
+STEPS_MAX = 20
+CRITERIA_MAX = 20
+TOLD_MIN = 0.5
+"""Where the grades together have less probability than this, what the provider tells is not used."""
+
+
+def g_eval(scorer: Scorer) -> Method:
+    """Grade an answer for a criterion, or for each of several. Raises ScorerRefused."""
+    refuse_unknown_options(scorer, ["steps", "weighted"])
+    criterion_of(scorer)
+    if isinstance(scorer.value, list) and not 0 < len(scorer.value) <= CRITERIA_MAX:
+        raise refusal(scorer, f"`value` must have between 1 and {CRITERIA_MAX} criteria")
+    variable = text_option(scorer, QUESTION)
+    given = scorer.options.get("steps", [])
+    if not isinstance(given, list) or len(given) > STEPS_MAX or not all(isinstance(step, str) for step in given):
+        raise refusal(scorer, f"`options.steps` must be a list of at most {STEPS_MAX} sentences")
+    weighted = scorer.options.get("weighted", False)
+    if not isinstance(weighted, bool):
+        raise refusal(scorer, "`options.weighted` must be true or false")
+    kind = "g_eval_weighted" if weighted else "g_eval"
+
+    async def method(question: Question, consulting: Consulting) -> Finding:
+        value = question.value
+        criteria = [as_text(one) for one in value] if isinstance(value, list) else [as_text(value)]
+        grades: list[float] = []
+        reasons: list[str] = []
+        are_weighted = []
+        for criterion in criteria:
+            steps = list(given) or await _steps(criterion, consulting)
+            variables = {
+                "criterion": criterion,
+                "steps": steps,
+                "question": asked(question, variable),
+                "answer": said(question.answer),
+                "reference": as_text(question.case.reference),
+            }
+            found, odds = await consulting.ask_for_odds(kind, variables, Graded)
+            if found.score not in GRADES:
+                raise Undecided(f"The judge's grade {found.score} is none of 1 to 5.")
+            mean = mean_grade(odds.get("score", {}))
+            grades.append(found.score if mean is None else mean)
+            are_weighted.append(mean is not None)
+            reasons.append(f"{grades[-1]:.3g} of 5: {found.reason}")
+        score = sum((grade - 1) / 4 for grade in grades) / len(grades)
+        return Finding(score, " ".join(reasons), {"grades": grades, "is_weighted": all(are_weighted)})
+
+    return method
+
+
+def mean_grade(odds: Mapping[str, float]) -> float | None:
+    """Return the mean of the grades by their probabilities; None where the grades have too little of it.
+
+    Args:
+        odds: Probability of each text that could have stood there; what is no grade is left out.
+    """
+    known = {grade: odds[str(grade)] for grade in GRADES if odds.get(str(grade), 0.0) > 0}
+    total = sum(known.values())
+    return sum(grade * odd for grade, odd in known.items()) / total if total >= TOLD_MIN else None
+
+
+async def _steps(criterion: str, consulting: Consulting) -> list[str]:
+    """Have the steps derived; the judge remembers them, so that every answer of a run is graded by the same ones."""
+    found = await consulting.ask("g_eval_steps", {"criterion": criterion}, Steps)
+    steps = [step.strip() for step in found.steps if step.strip()][:STEPS_MAX]
+    if not steps:
+        raise Undecided("The judge derived no steps from the criterion; give them in `options.steps`.")
+    return steps

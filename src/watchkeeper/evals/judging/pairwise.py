@@ -1,0 +1,70 @@
+"""Two answers side by side, in both orders: what the order decides is a tie."""
+
+from typing import Literal
+
+from watchkeeper.evals.judging.answers import Preferred
+from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
+from watchkeeper.evals.judging.material import as_text, asked, said
+from watchkeeper.evals.judging.options import QUESTION, refusal, refuse_unknown_options, text_option
+from watchkeeper.evals.scoring import Question
+from watchkeeper.evals.suite import Scorer
+
+THRESHOLD = 0.5
+"""An answer that is as good as the other has passed."""
+BETTER = "the better answer is the one that does what the question asks more correctly, completely and clearly"
+
+Side = Literal["this", "other", "tie"]
+_SCORES: dict[Side, float] = {"this": 1.0, "tie": 0.5, "other": 0.0}
+
+
+def pairwise(scorer: Scorer) -> Method:
+    """Whether an answer is better than the baseline's, or than the reference. Raises ScorerRefused."""
+    refuse_unknown_options(scorer, ["against"])
+    variable = text_option(scorer, QUESTION)
+    against = text_option(scorer, "against", "baseline")
+    if against not in ("baseline", "reference"):
+        raise refusal(scorer, "`options.against` is `baseline` or `reference`")
+    has_criterion = bool(as_text(scorer.value).strip())
+
+    async def method(question: Question, consulting: Consulting) -> Finding:
+        this, other = said(question.answer), _other(question, against)
+        if this == other:
+            return Finding(_SCORES["tie"], "Both answers are the same text.", {"winner": "tie"})
+        criterion = as_text(question.value) if has_criterion else BETTER
+        orders = await compared(consulting, criterion, asked(question, variable), this, other)
+        winner = orders[0][0] if orders[0][0] == orders[1][0] else "tie"
+        reasons = " / ".join(reason for _, reason in orders)
+        said_so = {"this": "better", "other": "worse", "tie": "as good"}[winner]
+        if orders[0][0] != orders[1][0]:
+            said_so = f"undecided ({orders[0][0]} when shown first, {orders[1][0]} when shown second)"
+        detail = {"winner": winner, "orders": [order for order, _ in orders]}
+        return Finding(_SCORES[winner], f"{said_so} than the {against}: {reasons}", detail)
+
+    return method
+
+
+async def compared(
+    consulting: Consulting, criterion: str, question: str, this: str, other: str
+) -> tuple[tuple[Side, str], tuple[Side, str]]:
+    """Have two answers compared twice, with this one first and then second; return who won, and why.
+
+    The judge sees two texts in an order, and nothing of where they come from. Raises Undecided.
+    """
+    shown = {"criterion": criterion, "question": question}
+    ahead = await consulting.ask("pairwise", {**shown, "first": this, "second": other}, Preferred)
+    behind = await consulting.ask("pairwise", {**shown, "first": other, "second": this}, Preferred)
+    sides: dict[str, Side] = {"first": "this", "second": "other", "tie": "tie"}
+    turned: dict[str, Side] = {"first": "other", "second": "this", "tie": "tie"}
+    return (sides[ahead.winner], ahead.reason), (turned[behind.winner], behind.reason)
+
+
+def _other(question: Question, against: str) -> str:
+    if against == "reference":
+        if not (reference := as_text(question.case.reference)).strip():
+            raise Undecided("There is nothing to compare with: give the case a `reference`.")
+        return reference
+    if question.baseline is None:
+        raise Undecided("There is no baseline's answer to compare with. Run with `--baseline`, or against `reference`.")
+    if question.baseline.error:
+        raise Undecided(f"The baseline gave no answer to compare with: {question.baseline.error}")
+    return said(question.baseline)
