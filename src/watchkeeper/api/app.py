@@ -16,6 +16,7 @@ from watchkeeper.api import (
     feedback,
     health,
     indexes,
+    judges,
     keys,
     past,
     people,
@@ -57,8 +58,8 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, indexes, budgets,
-        prices, keys, people, tokens, faults, purges, alerts, health,
+        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, judges, indexes,
+        budgets, prices, keys, people, tokens, faults, purges, alerts, health,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)

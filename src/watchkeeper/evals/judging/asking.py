@@ -1,20 +1,18 @@
-"""Asks judges through the gateway, so that what they cost is priced, kept inside budgets and found again by its call."""
+"""Asks judges through the gateway: what they cost is priced and kept inside budgets, and each verdict has its call."""
 
 import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from decimal import InvalidOperation
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import msgspec
 from msgspec import Struct
 
 from watchkeeper.core.errors import WatchkeeperError
-from watchkeeper.core.money import nusd
+from watchkeeper.evals.asking import CHAT, read_reply
 from watchkeeper.evals.judging.weighing import odds_of
 from watchkeeper.evals.scoring import Verdict
 
@@ -22,21 +20,15 @@ ANSWER_S = 300.0
 """How long a judge may take."""
 TRIES_MAX = 4
 """Of one question that the gateway sends back for later."""
-WAIT_MAX_S = 30.0
 WAIT_S = 1.0
 """Before the second try where the gateway does not say; doubled with each."""
+WAIT_MAX_S = 30.0
 REMEMBERED_MAX = 5_000
 """Verdicts kept for whoever asks the same; the one that was not asked for the longest goes first."""
-MESSAGE_LETTERS_MAX = 500
-"""Of what the gateway says was wrong."""
+REFUSAL_LETTERS_MAX = 500
 
 Resolve = Callable[[str, str], Awaitable[str]]
 """Returns the model name under which a judge is asked for a kind: `feature/judge-rubric@wk1-...`."""
-
-
-class _Message(Struct):
-    content: str | None = None
-    refusal: str | None = None
 
 
 class _Logprobs(Struct):
@@ -44,8 +36,6 @@ class _Logprobs(Struct):
 
 
 class _Choice(Struct):
-    message: _Message
-    finish_reason: str | None = None
     logprobs: _Logprobs | None = None
 
 
@@ -53,20 +43,11 @@ class _Completion(Struct):
     choices: list[_Choice]
 
 
-class _Error(Struct):
-    message: str = ""
-    code: str | None = None
-
-
-class _Refused(Struct):
-    error: _Error
-
-
 _completion = msgspec.json.Decoder(_Completion).decode
-_refused = msgspec.json.Decoder(_Refused).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 _in_order = msgspec.json.Encoder(order="sorted").encode
+_NOT_READ = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -75,38 +56,6 @@ class _Asked:
 
     task: asyncio.Task[Verdict]
     waiting: int = 0
-
-
-@dataclass(slots=True)
-class _Spent:
-    """What the tries of one question came to."""
-
-    known_nusd: int = 0
-    is_known: bool = True
-
-    def add(self, reply: httpx.Response) -> None:
-        cost = _cost(reply)
-        self.known_nusd += cost or 0
-        self.is_known &= cost is not None
-
-    @property
-    def nusd(self) -> int | None:
-        return self.known_nusd if self.is_known else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """Where judges are asked, and what their calls say of the run."""
-
-    base_url: str
-    """Of the gateway, with `/v1`."""
-    key: str
-    run: str = ""
-    """Id of the run; the calls carry it as `eval-run` in their metadata."""
-    feature: str = ""
-    """The feature that is evaluated; the calls carry it as `eval-feature`. They count for the judge's own."""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """More of them, for every call."""
 
 
 class Asking:
@@ -118,13 +67,28 @@ class Asking:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        way: Way,
+        url: str,
+        key: str,
         resolve: Resolve,
         *,
+        run: str = "",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """Make ready.
+
+        Args:
+            client: Open, and closed by whoever opened it.
+            url: Of the gateway, with `/v1`.
+            key: A virtual key. The calls count for the judge's own feature, whatever the key's is.
+            resolve: Finds the release of a judge, as `api.judges.ensured` does.
+            run: Id of the run, which its calls then carry.
+            sleep: Waits; for tests.
+        """
         self._client = client
-        self._way = way
+        self._url = url.rstrip("/") + CHAT
+        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "x-wk-cache": "off"}
+        if run:
+            self._headers["x-wk-meta-eval-run"] = run
         self._resolve = resolve
         self._sleep = sleep
         self._models: dict[tuple[str, str], str] = {}
@@ -147,14 +111,15 @@ class Asking:
 
         A verdict with an error is not kept: who asks again, asks anew.
         """
-        shown = _of_json(dict(variables))
+        shown = _of_json(variables)
         name = hashlib.sha256(_in_order([kind, judge, shown, repeat])).digest()
         asked = self._asked.get(name)
         is_first = asked is None
         if asked is None:
             asked = self._asked[name] = _Asked(asyncio.create_task(self._put(kind, judge, shown)))
             self._forget()
-        self._asked.move_to_end(name)
+        else:
+            self._asked.move_to_end(name)
         asked.waiting += 1
         try:
             verdict = await asyncio.shield(asked.task)
@@ -162,14 +127,10 @@ class Asking:
             asked.waiting -= 1
             if not asked.waiting and not asked.task.done():  # everybody who asked has gone
                 asked.task.cancel()
-                self._drop(name, asked)
-        if verdict.error:
-            self._drop(name, asked)
+            is_over = not asked.waiting or asked.task.done()
+            if is_over and not _is_kept(asked.task) and self._asked.get(name) is asked:
+                del self._asked[name]
         return verdict if is_first else replace(verdict, cost_nusd=0)
-
-    def _drop(self, name: bytes, asked: _Asked) -> None:
-        if self._asked.get(name) is asked:
-            del self._asked[name]
 
     def _forget(self) -> None:
         """Keep to the bound; what is still being asked stays."""
@@ -179,38 +140,30 @@ class Asking:
                 return
             del self._asked[name]
 
-    async def _put(self, kind: str, judge: str, variables: dict[str, Any]) -> Verdict:
+    async def _put(self, kind: str, judge: str, variables: Any) -> Verdict:
         """Ask the gateway, again where it asks for that."""
         try:
             model = await self.model(kind, judge)
         except WatchkeeperError as problem:
             return Verdict(error=str(problem))
         body = _encode({"model": model, "messages": [], "variables": variables})
-        url, headers = f"{self._way.base_url.rstrip('/')}/chat/completions", self._headers()
-        spent = _Spent()
+        spent: int | None = 0
         for number in range(1, TRIES_MAX + 1):
             try:
-                reply = await self._client.post(url, content=body, headers=headers, timeout=ANSWER_S)
-            except httpx.HTTPError as error:
-                said = str(error) or type(error).__name__
-                return Verdict(error=f"The gateway did not answer: {said}.", cost_nusd=None)
-            spent.add(reply)
+                reply = await self._client.post(self._url, content=body, headers=self._headers, timeout=ANSWER_S)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                why = str(error) or type(error).__name__
+                return Verdict(error=f"the gateway at {self._url} was not reached: {why}")
+            verdict = _read(reply)
+            spent = None if spent is None or verdict.cost_nusd is None else spent + verdict.cost_nusd
             if number == TRIES_MAX or not _is_for_later(reply):
-                return replace(_read(reply), cost_nusd=spent.nusd)
+                return replace(verdict, cost_nusd=spent)
             await self._sleep(_wait_s(reply, number))
         raise AssertionError("the last try returns")
 
-    def _headers(self) -> dict[str, str]:
-        headers = {
-            "authorization": f"Bearer {self._way.key}",
-            "content-type": "application/json",
-            "x-wk-cache": "off",
-            "x-wk-feature": self._way.feature,
-            "x-wk-meta-eval-run": self._way.run,
-            "x-wk-meta-eval-feature": self._way.feature,
-            **self._way.headers,
-        }
-        return {name: value if value.isascii() else quote(value) for name, value in headers.items() if value}
+
+def _is_kept(task: asyncio.Task[Verdict]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None and not task.result().error
 
 
 def _of_json(value: Any) -> Any:
@@ -232,45 +185,27 @@ def _is_for_later(reply: httpx.Response) -> bool:
 
 def _wait_s(reply: httpx.Response, number: int) -> float:
     said: str = reply.headers.get("retry-after", "")
-    wanted = float(said) if said.isdecimal() else WAIT_S * 2 ** (number - 1)
-    return min(wanted, WAIT_MAX_S)
-
-
-def _cost(reply: httpx.Response) -> int | None:
-    said = reply.headers.get("x-wk-cost")
-    try:
-        return None if said is None else nusd(said)
-    except InvalidOperation:
-        return None
+    return min(float(said) if said.isdecimal() else WAIT_S * 2 ** (number - 1), WAIT_MAX_S)
 
 
 def _read(reply: httpx.Response) -> Verdict:
-    """Read what the gateway answered; its cost is not looked at."""
-    told = Verdict(release=reply.headers.get("x-wk-release", ""), call=reply.headers.get("x-wk-call-id", ""))
-    if reply.status_code != 200:
-        return replace(told, error=_said_wrong(reply))
+    """Read what the gateway answered."""
+    answer = read_reply(reply, latency_ms=0.0)
+    told = Verdict(error=answer.error, release=answer.release, call=answer.call, cost_nusd=answer.cost_nusd)
+    if answer.error:
+        return told
+    if answer.refusal:
+        return replace(told, error=f"it declined: {answer.refusal[:REFUSAL_LETTERS_MAX]}")
     try:
-        choices = _completion(reply.content).choices
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return replace(told, error="What the gateway answered is no chat completion.")
-    if not choices:
-        return replace(told, error="The judge answered nothing.")
-    message = choices[0].message
-    if message.refusal:
-        return replace(told, error=f"It declined: {message.refusal[:MESSAGE_LETTERS_MAX]}")
-    try:
-        content = _object(message.content or "")
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        why = f"It ended with `{choices[0].finish_reason}`" if choices[0].finish_reason else "It ended"
-        return replace(told, error=f"{why}, and what it said is no JSON object.")
-    logprobs = choices[0].logprobs
-    return replace(told, content=content, odds={} if logprobs is None else odds_of(content, logprobs.content))
+        content = _object(answer.text)
+    except _NOT_READ:
+        return replace(told, error=f"what it said is no JSON object (it ended with `{answer.finish or 'nothing'}`)")
+    return replace(told, content=content, odds=odds_of(content, _logprobs(reply)))
 
 
-def _said_wrong(reply: httpx.Response) -> str:
+def _logprobs(reply: httpx.Response) -> Any:
     try:
-        error = _refused(reply.content).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return f"The gateway answered with HTTP {reply.status_code}."
-    code = f" ({error.code})" if error.code else ""
-    return f"{error.message[:MESSAGE_LETTERS_MAX]}{code}" if error.message else f"HTTP {reply.status_code}{code}."
+        logprobs = _completion(reply.content).choices[0].logprobs
+    except (*_NOT_READ, IndexError):
+        return None
+    return None if logprobs is None else logprobs.content

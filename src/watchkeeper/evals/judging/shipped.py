@@ -47,11 +47,7 @@ def lacking(own: Recipe, kind: str) -> list[str]:
 def _recipe(kind: str) -> Recipe:
     if kind not in KINDS:
         raise KeyError(kind)
-    return read_authored(read_folder(RECIPES, kind, _no_block).whole)
-
-
-def _no_block(named: str) -> str | None:
-    return None
+    return read_authored(read_folder(RECIPES, kind, lambda _: None).authored)
 
 
 def _schema(model: Recipe) -> dict[str, Any]:
