@@ -69,3 +69,9 @@ class RunHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def title(self) -> str:
         """Return `FEATURE/NAME` of its suite."""
         return f"{self.feature}/{self.suite}"
+
+    @property
+    def baseline(self) -> str:
+        """Return the name of the arm that the first one is held against; empty without one."""
+        names = [arm.name for arm in self.arms[1:]]
+        return "baseline" if "baseline" in names else names[0] if len(names) == 1 else ""
