@@ -114,15 +114,15 @@ def _test_case(report: Report, outcome: Outcome, tally: Tally, latency_ms: float
     opening = (
         f"<testcase classname={_quoted(f'{report.head.title}.{outcome.arm}')} name={_quoted(outcome.case)}{seconds}>"
     )
-    properties = f'<properties><property name="standing" value="{standing}"/></properties>'
+    properties = f'\n<properties><property name="standing" value="{standing}"/></properties>\n'
     if not element:
         return f"{opening}{properties}</testcase>\n"
     of = f" ({tally.failed} of {tally.repeats} repeats failed)" if standing == "flaky" else ""
     message = _quoted(f"{standing}: {outcome.reason or 'no reason was given'}{of}"[:TEXT_MAX])
     if element == "skipped":
-        return f"{opening}{properties}<skipped message={message}/></testcase>\n"
+        return f"{opening}{properties}<skipped message={message}/>\n</testcase>\n"
     told = f'<{element} type="{standing}" message={message}>{_text(_body(outcome))}</{element}>'
-    return f"{opening}{properties}{told}</testcase>\n"
+    return f"{opening}{properties}{told}\n</testcase>\n"
 
 
 def _body(outcome: Outcome) -> str:
