@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import LOCAL_OPERATOR, By, Operator, Parts
-from watchkeeper.api.evaluating import RunWish, begin, end
+from watchkeeper.api.evaluating import RunWish, begin, compared, end
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
@@ -323,6 +323,14 @@ async def list_outcomes(
     return OutcomeList(outcomes=[_builtins(outcome) for outcome in found])
 
 
+@router.get("/runs/{run}/compare", summary="Compare two runs", dependencies=SOME)
+async def compare_runs(run: str, baseline: str, parts: Parts, by: By) -> RunDocument:
+    """Decide what a run shows beside another run of the same suite; nothing is kept."""
+    row = await _readable(parts, by, run, "read")
+    other = await _readable(parts, by, baseline, "read")
+    return _run(await compared(parts, row, other))
+
+
 @router.get("/cases/{feature}/{suite}/{case:path}", summary="List what came of a case", dependencies=SOME)
 async def read_case(feature: str, suite: str, case: str, parts: Parts, by: By) -> HistoryDocument:
     """List what came of a case in the runs of its suite, the newest first."""
@@ -346,9 +354,7 @@ async def _begun(parts: Services, by: Operator, row: RunRow, outlook: dict[str, 
     """Whoever holds the machine could read the key anyway; anybody else has one of their own."""
     key = parts.eval_key if by.name == LOCAL_OPERATOR else ""
     spent = await parts.control.runs.spent(row.id)
-    return BegunRun(
-        **dict(_run(row)), outlook=outlook, spent_nusd=spent, gateway_url=parts.gateway_url, key=key
-    )
+    return BegunRun(**dict(_run(row)), outlook=outlook, spent_nusd=spent, gateway_url=parts.gateway_url, key=key)
 
 
 async def _readable(parts: Services, by: Operator, run: str, *any_of: Any) -> RunRow:

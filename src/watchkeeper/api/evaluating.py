@@ -153,6 +153,22 @@ async def end(parts: Services, run: str, *, status: RunStatus, note: str = "", b
     return found
 
 
+async def compared(parts: Services, row: RunRow, other: RunRow) -> RunRow:
+    """Return a run with what it shows beside another one, whose candidate is then the baseline.
+
+    Raises:
+        ArmUnclear: they are of different suites.
+    """
+    found, suite = await parts.control.suites.get(row.head.suite_id)
+    _require_same(other, found, other.id)
+    measured = Measured(suite)
+    async for outcome in parts.control.runs.all_outcomes(row.id, OutcomeFilter(arm=CANDIDATE)):
+        measured.add(outcome)
+    baseline = ArmHead(name=BASELINE, title=other.id)
+    head = msgspec.structs.replace(row.head, baseline_run=other.id, arms=(row.head.arms[0], baseline))
+    return RunRow(head=head, decision=await decide(parts, head, suite, measured), counts=row.counts)
+
+
 async def decide(parts: Services, head: RunHead, suite: Suite, measured: Measured) -> Decision | None:
     """Decide what a run shows; None where it shows nothing yet."""
     if head.baseline_run:

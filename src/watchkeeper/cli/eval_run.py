@@ -9,8 +9,8 @@ import msgspec
 from cyclopts import Parameter
 
 from watchkeeper.cli import client, show
+from watchkeeper.cli.eval_show import conclusion, reports, require_formats, summary
 from watchkeeper.cli.evaluating import Evaluation
-from watchkeeper.cli.eval_show import conclusion, reports, summary
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
 from watchkeeper.cli.outcome import FAILED, WRONG_USAGE, CommandFailed
 from watchkeeper.core.money import nusd
@@ -43,8 +43,11 @@ def run(
     ] = "",
     gate: Annotated[
         bool,
-        Parameter(negative="", help="Exit with 3 on a regression, 4 in doubt, 5 with too much unmeasured; keep it as "
-        "the result of a check on the release."),
+        Parameter(
+            negative="",
+            help="Exit with 3 on a regression, 4 in doubt, 5 with too much unmeasured; keep it as "
+            "the result of a check on the release.",
+        ),
     ] = False,
     repeats: Annotated[int | None, Parameter(help="Ask each case so often.")] = None,
     cap: Annotated[str, Parameter(help="Stop before it costs more: 2.50 (US dollars, judges included).")] = "",
@@ -58,6 +61,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Ask every case of a suite through the gateway, mark the answers, and say what that shows."""
+    require_formats(out)
     if sum(map(bool, (release, env, model))) > 1:
         raise CommandFailed("Name one: --release, --env or --model. Nothing was asked.", exit_code=WRONG_USAGE)
     within_s = 0 if fresh else span_s("--reuse", reuse)

@@ -40,8 +40,8 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 STOP_WORDS: Mapping[Stopped, str] = {
     "": "",
     "cap": "the run has cost what it may cost; what was not asked is unmeasured",
-    "unpriced": "nobody knows what its calls cost, so no sum can be kept to; give the provider a price list, or leave the "
-    "sum out",
+    "unpriced": "nobody knows what its calls cost, so no sum can be kept to; give the provider a price list, or "
+    "leave the sum out",
     "interrupted": "it was interrupted",
 }
 
@@ -111,7 +111,11 @@ class Evaluation:
                 suited.kit = replace(kit, known=known.get)
             progress = Progress(total=suited.total)
             progress.count(counted)
-            run = Run(self._keep, Limits(concurrency=concurrency, cap_nusd=self.head.cap_nusd, spent_nusd=self._spent_nusd), progress)
+            run = Run(
+                self._keep,
+                Limits(concurrency=concurrency, cap_nusd=self.head.cap_nusd, spent_nusd=self._spent_nusd),
+                progress,
+            )
             with _interruptible(run), contextlib.ExitStack() as stack:
                 if not is_quiet:
                     stack.enter_context(shown(progress))
