@@ -17,7 +17,7 @@ from watchkeeper.core.errors import CallerError
 from watchkeeper.core.money import CostStatus
 from watchkeeper.evals.decision import Decision, Outlook
 from watchkeeper.evals.outcome import Outcome
-from watchkeeper.evals.points import Measured
+from watchkeeper.evals.measured import Measured
 from watchkeeper.evals.run import ArmHead, RunHead, RunStatus
 from watchkeeper.evals.suite import Suite
 from watchkeeper.evals.tasks import BASELINE, CANDIDATE
