@@ -6,7 +6,8 @@ from msgspec import Struct
 
 Verdict = Literal["better", "not worse", "worse", "cannot tell"]
 """better: above the baseline beyond doubt. not worse: by less than the margin, beyond doubt. worse: below the baseline
-beyond doubt, and perhaps by more than the margin."""
+beyond doubt, and perhaps by more than the margin. They are looked for in this order: what is surely lower, and surely by
+less than the margin, is not worse, with a note."""
 
 Result = Literal["pass", "regression", "inconclusive", "unmeasured"]
 
@@ -23,7 +24,10 @@ class Point(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     repeat: int = 0
     values: dict[str, float | None] = {}
-    """By metric: `passed` (0 or 1), `score`, titles of scorers, `latency_ms`, `cost_nusd`; None: unmeasured."""
+    """By metric: `passed` (0 or 1), `score`, titles of scorers, `latency_ms`, `cost_nusd`; None: unmeasured. What was
+    not asked of the case is not there."""
+    failed: tuple[str, ...] = ()
+    """Titles of scorers that the answer did not pass."""
 
 
 class Label(Struct, frozen=True, kw_only=True):
@@ -42,7 +46,11 @@ class Label(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """One metric under two arms. Shares and scores are between 0 and 1; differences are candidate less baseline."""
+    """One metric under two arms. Shares and scores are between 0 and 1; differences are candidate less baseline.
+
+    Of latency and cost (`is_relative`), both arms have their geometric mean over cases, in ms or nUSD; the difference,
+    its bounds and the margin are shares of the baseline, and more is worse.
+    """
 
     metric: str
     candidate: float
@@ -66,7 +74,11 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """How many cases it would take to tell, if the difference is what it seems to be; None where it was told."""
     labels: int = 0
     """So many answers labelled by people have corrected it; 0: the judge's marks as they are."""
+    corrected_p: float | None = None
+    """`p_worse`, corrected for the number of metrics that were looked at; it decides whether the verdict is `worse`."""
+    is_relative: bool = False
     note: str = ""
+    """What else a reader must know, in whole sentences."""
 
 
 class Missing(Struct, frozen=True, kw_only=True):
@@ -80,6 +92,11 @@ class Missing(Struct, frozen=True, kw_only=True):
     """Probability of a difference between the arms like this one, if there is none."""
     reasons: dict[str, int] = {}
     """The commonest, with how often."""
+    if_failed: float | None = None
+    """The difference in the share that passes if all that the candidate misses had failed, and all that the baseline
+    misses had passed."""
+    if_passed: float | None = None
+    """The other way round."""
 
 
 class Breach(Struct, frozen=True, kw_only=True):
@@ -90,6 +107,41 @@ class Breach(Struct, frozen=True, kw_only=True):
     failed: int
     """Of so many repeats."""
     repeats: int
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Tell whether it counts: it failed twice, or was asked once. Once out of several must be asked again."""
+        return self.failed > 1 or self.repeats == 1
+
+
+class Flip(Struct, frozen=True, kw_only=True):
+    """A case that used to pass and now fails, over the repeats of both arms."""
+
+    case: str
+    passed: int
+    """Under the candidate, of `repeats`."""
+    repeats: int
+    baseline_passed: int
+    baseline_repeats: int
+    p: float
+    """Probability of this or more, if nothing had changed; of this case alone."""
+
+
+class Outlook(Struct, frozen=True, kw_only=True):
+    """What a run will be able to show."""
+
+    cases: int
+    clusters: int
+    repeats: int
+    detectable: float | None
+    """The smallest drop that it finds in four of five runs; None where it cannot find any."""
+    cases_needed: int
+    """To show that nothing is worse by the margin, where nothing has changed."""
+    variance: float
+    """That it rests on: of one case's difference."""
+    is_assumed: bool
+    """Whether nothing was known of the suite, and the variance is a guess."""
+    sentence: str
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -103,15 +155,22 @@ class Decision(Struct, frozen=True, kw_only=True):
     passed_lower: float | None = None
     passed_upper: float | None = None
     comparisons: tuple[Comparison, ...] = ()
-    """Of the primary metrics, in the gate's order; they decide."""
+    """Of the primary metrics, in the gate's order, then of latency and cost where the gate has a margin for them; they
+    decide."""
     further: tuple[Comparison, ...] = ()
-    """Of other scorers, latency and cost; corrected for their number."""
+    """Of other scorers, latency and cost; corrected for their number, and for information."""
     slices: tuple[tuple[str, Comparison], ...] = ()
     """By tag, the worst first; corrected for their number, and for information."""
     breaches: tuple[Breach, ...] = ()
     missing: Missing | None = None
     flaky: tuple[str, ...] = ()
     """Cases that pass in some repeats and fail in others, under the candidate."""
+    flips: tuple[Flip, ...] = ()
+    """Cases that nearly always passed and now nearly never do; a reason to look, not to block."""
+    passes_all: float | None = None
+    """Mean probability that a case passes in all repeats; None where there is one."""
+    passes_once: float | None = None
+    """That it passes in at least one."""
 
     @property
     def exit_code(self) -> int:

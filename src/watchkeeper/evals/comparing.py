@@ -1,0 +1,201 @@
+"""One metric under two arms: the difference, its bounds, and the verdict."""
+
+from collections.abc import Sequence
+from math import ceil, exp, expm1, isfinite, log1p
+
+import numpy as np
+from msgspec.structs import replace
+
+from watchkeeper.evals.decision import Comparison, Verdict
+from watchkeeper.evals.pairing import Pairs
+from watchkeeper.evals.points import RELATIVE
+from watchkeeper.evals.statistics.bootstrap import lower_of_mean, upper_of_mean
+from watchkeeper.evals.statistics.bounds import lower_bound, probability_below, upper_bound
+from watchkeeper.evals.statistics.clusters import Clusters, negated
+from watchkeeper.evals.statistics.correction import Corrected
+from watchkeeper.evals.statistics.exact import by_signs, mcnemar
+from watchkeeper.evals.statistics.multiplicity import holm
+from watchkeeper.evals.statistics.power import fewest_for_margin, stretch
+
+CASES_MAX = 10_000_000
+"""More than this, and no number of cases is named."""
+ALMOST = 1e-12
+
+
+def compare(pairs: Pairs, margin: float, alpha: float) -> Comparison:
+    """Compare two arms.
+
+    Args:
+        pairs: Of one metric.
+        margin: How much worse the candidate may be: a difference of shares or scores; of latency and cost, a share.
+        alpha: Of each one-sided bound.
+    """
+    if pairs.metric in RELATIVE:
+        return _compare_ratios(pairs, margin, alpha)
+    values = pairs.differences
+    extreme = max(1.0, float(np.abs(values.sums / values.weights).max()))
+    if _is_plain(values):
+        losses, gains = int((values.sums < 0).sum()), int((values.sums > 0).sum())
+        p_worse, p_better = mcnemar(losses, gains), mcnemar(gains, losses)
+        method = "McNemar's exact test, with the bounds that go with it"
+    else:
+        p_worse, p_better = by_signs(values)
+        method = "Dirichlet bounds and a test of signs"
+        method += f", over {values.count:,} clusters" if values.count < values.cases else ", over cases"
+    return _concluded(
+        Comparison(
+            metric=pairs.metric,
+            candidate=pairs.candidate.whole.mean,
+            baseline=pairs.baseline.whole.mean,
+            difference=values.mean,
+            lower=lower_bound(values, alpha, least=-extreme),
+            upper=upper_bound(values, alpha, most=extreme),
+            margin=margin,
+            p_worse=p_worse,
+            p_better=p_better,
+            verdict="cannot tell",
+            method=method,
+            cases=values.cases,
+            clusters=values.count,
+        ),
+        alpha,
+        values,
+    )
+
+
+def compare_corrected(pairs: Pairs, corrected: Corrected, margin: float, alpha: float) -> Comparison:
+    """Compare two arms by what people said of some of the answers, and by what the judge said of all."""
+    values, worst = corrected.values, corrected.worst
+    return _concluded(
+        Comparison(
+            metric=pairs.metric,
+            candidate=corrected.candidate,
+            baseline=corrected.baseline,
+            difference=values.mean,
+            lower=lower_bound(values, alpha, least=values.mean - worst),
+            upper=upper_bound(values, alpha, most=values.mean + worst),
+            margin=margin,
+            p_worse=probability_below(negated(values), 0.0, least=-values.mean - worst),
+            p_better=probability_below(values, 0.0, least=values.mean - worst),
+            verdict="cannot tell",
+            method=f"prediction-powered, the judge's marks weighted by {corrected.trust:.2f}",
+            cases=values.cases,
+            clusters=values.count,
+            labels=corrected.labels,
+            note=f"The judge's marks alone say {100 * pairs.differences.mean:+.1f} points.",
+        ),
+        alpha,
+        values,
+    )
+
+
+def corrected_for_number(comparisons: Sequence[Comparison], alpha: float) -> tuple[Comparison, ...]:
+    """Leave `worse` only where it stands after the correction for how many metrics could have been it."""
+    chances = holm([one.p_worse for one in comparisons])
+    return tuple(
+        replace(
+            one,
+            corrected_p=chance,
+            verdict="cannot tell",
+            note=_joined(
+                one.note, f"Worse if it were the only one of {len(comparisons)} metrics; not beside the others."
+            ),
+        )
+        if one.verdict == "worse" and chance > alpha
+        else replace(one, corrected_p=chance)
+        for one, chance in zip(comparisons, chances, strict=True)
+    )
+
+
+def _compare_ratios(pairs: Pairs, margin: float, alpha: float) -> Comparison:
+    """Compare logarithms: how many times as long answers take is alike for short and long ones."""
+    values = pairs.differences
+    beyond = Clusters(values.sums - log1p(margin) * values.weights, values.weights, values.cases)
+    lower, upper = expm1(lower_of_mean(values, alpha)), _expm1(upper_of_mean(values, alpha))
+    p_worse, p_better = by_signs(beyond)[1], by_signs(values)[0]
+    verdict: Verdict = "cannot tell"
+    if upper < 0 and p_better <= alpha:
+        verdict = "better"
+    elif upper < margin:
+        verdict = "not worse"
+    elif lower > margin and p_worse <= alpha:
+        verdict = "worse"
+    return Comparison(
+        metric=pairs.metric,
+        candidate=exp(pairs.candidate.whole.mean),
+        baseline=exp(pairs.baseline.whole.mean),
+        difference=expm1(values.mean),
+        lower=lower,
+        upper=upper,
+        margin=margin,
+        p_worse=p_worse,
+        p_better=p_better,
+        verdict=verdict,
+        method="logarithms of ratios: the wider of Student's t and the bootstrap (BCa)",
+        cases=values.cases,
+        clusters=values.count,
+        is_relative=True,
+    )
+
+
+def _concluded(found: Comparison, alpha: float, values: Clusters) -> Comparison:
+    """Add the verdict, and what it takes to have one."""
+    verdict = _verdict(found, alpha, values)
+    note = found.note
+    if verdict == "not worse" and found.upper < 0:
+        note = _joined(note, "It is lower beyond doubt, by less than the margin.")
+    if verdict == "worse":
+        is_beyond = found.upper <= -found.margin
+        note = _joined(note, "Beyond the margin." if is_beyond else "Whether by more than the margin is not known.")
+    detectable = (found.upper - found.difference) * stretch(alpha)
+    return replace(
+        found,
+        verdict=verdict,
+        note=note,
+        detectable=detectable if isfinite(detectable) else None,
+        cases_needed=_cases_needed(found, alpha) if verdict == "cannot tell" else None,
+    )
+
+
+def _verdict(found: Comparison, alpha: float, values: Clusters) -> Verdict:
+    """What the bounds say.
+
+    With so few cases that even a run without any loss could not rule the margin out, nothing is "not worse": a few
+    gains would otherwise do what the number of cases cannot.
+    """
+    telling = float(values.weights.sum()) ** 2 / float((values.weights**2).sum())
+    if found.lower > 0 and found.p_better <= alpha:
+        return "better"
+    if found.lower > -found.margin and telling > fewest_for_margin(found.margin, alpha) - 1 + ALMOST:
+        return "not worse"
+    return "worse" if found.upper < 0 and found.p_worse <= alpha else "cannot tell"
+
+
+def _cases_needed(found: Comparison, alpha: float) -> int | None:
+    """Bounds close in with the square root of the number of cases; so many that four of five runs would tell."""
+    needed = []
+    for reach, gap in (
+        (found.difference - found.lower, found.difference + found.margin),
+        (found.upper - found.difference, -found.difference),
+    ):
+        if gap > ALMOST:
+            needed.append(found.cases * (reach * stretch(alpha) / gap) ** 2)
+    if not needed:
+        return None
+    least = fewest_for_margin(found.margin, alpha) * found.cases / found.clusters
+    count = max(min(needed), least, found.cases + 1.0)
+    return ceil(count) if count <= CASES_MAX else None
+
+
+def _is_plain(values: Clusters) -> bool:
+    """Whether each case counts alike, by itself, and was won, lost or neither."""
+    is_alike = values.count == values.cases and float(np.ptp(values.weights)) < ALMOST
+    return is_alike and bool(np.isin(values.sums, (-1.0, 0.0, 1.0)).all())
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first} {second}".strip()
+
+
+def _expm1(value: float) -> float:
+    return expm1(value) if value < 700 else float("inf")
