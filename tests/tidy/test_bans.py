@@ -32,8 +32,8 @@ BANS = (
     Ban("datetime.today", "a core.clock.Clock"),
     Ban("date.today", "a core.clock.Clock"),
     Ban("print", "rich in cli, sys.stdout in server, logging elsewhere"),
-    Ban("eval", "a parser"),
-    Ban("exec", "a function"),
+    Ban("eval", "a parser", ("evals/scorers/python_child.py",)),
+    Ban("exec", "a function", ("evals/scorers/python_child.py",)),
     Ban("pickle.loads", "msgspec: unpickling runs what it reads"),
     Ban(
         "logging.basicConfig",
@@ -45,7 +45,7 @@ BANS = (
 
 VAGUE = frozenset({"base", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "util", "utils"})
 
-BROAD_MAX = 10
+BROAD_MAX = 11
 """Handlers that keep every error, each at a boundary that says why; those that raise it again are not counted."""
 LAZY_MAX = 15
 """Imports inside functions, each with its reason; cli/ is not counted, where a command loads its parts when called."""

@@ -21,6 +21,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.config.explain",
         "watchkeeper.config.reference",
         "watchkeeper.console.assets",
+        "watchkeeper.evals.scorers.python_child",
         "watchkeeper.store.migrations.env",
         "watchkeeper.store.migrations.versions.v0001_first",
         "watchkeeper.store.migrations.versions.v0002_drills",

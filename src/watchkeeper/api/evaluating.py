@@ -192,7 +192,7 @@ def _decided(head: RunHead, suite: Suite, measured: Measured, *, has_baseline: b
 
 def _outlook(suite: Suite, repeats: int) -> Outlook:
     # numpy and scipy are of use to no other question.
-    from watchkeeper.evals.gate import outlook
+    from watchkeeper.evals.outlook import outlook
 
     clusters = len({case.cluster or f"\0{case.id}" for case in suite.cases})
     return outlook(len(suite.cases), clusters, repeats, suite.gate)
