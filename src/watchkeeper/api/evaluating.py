@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from watchkeeper.api.releases import find_release
+from watchkeeper.api.replaying import NoGateway
 from watchkeeper.api.services import Services
 from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError
 from watchkeeper.core.money import CostStatus
 from watchkeeper.evals.decision import Decision, Outlook
-from watchkeeper.evals.outcome import Outcome
 from watchkeeper.evals.measured import Measured
+from watchkeeper.evals.outcome import Outcome
 from watchkeeper.evals.run import ArmHead, RunHead, RunStatus
 from watchkeeper.evals.suite import Suite
 from watchkeeper.evals.tasks import BASELINE, CANDIDATE
@@ -256,6 +257,8 @@ async def _arm(parts: Services, name: str, named: str, suite: Suite, wish: RunWi
     if is_route:
         return ArmHead(name=name, title=named, model=named, parameters=dict(wish.parameters))
     environments = sorted(parts.release_basis().environments)
+    if routing is None:
+        raise NoGateway("No keeper runs, so nobody can be asked; nothing was. Start it with `watchkeeper up`.")
     wanted = f"{suite.feature}@{named}" if named in environments else named
     if not wanted.startswith(ID_PREFIX) and "@" not in wanted and wanted != suite.feature:
         known = [*routes, *environments, suite.feature]

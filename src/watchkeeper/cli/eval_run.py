@@ -23,6 +23,7 @@ GATE_CODES = frozenset(EXIT_CODES.values()) - {0}
 
 Which = Annotated[str, Parameter(help="A suite's file, or FEATURE/NAME of one that is kept.")]
 Concurrency = Annotated[int, Parameter(help="Calls under way at one model, at most.")]
+Timeout = Annotated[str, Parameter(help="How long an answer may take.")]
 Out = Annotated[
     list[Path],
     Parameter(name=["--out", "-o"], negative="", help="Write a report: .html, .json, .jsonl, .csv, .md, .junit.xml"),
@@ -55,6 +56,7 @@ def run(
     reuse: Annotated[str, Parameter(help="Take answers to the same asks that are no older.")] = "1d",
     fresh: Annotated[bool, Parameter(negative="", help="Ask everything anew.")] = False,
     message: Annotated[str, Parameter(name=["--message", "-m"], help="Kept with the suite's version.")] = "",
+    timeout: Timeout = "2m",
     out: Out = [],  # noqa: B006 - cyclopts copies it
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Show no progress.")] = False,
     data: Data = DATA_DEFAULT,
@@ -64,7 +66,7 @@ def run(
     require_formats(out)
     if sum(map(bool, (release, env, model))) > 1:
         raise CommandFailed("Name one: --release, --env or --model. Nothing was asked.", exit_code=WRONG_USAGE)
-    within_s = 0 if fresh else span_s("--reuse", reuse)
+    reuse_s, timeout_s = 0 if fresh else span_s("--reuse", reuse), span_s("--timeout", timeout)
     try:
         kept = saved(data, suite, message)
         wish = {
@@ -76,7 +78,7 @@ def run(
         if not json:
             _announce(begun)
         evaluation = Evaluation(data, begun, msgspec.convert(kept["suite"], Suite))
-        ended = evaluation.run(concurrency=concurrency, within_s=within_s, is_quiet=quiet or json)
+        ended = evaluation.run(concurrency=concurrency, reuse_s=reuse_s, timeout_s=timeout_s, is_quiet=quiet or json)
         _report(data, ended, out, json=json)
     except CommandFailed as error:
         raise _apart(error, is_gate=gate) from None
@@ -91,6 +93,7 @@ def resume(
     cap: Annotated[str, Parameter(help="What it may cost now, in US dollars.")] = "",
     concurrency: Concurrency = 64,
     reuse: Annotated[str, Parameter(help="Take answers to the same asks that are no older.")] = "1d",
+    timeout: Timeout = "2m",
     out: Out = [],  # noqa: B006 - cyclopts copies it
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Show no progress.")] = False,
     data: Data = DATA_DEFAULT,
@@ -103,7 +106,12 @@ def resume(
     is_gate = begun["head"].get("is_gate", False)
     try:
         evaluation = Evaluation(data, begun, msgspec.convert(suite, Suite))
-        ended = evaluation.run(concurrency=concurrency, within_s=span_s("--reuse", reuse), is_quiet=quiet or json)
+        ended = evaluation.run(
+            concurrency=concurrency,
+            reuse_s=span_s("--reuse", reuse),
+            timeout_s=span_s("--timeout", timeout),
+            is_quiet=quiet or json,
+        )
         _report(data, ended, out, json=json)
     except CommandFailed as error:
         raise _apart(error, is_gate=is_gate) from None

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +46,16 @@ STOP_WORDS: Mapping[Stopped, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a run goes about it."""
+
+    concurrency: int
+    reuse_s: float
+    timeout_s: float
+    is_quiet: bool
+
+
 class Evaluation:
     """A run that has begun, on its way to its end."""
 
@@ -58,12 +68,13 @@ class Evaluation:
         self._path = f"/api/v1/evals/runs/{self.head.id}"
         self._spent_nusd: int = begun["spent_nusd"]
 
-    def run(self, *, concurrency: int, within_s: float, is_quiet: bool = False) -> dict[str, Any]:
+    def run(self, *, concurrency: int, reuse_s: float, timeout_s: float, is_quiet: bool = False) -> dict[str, Any]:
         """Ask, mark and keep until all is done or it must stop, and return the run as the control then has it.
 
         Args:
             concurrency: At one target, at most.
-            within_s: How old an earlier answer may be to be taken; 0 for none.
+            reuse_s: How old an earlier answer may be to be taken; 0 for none.
+            timeout_s: How long an answer may take.
             is_quiet: Whether no progress is shown.
         """
         asks = any(arm.model for arm in self.head.arms) and any(case.answer is None for case in self._suite.cases)
@@ -75,22 +86,16 @@ class Evaluation:
         counted = client.get(self._data, self._path)["counts"]
         found = client.get(self._data, f"{self._path}/done")["done"]
         done = {(arm, case, repeat) for arm, case, repeat in found}
-        stopped = asyncio.run(self._go(done, counted, concurrency, within_s, is_quiet=is_quiet))
+        stopped = asyncio.run(self._go(done, counted, _Way(concurrency, reuse_s, timeout_s, is_quiet)))
         status = "stopped" if stopped else "finished"
         return client.post(self._data, f"{self._path}/end", status=status, note=STOP_WORDS[stopped])
 
     async def _go(
-        self,
-        done: Collection[tuple[str, str, int]],
-        counted: Mapping[str, Mapping[str, int]],
-        concurrency: int,
-        within_s: float,
-        *,
-        is_quiet: bool,
+        self, done: Collection[tuple[str, str, int]], counted: Mapping[str, Mapping[str, int]], way: "_Way"
     ) -> Stopped:
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
         async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
-            gateway = Gateway(http, self._url, self._key, run=self.head.id)
+            gateway = Gateway(http, self._url, self._key, run=self.head.id, within_s=way.timeout_s)
             judge = Asking(http, self._url, self._key, self._resolved, run=self.head.id)
 
             async def ask(ask: Ask, case: str) -> Answer:
@@ -106,18 +111,18 @@ class Evaluation:
             )
             suite = msgspec.structs.replace(self._suite, repeats=self.head.repeats)
             suited = Suited(suite, kit, self.head.arms, done)
-            if within_s > 0:
-                known = Known(self._data, self._path, list(asks_of(suited)), within_s)
+            if way.reuse_s > 0:
+                known = Known(self._data, self._path, list(asks_of(suited)), way.reuse_s)
                 suited.kit = replace(kit, known=known.get)
             progress = Progress(total=suited.total)
             progress.count(counted)
             run = Run(
                 self._keep,
-                Limits(concurrency=concurrency, cap_nusd=self.head.cap_nusd, spent_nusd=self._spent_nusd),
+                Limits(concurrency=way.concurrency, cap_nusd=self.head.cap_nusd, spent_nusd=self._spent_nusd),
                 progress,
             )
             with _interruptible(run), contextlib.ExitStack() as stack:
-                if not is_quiet:
+                if not way.is_quiet:
                     stack.enter_context(shown(progress))
                 return await run.run(suited.tasks())
 

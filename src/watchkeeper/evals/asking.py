@@ -13,8 +13,8 @@ from watchkeeper.core.conversation.values import as_array, as_object, as_string
 from watchkeeper.core.money import CostStatus, nusd
 from watchkeeper.evals.outcome import Answer, ToolCall
 
-ANSWER_S = 600.0
-"""How long an answer may take."""
+ANSWER_S = 120.0
+"""How long an answer may take, where nothing else is said."""
 ERROR_LETTERS_MAX = 500
 CHAT = "/chat/completions"
 _STATUSES: Mapping[str, CostStatus] = {"measured": "measured", "estimated": "estimated", "disputed": "disputed"}
@@ -46,7 +46,9 @@ class Ask(Struct, frozen=True, kw_only=True):
 class Gateway:
     """The gateway, as somebody asks it who holds a key."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, key: str, *, run: str = "") -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, url: str, key: str, *, run: str = "", within_s: float = ANSWER_S
+    ) -> None:
         """Make ready.
 
         Args:
@@ -54,8 +56,10 @@ class Gateway:
             url: Of the gateway, with `/v1`.
             key: A virtual key.
             run: Id of the run, which its calls then carry.
+            within_s: How long an answer may take.
         """
         self._client = client
+        self._within_s = within_s
         self._url = url.rstrip("/") + CHAT
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "x-wk-cache": "off"}
         if run:
@@ -75,7 +79,9 @@ class Gateway:
             headers["x-wk-meta-eval-case"] = _ascii(f"{case[:100]}#{ask.repeat}")
         started = time.monotonic()
         try:
-            reply = await self._client.post(self._url, content=ask.body, headers=headers, timeout=ANSWER_S)
+            reply = await self._client.post(self._url, content=ask.body, headers=headers, timeout=self._within_s)
+        except httpx.TimeoutException:
+            return Answer(error=f"no answer came within {self._within_s:g} s", error_code="timeout")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = str(error) or type(error).__name__
             return Answer(error=f"the gateway at {self._url} was not reached: {why}", error_code="unreachable")
