@@ -190,23 +190,22 @@ class _Reading:
         return self._read(Case, given, place, where)
 
     def _from_file(self, name: str, place: Place) -> Iterator[Case]:
-        path = self._path.parent / name
+        path, suffix = self._path.parent / name, Path(name).suffix.lower()
+        if suffix not in (".jsonl", ".csv", ".json", ".yaml", ".yml"):
+            self._fault(place, f"`{name[:100]}` ends with `{suffix}`; cases stand in .jsonl, .csv, .yaml or .json")
+            return
         try:
             if not path.resolve().is_relative_to(self._path.parent.resolve()):
                 raise OSError(None, "leads out of the folder of the suite, and nothing outside it is read")
             if path.stat().st_size > FILE_BYTES_MAX:
                 raise OSError(None, f"is larger than {FILE_BYTES_MAX // 2**20} MiB")
-            match path.suffix.lower():
+            match suffix:
                 case ".jsonl":
                     yield from self._lines(path)
                 case ".csv":
                     yield from self._rows(path)
-                case ".json" | ".yaml" | ".yml":
+                case _:
                     yield from self._list(path)
-                case other:
-                    self._fault(
-                        place, f"`{name[:100]}` ends with `{other}`; cases stand in .jsonl, .csv, .yaml or .json"
-                    )
         except OSError as error:
             self._fault(place, f"`{name[:100]}` {_why(error)}")
 

@@ -168,7 +168,8 @@ def test_a_test_case_of_junit() -> None:
         [
             '<testcase classname="support/answers.candidate" name="a" time="0.120">',
             '<properties><property name="standing" value="flaky"/></properties>',
-            '<failure type="flaky" message="flaky: `4` is expected (1 of 2 repeats failed)">contains: failed (0): `4` is expected',
+            '<failure type="flaky" message="flaky: `4` is expected (1 of 2 repeats failed)">'
+            "contains: failed (0): `4` is expected",
             "call call_1",
             "answer: It is 2.</failure>",
         ]
