@@ -159,9 +159,9 @@ class DoneList(BaseModel):
 
 
 class AddedDocument(BaseModel):
-    """How many outcomes are new."""
+    """How many outcomes are kept, those that were there before included."""
 
-    added: int
+    kept: int
 
 
 class AnswersDocument(BaseModel):
@@ -246,7 +246,8 @@ async def add_outcomes(run: str, request: Request, parts: Parts, by: By) -> Adde
     if len(outcomes) > OUTCOMES_MAX:
         raise NotOutcomes(f"At most {OUTCOMES_MAX:,} outcomes are taken at once. Nothing was kept.")
     row = await _readable(parts, by, run, "write_releases")
-    return AddedDocument(added=await parts.control.runs.add(row.id, outcomes))
+    await parts.control.runs.add(row.id, outcomes)
+    return AddedDocument(kept=len(outcomes))
 
 
 @router.post("/runs/{run}/answers", summary="Look up earlier answers", dependencies=RUNNING)

@@ -107,8 +107,8 @@ class Runs:
             await connection.execute(eval_runs.insert().values(**values))
         return began
 
-    async def add(self, run: str, outcomes: Sequence[Outcome]) -> int:
-        """Keep outcomes of a run; one that is there already stays as it is. Return how many are new.
+    async def add(self, run: str, outcomes: Sequence[Outcome]) -> None:
+        """Keep outcomes of a run; one that is there already stays as it is.
 
         Raises:
             RunUnknown: there is no such run.
@@ -124,10 +124,10 @@ class Runs:
             if status == "finished":
                 raise RunEnded(f"The run {run} has ended; nothing was added to it.")
             if not rows:
-                return 0
+                return
             # One statement for all rows is compiled anew for each number of them, which takes a thousand times as long.
             statement = insert_into(connection, eval_outcomes).on_conflict_do_nothing()
-            return (await connection.execute(statement, rows)).rowcount
+            await connection.execute(statement, rows)
 
     async def go_on(self, run: str, *, again: bool = False) -> RunHead:
         """Have a run that has stopped go on.
