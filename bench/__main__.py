@@ -28,6 +28,7 @@ PARTS = {
     "memory": "bench.memory",
     "ingest": "bench.ingest",
     "pages": "bench.pages",
+    "scorings": "bench.scorings",
     "idle": "bench.idle",
     "help": "bench.commands",
     "start": "bench.start",

@@ -30,6 +30,8 @@ EDITED_LETTERS_MAX = 20_000
 WORDS_MAX = 5_000
 REFERENCES_MAX = 50
 STEMS_KEPT = 20_000
+STEMMED_LETTERS_MAX = 50
+"""A longer word is its own stem."""
 
 _Measure = Callable[[ngrams.Words, Sequence[ngrams.Words]], float]
 
@@ -113,7 +115,12 @@ def meteor(scorer: Scorer) -> Look:
     known = sorted(snowballstemmer.algorithms())
     if language not in known:
         raise refused(scorer, f"knows no stems of `{language}`{did_you_mean(language, known)}")
-    stem = lru_cache(STEMS_KEPT)(snowballstemmer.stemmer(language).stemWord)
+    find = snowballstemmer.stemmer(language).stemWord
+
+    @lru_cache(STEMS_KEPT)
+    def stem(word: str) -> str:
+        return str(find(word)) if len(word) <= STEMMED_LETTERS_MAX else word
+
     return _look(
         scorer, "METEOR", lambda answer, references: max(ngrams.meteor(answer, one, stem) for one in references)
     )
