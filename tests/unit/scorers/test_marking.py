@@ -53,6 +53,8 @@ USABLE: dict[str, Scorer] = {
     "python": scorer_of("python", "len(answer) < 10"),
 }
 AT_ONCE = sorted(set(TYPES) - RUNS_CODE)
+HOSTILE_BELOW_S = 1.5
+"""On a busy core; the slowest takes 0.3 s on an idle one."""
 HOSTILE: dict[str, Answer] = {
     "a megabyte": Answer(text="a " * 500_000),
     "more than that": Answer(text="a" * 1_000_001),
@@ -90,18 +92,17 @@ def test_each_type_can_be_built_and_has_a_meaning(type_: str) -> None:
     assert tuple(TYPES) == KNOWN
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("type_", AT_ONCE)
-def test_a_hostile_answer_neither_raises_nor_stalls(type_: str, kind: str) -> None:
+def test_a_hostile_answer_neither_raises_nor_stalls(type_: str) -> None:
     built = build(USABLE[type_])
     assert isinstance(built, Marking)
-    started = time.process_time()
-    mark = built.mark(question_of(USABLE[type_], HOSTILE[kind]))
-    assert time.process_time() - started < 1.5
-    assert mark.status in ("passed", "failed", "unmeasured")
-    assert (mark.score is None) == (mark.status == "unmeasured")
-    assert len(mark.reason) <= marking.REASON_LETTERS_MAX + 30
-    msgspec.json.encode(mark)
+    for kind, answer in HOSTILE.items():
+        started = time.process_time()
+        mark = built.mark(question_of(USABLE[type_], answer))
+        assert time.process_time() - started < HOSTILE_BELOW_S, kind
+        assert (mark.score is None) == (mark.status == "unmeasured"), kind
+        assert len(mark.reason) <= marking.REASON_LETTERS_MAX + len("; it should not be so"), kind
+        msgspec.json.encode(mark)
 
 
 ANSWERS = st.builds(

@@ -25,38 +25,45 @@ class Kind:
     """Whether another process is asked."""
 
 
-_PLACE = "watchkeeper.evals.scorers"
 KINDS: Mapping[str, Kind] = {
-    "equals": Kind("the answer is the value, as text or as JSON", f"{_PLACE}.texts:equals"),
-    "contains": Kind("the answer holds a text", f"{_PLACE}.texts:contains"),
-    "contains_any": Kind("the answer holds one of several texts", f"{_PLACE}.texts:contains_any"),
-    "contains_all": Kind("the answer holds several texts", f"{_PLACE}.texts:contains_all"),
-    "starts_with": Kind("the answer begins with a text", f"{_PLACE}.texts:starts_with"),
-    "ends_with": Kind("the answer ends with a text", f"{_PLACE}.texts:ends_with"),
-    "regex": Kind("the answer matches a pattern", f"{_PLACE}.texts:regex"),
-    "numeric": Kind("the number in the answer is near the value", f"{_PLACE}.numbers:numeric"),
-    "json": Kind("the answer is JSON, and fits a schema", f"{_PLACE}.json_fit:json"),
-    "json_path": Kind("what stands at a path of the JSON is right", f"{_PLACE}.json_paths:json_path"),
-    "sql": Kind("the answer is SQL, over allowed tables", f"{_PLACE}.sql:sql"),
-    "xml": Kind("the answer is XML, with certain elements", f"{_PLACE}.xml:xml"),
-    "levenshtein": Kind("few letters would have to be edited", f"{_PLACE}.overlap:levenshtein", 0.8),
-    "rouge": Kind("the words of the reference are there (ROUGE-1, -2, -L)", f"{_PLACE}.overlap:rouge", 0.75),
-    "bleu": Kind("the phrases of the references are there (BLEU)", f"{_PLACE}.overlap:bleu", 0.5),
-    "gleu": Kind("the phrases of the reference are there (GLEU)", f"{_PLACE}.overlap:gleu", 0.5),
-    "meteor": Kind("words and stems of the reference are there (METEOR)", f"{_PLACE}.overlap:meteor", 0.5),
-    "similar": Kind("the answer means what the reference means", f"{_PLACE}.similarity:similar", 0.75),
-    "latency": Kind("the answer came within a time", f"{_PLACE}.limits:latency"),
-    "cost": Kind("the answer cost no more than an amount", f"{_PLACE}.limits:cost"),
-    "tokens": Kind("the answer has so many tokens", f"{_PLACE}.limits:tokens"),
-    "words": Kind("the answer has so many words", f"{_PLACE}.limits:words"),
-    "perplexity": Kind("the model was sure of its words", f"{_PLACE}.limits:perplexity"),
-    "refusal": Kind("the answer is a refusal", f"{_PLACE}.refusals:refusal"),
-    "finish": Kind("the answer ended for a certain reason", f"{_PLACE}.labels:finish"),
-    "language": Kind("the answer is in a language", f"{_PLACE}.languages:language"),
-    "classification": Kind("the answer is the right label", f"{_PLACE}.labels:classification"),
-    "tool_calls": Kind("the answer asks for the right tools with the right arguments", f"{_PLACE}.tools:tool_calls"),
-    "trajectory": Kind("the tools were asked for in the right order", f"{_PLACE}.tools:trajectory"),
-    "python": Kind("a function or expression in Python says so", f"{_PLACE}.python:python", 0.5, is_later=True),
+    "equals": Kind("the answer is the value, as text or as JSON", "watchkeeper.evals.scorers.texts:equals"),
+    "contains": Kind("the answer holds a text", "watchkeeper.evals.scorers.texts:contains"),
+    "contains_any": Kind("the answer holds one of several texts", "watchkeeper.evals.scorers.texts:contains_any"),
+    "contains_all": Kind("the answer holds several texts", "watchkeeper.evals.scorers.texts:contains_all"),
+    "starts_with": Kind("the answer begins with a text", "watchkeeper.evals.scorers.texts:starts_with"),
+    "ends_with": Kind("the answer ends with a text", "watchkeeper.evals.scorers.texts:ends_with"),
+    "regex": Kind("the answer matches a pattern", "watchkeeper.evals.scorers.texts:regex"),
+    "numeric": Kind("the number in the answer is near the value", "watchkeeper.evals.scorers.numbers:numeric"),
+    "json": Kind("the answer is JSON, and fits a schema", "watchkeeper.evals.scorers.json_fit:json"),
+    "json_path": Kind("what stands at a path of the JSON is right", "watchkeeper.evals.scorers.json_paths:json_path"),
+    "sql": Kind("the answer is SQL, over allowed tables", "watchkeeper.evals.scorers.sql:sql"),
+    "xml": Kind("the answer is XML, with certain elements", "watchkeeper.evals.scorers.xml:xml"),
+    "levenshtein": Kind("few letters would have to be edited", "watchkeeper.evals.scorers.overlap:levenshtein", 0.8),
+    "rouge": Kind(
+        "the words of the reference are there (ROUGE-1, -2, -L)", "watchkeeper.evals.scorers.overlap:rouge", 0.75
+    ),
+    "bleu": Kind("the phrases of the references are there (BLEU)", "watchkeeper.evals.scorers.overlap:bleu", 0.5),
+    "gleu": Kind("the phrases of the reference are there (GLEU)", "watchkeeper.evals.scorers.overlap:gleu", 0.5),
+    "meteor": Kind(
+        "words and stems of the reference are there (METEOR)", "watchkeeper.evals.scorers.overlap:meteor", 0.5
+    ),
+    "similar": Kind("the answer means what the reference means", "watchkeeper.evals.scorers.similarity:similar", 0.75),
+    "latency": Kind("the answer came within a time", "watchkeeper.evals.scorers.limits:latency"),
+    "cost": Kind("the answer cost no more than an amount", "watchkeeper.evals.scorers.limits:cost"),
+    "tokens": Kind("the answer has so many tokens", "watchkeeper.evals.scorers.limits:tokens"),
+    "words": Kind("the answer has so many words", "watchkeeper.evals.scorers.limits:words"),
+    "perplexity": Kind("the model was sure of its words", "watchkeeper.evals.scorers.limits:perplexity"),
+    "refusal": Kind("the answer is a refusal", "watchkeeper.evals.scorers.refusals:refusal"),
+    "finish": Kind("the answer ended for a certain reason", "watchkeeper.evals.scorers.labels:finish"),
+    "language": Kind("the answer is in a language", "watchkeeper.evals.scorers.languages:language"),
+    "classification": Kind("the answer is the right label", "watchkeeper.evals.scorers.labels:classification"),
+    "tool_calls": Kind(
+        "the answer asks for the right tools with the right arguments", "watchkeeper.evals.scorers.tools:tool_calls"
+    ),
+    "trajectory": Kind("the tools were asked for in the right order", "watchkeeper.evals.scorers.tools:trajectory"),
+    "python": Kind(
+        "a function or expression in Python says so", "watchkeeper.evals.scorers.python:python", 0.5, is_later=True
+    ),
 }
 TYPES: Mapping[str, str] = {name: kind.meaning for name, kind in KINDS.items()}
 """What each type lets pass, in one line."""
