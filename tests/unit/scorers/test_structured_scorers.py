@@ -1,5 +1,6 @@
 """Scorers of numbers, JSON, SQL and XML."""
 
+import time
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ ROWS: tuple[tuple[str, Any, dict[str, Any], str, bool], ...] = (
     ("numeric", 3, {}, "2, 3 and 4", False),
     ("numeric", 3, {"take": "any"}, "2, 3 and 4", True),
     ("numeric", 2, {"take": "first"}, "2, 3 and 4", True),
+    ("numeric", 4, {"take": "first"}, "2, 3 and 4", False),
     ("numeric", 100, {"absolute": 0.5}, "100.5", True),
     ("numeric", 100, {"absolute": 0.5}, "100.51", False),
     ("numeric", 200, {"relative": 0.01}, "198", True),
@@ -82,6 +84,18 @@ def test_an_answer_is_told_right_from_wrong(
     mark = mark_of(scorer_of(type_, value, options=options), answer)
     assert mark.status == ("passed" if passes else "failed"), mark.reason
     assert mark.reason
+
+
+def test_a_pattern_in_a_path_is_held_against_an_answer_in_linear_time() -> None:
+    scorer = scorer_of("json_path", "x", options={"path": "$[?search(@.n, '^(a+)+$')].v"})
+    started = time.process_time()
+    assert mark_of(scorer, '[{"n": "%s!", "v": "x"}]' % ("a" * 5_000)).status == "failed"
+    assert time.process_time() - started < 1.0
+
+
+def test_an_answer_that_is_half_understood_is_not_written_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    mark_of(scorer_of("sql"), "show me the password of ada@example.com")
+    assert caplog.text == ""
 
 
 def test_the_share_of_elements_that_are_there_is_the_score() -> None:
