@@ -168,6 +168,15 @@ async def test_a_hostile_answer_reaches_the_function_whole(answer: str) -> None:
     assert mark.score == pytest.approx(len(answer) / 1e6)
 
 
+async def test_a_case_that_is_nested_too_deeply_is_unmeasured() -> None:
+    scorer, built = built_of("True")
+    deep: Any = "x"
+    for _ in range(5_000):
+        deep = [deep]
+    question = question_of(scorer, "x", deep)
+    assert (await built.mark_later(question)).status == "unmeasured"
+
+
 async def test_keys_of_providers_are_not_in_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     assert (await mark_of("'OPENAI_API_KEY' in __import__('os').environ")).status == "failed"

@@ -17,6 +17,7 @@ ANSWER_LETTERS_MAX = 1_000_000
 REASON_LETTERS_MAX = 500
 SHOWN_LETTERS_MAX = 80
 """Of a text that a reason quotes."""
+TOO_DEEP = "what the answer or its case holds is nested too deeply to be compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Undecided(Exception):
 
 
 Look = Callable[[Question], Finding]
-"""Looks at an answer; may raise Undecided, and nothing else. The answer's text and the value are legible."""
+"""Looks at an answer, whose text is legible, as is the value. May raise Undecided, and nothing else but
+RecursionError."""
 LookLater = Callable[[Question], Awaitable[Finding]]
 
 Options = TypeVar("Options", bound=msgspec.Struct)
@@ -59,7 +61,7 @@ class Marking:
         except Undecided as why:
             return unmeasured(self._scorer, str(why))
         except RecursionError:
-            return unmeasured(self._scorer, "what the answer holds is nested too deeply to be compared")
+            return unmeasured(self._scorer, TOO_DEEP)
         return mark_of(self._scorer, finding, self._threshold)
 
 
@@ -77,6 +79,8 @@ class MarkingLater:
             finding = await self._look(legible_question(question))
         except Undecided as why:
             return unmeasured(self._scorer, str(why))
+        except RecursionError:
+            return unmeasured(self._scorer, TOO_DEEP)
         return mark_of(self._scorer, finding, self._threshold)
 
 

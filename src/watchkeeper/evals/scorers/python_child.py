@@ -14,7 +14,6 @@ import re
 import resource
 import signal
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
@@ -88,8 +87,6 @@ def _load(name: str, code: str, file: str) -> Any:
         return lambda answer, case: eval(  # noqa: S307 - this process is there for it
             expression, {**tools, **case, "answer": answer, "case": case}
         )
-    if file:
-        sys.path.insert(0, str(Path(file).resolve().parent))
     module = ModuleType("scorer")
     module.__file__ = file
     sys.modules["scorer"] = module
