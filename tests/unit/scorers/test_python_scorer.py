@@ -112,6 +112,15 @@ async def test_many_answers_are_scored_by_few_processes_at_a_time() -> None:
     assert len({mark.reason for mark in marks}) <= 2
 
 
+async def test_scorers_in_use_together_share_processes_and_not_their_code() -> None:
+    source = "import os\ndef check(answer):\n    return {'score': %d, 'reason': str(os.getpid())}\n"
+    pairs = [built_of("check.py:check", source % number) for number in (0, 1)]
+    asked = [built.mark_later(question_of(scorer, "x")) for scorer, built in pairs * 20]
+    marks = await asyncio.gather(*asked)
+    assert [mark.score for mark in marks] == [0, 1] * 20
+    assert len({mark.reason for mark in marks}) <= 2
+
+
 async def test_processes_end_when_their_scorer_is_let_go() -> None:
     scorer, built = built_of("{'score': 1, 'reason': str(__import__('os').getpid())}")
     child = int((await built.mark_later(question_of(scorer, "x"))).reason)

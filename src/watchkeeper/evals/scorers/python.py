@@ -5,6 +5,7 @@ import asyncio
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
 WORKERS = 2
-"""Processes of one scorer."""
+"""Processes for all scorers with the same cap of memory that are in use together."""
 SOURCE_BYTES_MAX = 200_000
 TIMEOUT_S_MAX = 300.0
 MEMORY_MB_MIN = 128
@@ -62,7 +63,7 @@ def python(scorer: Scorer) -> LookLater:
         raise refused(scorer, f"needs a `memory_mb` from {MEMORY_MB_MIN} to {MEMORY_MB_MAX}.")
     code = options.source if name else str(scorer.value)
     _check_code(scorer, code, file, name)
-    pool = _Pool(options.memory_mb)
+    pool = _pool(options.memory_mb)
 
     async def look(question: Question) -> Finding:
         asked = {
@@ -87,8 +88,22 @@ def python(scorer: Scorer) -> LookLater:
     return look
 
 
+def _pool(memory_mb: int) -> "_Pool":
+    """Return the pool of the scorers in use, so that a scorer of each case needs no process of its own."""
+    pools = _pools()
+    pool = pools.get(memory_mb)
+    if pool is None:
+        pool = pools[memory_mb] = _Pool(memory_mb)
+    return pool
+
+
+@lru_cache(1)
+def _pools() -> "weakref.WeakValueDictionary[int, _Pool]":
+    return weakref.WeakValueDictionary()
+
+
 class _Pool:
-    """A few processes, each asked by a thread of its own; they end when the scorer is let go."""
+    """A few processes, each asked by a thread of its own; they end when the last scorer is let go."""
 
     def __init__(self, memory_mb: int) -> None:
         self._memory_mb = memory_mb
