@@ -207,4 +207,14 @@ async def test_a_file_becomes_a_part_of_the_scorer(tmp_path: Path) -> None:
 def test_a_file_that_cannot_work_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "checks.py").write_text(text)
     with pytest.raises(ScorerRefused):
-        build(scorer_of("python", f"{tmp_path}/checks.py:short"))
+        build(inlined(scorer_of("python", "checks.py:short"), tmp_path))
+
+
+@pytest.mark.parametrize("file", ["../checks.py", "{outside}/checks.py", "link.py", "missing.py", "folder.py"])
+def test_only_files_in_the_folder_of_the_suite_are_read(tmp_path: Path, file: str) -> None:
+    suite = tmp_path / "suite"
+    (suite / "folder.py").mkdir(parents=True)
+    (tmp_path / "checks.py").write_text("def short(answer):\n    return True\n")
+    (suite / "link.py").symlink_to(tmp_path / "checks.py")
+    with pytest.raises(ScorerRefused, match="cannot read"):
+        inlined(scorer_of("python", f"{file.format(outside=tmp_path)}:short"), suite)

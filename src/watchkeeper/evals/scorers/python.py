@@ -39,14 +39,17 @@ class Bounds(Struct, forbid_unknown_fields=True):
 def inlined(scorer: Scorer, folder: Path) -> Scorer:
     """Return the scorer with the text of its file, which then is a part of the suite's id.
 
-    An expression is returned as it is. Raises ScorerRefused where the file cannot be read.
+    An expression is returned as it is. Raises ScorerRefused where the file cannot be read, or is not in the folder.
     """
     file, name = _named(scorer)
     if not name or settings(scorer, Bounds).source:
         return scorer
+    path = (folder / file).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise refused(scorer, f"cannot read `{file}`: it is not in the folder of the suite.")
     try:
-        text = (folder / file).read_bytes()
-        source = text[: SOURCE_BYTES_MAX + 1].decode()
+        with path.open("rb") as opened:
+            source = opened.read(SOURCE_BYTES_MAX + 1).decode()
     except (OSError, UnicodeDecodeError) as why:
         raise refused(scorer, f"cannot read `{file}`: {why}") from None
     return structs.replace(scorer, options={**scorer.options, "source": source})
