@@ -121,7 +121,7 @@ def _test_case(report: Report, outcome: Outcome, tally: Tally, latency_ms: float
     message = _quoted(f"{standing}: {outcome.reason or 'no reason was given'}{of}"[:TEXT_MAX])
     if element == "skipped":
         return f"{opening}{properties}<skipped message={message}/>\n</testcase>\n"
-    told = f'<{element} type="{standing}" message={message}>{_text(_body(outcome))}</{element}>'
+    told = f'<{element} type="{standing}" message={message}>\n{_text(_body(outcome))}\n</{element}>'
     return f"{opening}{properties}{told}\n</testcase>\n"
 
 
