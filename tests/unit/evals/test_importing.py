@@ -9,9 +9,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from watchkeeper.evals import kinds
+from watchkeeper.evals.importing import deepeval, graders, ragas
 from watchkeeper.evals.importing.formats import Format, detect, read
 from watchkeeper.evals.importing.graders import scorers_of
 from watchkeeper.evals.importing.imported import Imported, ImportRefused, Notes
+from watchkeeper.evals.scoring import Verdict
 from watchkeeper.evals.suite import Scorer
 from watchkeeper.evals.suite_files import read_suite
 from watchkeeper.evals.suite_writing import write_suite
@@ -373,6 +376,38 @@ def test_what_cannot_be_imported_is_refused_with_a_reason(tmp_path: Path, name: 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match="cannot be read"):
         read(tmp_path / "none.json", "f", "s")
+
+
+class _Nobody:
+    async def ask(self, kind: str, judge: str, variables: Any, *, repeat: int = 0) -> Verdict:
+        return Verdict(error="nobody is asked")
+
+
+@pytest.mark.parametrize(
+    "grader",
+    [
+        *(CHECK | {"operation": operation} for operation in ("eq", "ne", "like", "ilike")),
+        *(
+            CHECK | {"type": "text_similarity", "evaluation_metric": metric, "pass_threshold": 0.5}
+            for metric in graders.SIMILARITIES
+        ),
+        CHECK | {"input": "{{sample.output_json.sum}}"},
+        CHECK | {"type": "python", "source": "def grade(sample, item): return 1"},
+        CHECK | {"type": "score_model", "model": "m", "input": "Rate it"},
+        CHECK
+        | {"type": "label_model", "model": "m", "input": [{"role": "user", "content": "Which?"}], "labels": ["a"]},
+    ],
+)
+def test_a_scorer_that_a_grader_becomes_can_be_used(grader: dict[str, Any]) -> None:
+    for scorer in scorers_of(grader, "g", Notes()):
+        kinds.build(scorer, _Nobody(), standard="m")
+
+
+@pytest.mark.parametrize("known", [deepeval.METRICS, ragas.METRICS])
+def test_a_metric_becomes_a_scorer_that_can_be_used(known: dict[str, tuple[str, str]]) -> None:
+    for kind, _ in known.values():
+        value = "a criterion" if kind in ("rubric", "g_eval", "closed_qa") else None
+        kinds.build(Scorer(type=kind, value=value), _Nobody(), standard="m")
 
 
 CELLS = st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab{}[]%|;\"' x", max_size=8)

@@ -46,7 +46,7 @@ _OF_A_RUN = frozenset(
     {"success", "run_duration", "evaluation_cost", "order", "completion_time", "token_cost", "trace", "tools_called"}
 )
 """What came of an earlier run, and is no part of a case."""
-_METRICS: Mapping[str, tuple[str, str]] = {
+METRICS: Mapping[str, tuple[str, str]] = {
     "answer relevancy": ("answer_relevance", ""),
     "faithfulness": ("faithfulness", "an answer without statements is unmeasured instead of perfect"),
     "contextual precision": ("context_precision", ""),
@@ -133,7 +133,7 @@ def _add_metric(metric: Any, place: str, notes: Notes, scorers: dict[str, Scorer
         return
     title = text_of(metric.get("name"))
     plain = re.sub(r"\s*(\[.*\]|\(.*\))\s*$", "", title).strip().lower()
-    found = _METRICS.get(plain)
+    found = METRICS.get(plain)
     if found is None:
         notes.left_out(place, f"the metric `{title}`: its criterion is not in the file; add a `rubric` or `g_eval`")
         return

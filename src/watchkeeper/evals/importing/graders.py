@@ -20,7 +20,7 @@ _CHECKS: Mapping[str, tuple[str, bool, bool]] = {
     "ilike": ("contains", False, True),
 }
 """By operation: type, whether it is negated, whether case counts for nothing."""
-_SIMILARITIES: Mapping[str, tuple[str, dict[str, Any], str]] = {
+SIMILARITIES: Mapping[str, tuple[str, dict[str, Any], str]] = {
     "fuzzy_match": ("levenshtein", {"ignore_case": True}, "edits of letters are counted in its place"),
     "bleu": ("bleu", {}, ""),
     "gleu": ("gleu", {}, ""),
@@ -30,6 +30,7 @@ _SIMILARITIES: Mapping[str, tuple[str, dict[str, Any], str]] = {
     "rouge_2": ("rouge", {"variant": "2"}, ""),
     "rouge_l": ("rouge", {"variant": "L"}, ""),
 }
+"""By metric: type, options, and what is otherwise."""
 _TERM = re.compile(r"(?:(\d*\.?\d+)\s*\*\s*)?([A-Za-z_]\w*)(?:\s*\*\s*(\d*\.?\d+))?")
 _GRADED = '''
 
@@ -98,7 +99,7 @@ def _word(is_negated: bool) -> str:
 
 def _text_similarity(grader: Mapping[str, Any], place: str, notes: Notes) -> Scorer:
     metric = text_of(grader.get("evaluation_metric"))
-    found = _SIMILARITIES.get(metric)
+    found = SIMILARITIES.get(metric)
     if found is None:
         raise NotTranslatable(f"the metric `{metric}` is not computed here")
     if only_name(grader.get("input")) != ANSWER:

@@ -25,7 +25,7 @@ _OLD_NAMES = {
 _TAKEN = frozenset(
     {"user_input", "response", "reference", "retrieved_contexts", "id", "reference_tool_calls", "rubrics"}
 )
-_METRICS: Mapping[str, tuple[str, str]] = {
+METRICS: Mapping[str, tuple[str, str]] = {
     "faithfulness": ("faithfulness", "an answer without statements is unmeasured"),
     "answer_relevancy": ("answer_relevance", ""),
     "response_relevancy": ("answer_relevance", ""),
@@ -145,7 +145,7 @@ def _own_scorers(row: Mapping[str, Any], place: str, notes: Notes) -> Iterator[S
 def _metric_of(key: str, value: Any) -> str:
     """A column of an evaluation, such as `rouge_score(mode=fmeasure)`, whose cells are numbers."""
     plain = key.partition("(")[0].strip()
-    return plain if plain in _METRICS and _is_number(value) else ""
+    return plain if plain in METRICS and _is_number(value) else ""
 
 
 def _add_metric(key: str, value: Any, place: str, notes: Notes, scorers: dict[str, Scorer]) -> None:
@@ -153,7 +153,7 @@ def _add_metric(key: str, value: Any, place: str, notes: Notes, scorers: dict[st
     if not plain:
         notes.changed(place, f"`{key}` is a variable of the case")
         return
-    kind, otherwise = _METRICS[plain]
+    kind, otherwise = METRICS[plain]
     notes.changed(place, f"the metric `{key}` is the scorer `{kind}`{f': {otherwise}' if otherwise else ''}")
     notes.left_out(place, f"marks of `{key}`, which are of an earlier run")
     scorers.setdefault(key, Scorer(type=kind, name=plain if plain != kind else ""))
