@@ -61,8 +61,8 @@ def _suite(report: Report, arm: ArmFigures, count: Counter[str]) -> Iterator[byt
     for key, value in _properties(report, arm):
         yield f"<property name={_quoted(key)} value={_quoted(value)}/>\n".encode()
     yield b"</properties>\n"
-    for outcome, tally, latency_ms in _telling(report, name):
-        yield _test_case(report, outcome, tally, latency_ms).encode()
+    for outcome, tally in _telling(report, name):
+        yield _test_case(report, outcome, tally).encode()
     yield b"</testsuite>\n"
 
 
@@ -83,32 +83,20 @@ def _properties(report: Report, arm: ArmFigures) -> Iterator[tuple[str, str]]:
         yield "verdict", wording.verdict(report)
 
 
-def _telling(report: Report, arm: str) -> Iterator[tuple[Outcome, Tally, float | None]]:
-    """Each case of an arm once all its repeats were read, with the repeat that says most and the mean latency.
-
-    Repeats of one case lie close to each other, so that few are waited for at any time.
-    """
-    waiting: dict[str, tuple[Outcome, int, list[float]]] = {}
+def _telling(report: Report, arm: str) -> Iterator[tuple[Outcome, Tally]]:
+    """Each case of an arm once, with the first of its repeats that is as the worst of them are."""
+    told: set[str] = set()
     for outcome in report.outcomes():
-        if outcome.arm != arm:
+        if outcome.arm != arm or outcome.case in told:
             continue
         tally = report.tallies[arm][outcome.case]
-        first, seen, latencies = waiting.pop(outcome.case, (outcome, 0, []))
-        if outcome.answer.latency_ms is not None and not outcome.answer.reused:
-            latencies.append(outcome.answer.latency_ms)
-        told = outcome if _weight(outcome) < _weight(first) else first
-        if seen + 1 < tally.repeats:
-            waiting[outcome.case] = (told, seen + 1, latencies)
-        else:
-            yield told, tally, sum(latencies) / len(latencies) if latencies else None
+        if outcome.status == ("failed" if tally.failed else "unmeasured" if tally.unmeasured else "passed"):
+            told.add(outcome.case)
+            yield outcome, tally
 
 
-def _weight(outcome: Outcome) -> tuple[int, int]:
-    return {"failed": 0, "unmeasured": 1, "passed": 2}[outcome.status], outcome.repeat
-
-
-def _test_case(report: Report, outcome: Outcome, tally: Tally, latency_ms: float | None) -> str:
-    standing = tally.standing
+def _test_case(report: Report, outcome: Outcome, tally: Tally) -> str:
+    standing, latency_ms = tally.standing, outcome.answer.latency_ms
     element = _element(report, outcome.arm, standing)
     seconds = "" if latency_ms is None else f' time="{latency_ms / 1_000:.3f}"'
     opening = (
