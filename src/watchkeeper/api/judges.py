@@ -44,8 +44,8 @@ class JudgeWish(Strict):
     kind: str = Field(max_length=NAME_MAX, description="What it is asked, such as `rubric`.")
     judge: str = Field(
         max_length=NAME_MAX,
-        description="A route or `provider/model` for the judge that comes with Watchkeeper; else a release of one's own: "
-        "`feature/NAME@ENVIRONMENT`, `feature/NAME@wk1-...` or its id.",
+        description="A route or `provider/model`, for the judge that comes with Watchkeeper; or one's own, "
+        "as `feature/NAME@ENVIRONMENT`, `feature/NAME@wk1-...` or its id.",
     )
 
 

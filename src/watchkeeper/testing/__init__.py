@@ -27,6 +27,7 @@ from watchkeeper.testing.faults import (
     overloaded,
     rate_limited,
 )
+from watchkeeper.testing.judges import ScriptedJudge
 from watchkeeper.testing.ledger import MemoryLedger
 from watchkeeper.testing.recorder import MemoryRecorder
 from watchkeeper.testing.said import Tool
@@ -55,6 +56,7 @@ __all__ = [
     "Reply",
     "ResetBeforeHead",
     "Script",
+    "ScriptedJudge",
     "Silence",
     "Stall",
     "StreamCut",
