@@ -193,8 +193,8 @@ async def test_when_everybody_who_asked_has_gone_the_judge_is_left_too(upstream:
 
 async def test_grades_are_weighted_where_the_provider_tells_their_odds(upstream: Upstream, asks: Asks) -> None:
     def token(text: str, **odds: float) -> dict[str, Any]:
-        return {"token": text, "logprob": -0.1, "bytes": None,
-                "top_logprobs": [{"token": one, "logprob": odd, "bytes": None} for one, odd in odds.items()]}  # fmt: skip
+        top = [{"token": one, "logprob": odd, "bytes": None} for one, odd in odds.items()]
+        return {"token": text, "logprob": -0.1, "bytes": None, "top_logprobs": top}
 
     texts = ['{"reason": "fine", ', '"score', '": ']
     half = -0.6931471805599453
