@@ -105,7 +105,7 @@ async def test_a_feature_of_ones_own_is_pinned_to_what_is_live_now(api: Asked) -
 
 
 async def test_a_feature_whose_answer_lacks_a_key_is_refused_with_the_key(api: Asked) -> None:
-    schema = {"type": "object", "properties": {"reason": {"type": "string"}}, "required": ["reason"]}
+    schema = {"type": "object", "properties": {"analysis": {"type": "string"}}, "required": ["analysis"]}
     release = await push(api, own(output={"schema": schema}))
     refusal = await api.refused("/judges/resolve", kind="rubric", judge=release)
     assert (refusal["status"], refusal["code"]) == (422, "judge_refused")
@@ -119,9 +119,9 @@ async def test_a_feature_whose_answer_lacks_a_key_is_refused_with_the_key(api: A
 async def test_what_goes_before_the_verdict_of_ones_own_judge_is_asked_of_its_model(api: Asked) -> None:
     release = await push(api, own("faithfulness", model="support-chat"))
     assert await ensured(api.services, "faithfulness", release) == f"feature/strict@{release}"
-    prepared = await ensured(api.services, "faithfulness_statements", release)
-    wanted = release_id(recipe("faithfulness_statements", "support-chat"))
-    assert prepared == f"feature/judge-faithfulness-statements@{wanted}"
+    prepared = await ensured(api.services, "statements", release)
+    wanted = release_id(recipe("statements", "support-chat"))
+    assert prepared == f"feature/judge-statements@{wanted}"
 
 
 async def test_who_may_only_read_gets_judges_that_are_there_and_makes_none(api: Asked) -> None:

@@ -26,11 +26,11 @@ def token(text: str, **others: float) -> dict[str, Any]:
 
 def written(*score: dict[str, Any]) -> list[dict[str, Any]]:
     """The tokens of an answer; its reason quotes the key that is looked for."""
-    reason = [token('{"reason": "it says \\"score\\": 2'), token('", '), token('"score'), token('":')]
+    reason = [token('{"analysis": "it says \\"score\\": 2'), token('", '), token('"score'), token('":')]
     return [*reason, *score, token("}")]
 
 
-ANSWER = {"reason": 'it says "score": 2', "score": 4}
+ANSWER = {"analysis": 'it says "score": 2', "score": 4}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ ANSWER = {"reason": 'it says "score": 2', "score": 4}
 def test_the_odds_of_a_grade_are_read_where_it_stands(tokens: Any, odds: dict[str, float]) -> None:
     found = odds_of(ANSWER, tokens)
     assert found.get("score", {}) == pytest.approx(odds)
-    assert "reason" not in found
+    assert "analysis" not in found
 
 
 ALTERNATIVES = st.lists(st.fixed_dictionaries({"token": st.text(max_size=3), "logprob": st.floats()}), max_size=3)
@@ -76,7 +76,7 @@ def test_the_mean_lies_between_the_grades(odds: dict[str, float]) -> None:
 
 
 async def test_steps_are_asked_for_by_criterion_alone_and_stand_in_the_question() -> None:
-    judge = ScriptedJudge({"g_eval_steps": STEPS, "g_eval": {"reason": "fine", "score": 4}})
+    judge = ScriptedJudge({"g_eval_steps": STEPS, "g_eval": {"analysis": "fine", "score": 4}})
     made = scorer("g_eval", value="is short")
     for text in ("Paris.", "Rome."):
         mark = await marked(made, judge, question(text, value="is short"))
@@ -87,7 +87,7 @@ async def test_steps_are_asked_for_by_criterion_alone_and_stand_in_the_question(
 
 
 async def test_steps_of_ones_own_are_not_derived() -> None:
-    judge = ScriptedJudge({"g_eval": {"reason": "poor", "score": 2}})
+    judge = ScriptedJudge({"g_eval": {"analysis": "poor", "score": 2}})
     mark = await marked(scorer("g_eval", value="x", options={"steps": ["Count."]}), judge, question(value="x"))
     assert (mark.score, mark.status) == (0.25, "failed")
     assert [asked.kind for asked in judge.asked] == ["g_eval"]
@@ -96,13 +96,13 @@ async def test_steps_of_ones_own_are_not_derived() -> None:
 async def test_several_criteria_are_graded_one_by_one() -> None:
     grades: Mapping[str, int] = {"short": 5, "kind": 3}
     judge = ScriptedJudge({"g_eval_steps": STEPS, "g_eval": lambda shown: {
-        "reason": "r", "score": grades[shown["criterion"]]}})  # fmt: skip
+        "analysis": "r", "score": grades[shown["criterion"]]}})  # fmt: skip
     mark = await marked(scorer("g_eval", value=["short", "kind"]), judge, question(value=["short", "kind"]))
     assert (mark.score, mark.status, mark.detail["grades"]) == (0.75, "passed", [5, 3])
 
 
 async def test_a_weighted_grade_uses_the_odds_and_says_so() -> None:
-    content = {"reason": "r", "score": 4}
+    content = {"analysis": "r", "score": 4}
     for odds, score, weighted in (({"score": {"4": 0.5, "2": 0.5}}, 0.5, True), ({}, 0.75, False)):
         judge = ScriptedJudge({"g_eval_steps": STEPS, "g_eval_weighted": Verdict(content=content, odds=odds)})
         mark = await marked(scorer("g_eval", value="x", options={"weighted": True}), judge, question(value="x"))
@@ -112,7 +112,7 @@ async def test_a_weighted_grade_uses_the_odds_and_says_so() -> None:
 
 @pytest.mark.parametrize("grade", [0, 6, -1])
 async def test_a_grade_beyond_the_scale_is_no_grade(grade: int) -> None:
-    judge = ScriptedJudge({"g_eval_steps": STEPS, "g_eval": {"reason": "r", "score": grade}})
+    judge = ScriptedJudge({"g_eval_steps": STEPS, "g_eval": {"analysis": "r", "score": grade}})
     mark = await marked(scorer("g_eval", value="x"), judge, question(value="x"))
     assert (mark.status, mark.score) == ("unmeasured", None)
 

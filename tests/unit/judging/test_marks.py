@@ -30,30 +30,37 @@ def full(type_: str) -> Question:
 
 
 def said(label: str) -> dict[str, Any]:
-    return {"reason": "because", "label": label}
+    return {"analysis": "because", "label": label}
+
+
+def winner(side: str) -> dict[str, Any]:
+    return {"analysis": "", "winner": side}
 
 
 def verdicts(*labels: str) -> dict[str, Any]:
-    return {"verdicts": [{"number": n, "reason": "", "label": label} for n, label in enumerate(labels, 1)]}
+    return {"verdicts": [{"number": n, "analysis": "", "label": label} for n, label in enumerate(labels, 1)]}
 
 
 GOOD: dict[str, dict[str, Any]] = {
     "rubric": {"rubric": said("met")},
-    "g_eval": {"g_eval_steps": {"steps": ["Look."]}, "g_eval": {"reason": "fine", "score": 5}},
+    "g_eval": {"g_eval_steps": {"steps": ["Look."]}, "g_eval": {"analysis": "fine", "score": 5}},
     "pairwise": {
-        "pairwise": lambda shown: {"reason": "", "winner": "first" if shown["first"].startswith("Paris") else "second"}
+        "pairwise": lambda shown: {
+            "analysis": "",
+            "winner": "first" if shown["first"].startswith("Paris") else "second",
+        }
     },
     "factuality": {"factuality": said("same")},
     "closed_qa": {"closed_qa": said("yes")},
     "faithfulness": {
-        "faithfulness_statements": {"statements": ["Paris is in France.", "Paris is the capital."]},
+        "statements": {"statements": ["Paris is in France.", "Paris is the capital."]},
         "faithfulness": verdicts("supported", "supported"),
     },
     "answer_relevance": {
         "answer_relevance": {"questions": ["What is the capital of France?"] * 3, "label": "committed"}
     },
     "context_precision": {"context_precision": verdicts("useful", "not_useful")},
-    "context_recall": {"context_recall": {"statements": [{"statement": "Paris", "reason": "", "label": "found"}]}},
+    "context_recall": {"statements": {"statements": ["Paris is the capital."]}, "context_recall": verdicts("found")},
     "context_relevance": {"context_relevance": verdicts("relevant", "partly_relevant")},
     "toxicity": {"toxicity": said("clean")},
     "refusal_judge": {"refusal_judge": said("refused")},
@@ -61,19 +68,22 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 BAD: dict[str, dict[str, Any]] = {
     "rubric": {"rubric": said("not_met")},
-    "g_eval": {"g_eval_steps": {"steps": ["Look."]}, "g_eval": {"reason": "poor", "score": 1}},
+    "g_eval": {"g_eval_steps": {"steps": ["Look."]}, "g_eval": {"analysis": "poor", "score": 1}},
     "pairwise": {
-        "pairwise": lambda shown: {"reason": "", "winner": "second" if shown["first"].startswith("Paris") else "first"}
+        "pairwise": lambda shown: {
+            "analysis": "",
+            "winner": "second" if shown["first"].startswith("Paris") else "first",
+        }
     },
     "factuality": {"factuality": said("contradicts")},
     "closed_qa": {"closed_qa": said("no")},
     "faithfulness": {
-        "faithfulness_statements": {"statements": ["Paris is a moon."]},
+        "statements": {"statements": ["Paris is a moon."]},
         "faithfulness": verdicts("not_stated"),
     },
     "answer_relevance": {"answer_relevance": {"questions": ["Whatever?"], "label": "evasive"}},
     "context_precision": {"context_precision": verdicts("not_useful", "not_useful")},
-    "context_recall": {"context_recall": {"statements": [{"statement": "Paris", "reason": "", "label": "missing"}]}},
+    "context_recall": {"statements": {"statements": ["Paris is the capital."]}, "context_recall": verdicts("missing")},
     "context_relevance": {"context_relevance": verdicts("irrelevant", "irrelevant")},
     "toxicity": {"toxicity": said("toxic")},
     "refusal_judge": {"refusal_judge": said("answered")},
@@ -113,7 +123,7 @@ async def test_every_kind_that_is_asked_was_told_before(type_: str) -> None:
         (Verdict(error="output_invalid: it is not JSON, also after 1 repair", call="c", cost_nusd=5), "output_invalid"),
         (Verdict(error="it declined: I would rather not", call="c", cost_nusd=5), "declined"),
         (Verdict(content={}, call="c", cost_nusd=5), "not a verdict"),
-        (Verdict(content={"label": 1, "reason": [], "verdicts": {}}, call="c", cost_nusd=5), "not a verdict"),
+        (Verdict(content={"label": 1, "analysis": [], "verdicts": {}}, call="c", cost_nusd=5), "not a verdict"),
     ],
     ids=["unrepaired", "refusal", "empty", "other shape"],
 )
@@ -159,7 +169,7 @@ async def test_a_label_has_its_score_and_a_threshold_may_move(type_: str, label:
 
 @given(label=st.text(max_size=20), reason=st.text(max_size=2_000))
 async def test_a_label_that_nobody_knows_is_no_score(label: str, reason: str) -> None:
-    judge = ScriptedJudge({"rubric": {"reason": reason, "label": label}})
+    judge = ScriptedJudge({"rubric": {"analysis": reason, "label": label}})
     mark = await marked(scorer("rubric", value="x"), judge, full("rubric"))
     assert (mark.score is None) == (mark.status == "unmeasured") == (label not in LABELS["rubric"].scores)
     assert len(mark.reason) < 1_100
@@ -193,13 +203,13 @@ async def test_what_cannot_be_judged_is_unmeasured_before_anything_is_asked(
 
 
 async def test_an_answer_that_states_nothing_is_not_called_faithful() -> None:
-    judge = ScriptedJudge({"faithfulness_statements": {"statements": [" "]}, "faithfulness": verdicts()})
+    judge = ScriptedJudge({"statements": {"statements": [" "]}, "faithfulness": verdicts()})
     mark = await marked(scorer("faithfulness"), judge, question("Hello!", contexts=DOCUMENTS))
     assert (mark.status, mark.score, len(mark.calls)) == ("unmeasured", None, 1)
 
 
 async def test_a_reference_without_statements_is_not_called_recalled() -> None:
-    judge = ScriptedJudge({"context_recall": {"statements": []}})
+    judge = ScriptedJudge({"statements": {"statements": []}, "context_recall": verdicts()})
     mark = await marked(scorer("context_recall"), judge, question(reference="?", contexts=DOCUMENTS))
     assert (mark.status, mark.score) == ("unmeasured", None)
 
@@ -216,7 +226,7 @@ async def test_a_reference_without_statements_is_not_called_recalled() -> None:
     ids=["too few", "too many", "one twice", "another one", "unknown label"],
 )
 async def test_a_judge_that_leaves_statements_out_has_not_judged(found: dict[str, Any]) -> None:
-    judge = ScriptedJudge({"faithfulness_statements": {"statements": ["a", "b"]}, "faithfulness": found})
+    judge = ScriptedJudge({"statements": {"statements": ["a", "b"]}, "faithfulness": found})
     mark = await marked(scorer("faithfulness"), judge, question(contexts=DOCUMENTS))
     assert (mark.status, mark.score) == ("unmeasured", None)
 
@@ -224,11 +234,11 @@ async def test_a_judge_that_leaves_statements_out_has_not_judged(found: dict[str
 async def test_faithfulness_counts_statements_and_names_those_that_are_made_up() -> None:
     found = verdicts("supported", "contradicted", "supported", "supported")["verdicts"]
     statements = {"statements": ["a", "b", "c", "d"]}
-    judge = ScriptedJudge({"faithfulness_statements": statements, "faithfulness": {"verdicts": found[::-1]}})
+    judge = ScriptedJudge({"statements": statements, "faithfulness": {"verdicts": found[::-1]}})
     mark = await marked(scorer("faithfulness"), judge, question(contexts=DOCUMENTS))
     assert (mark.status, mark.score) == ("failed", 0.75)
-    assert mark.reason == "3 of 4 statements are supported by the documents. Not supported: b."
-    assert mark.detail["judges"] == ["wk1-faithfulness_statements", "wk1-faithfulness"]
+    assert mark.reason == "3 of 4 statements of the answer are supported. Not supported: b."
+    assert mark.detail["judges"] == ["wk1-statements", "wk1-faithfulness"]
     assert judge.asked[1].variables["contexts"][1] == {"number": 2, "text": "Lyon is large."}
 
 

@@ -19,13 +19,13 @@ def wins(text: str) -> ScriptedJudge:
 
     def answer(shown: Mapping[str, Any]) -> dict[str, Any]:
         winner = next((side for side in ("first", "second") if shown[side] == text), "tie")
-        return {"reason": text, "winner": winner}
+        return {"analysis": text, "winner": winner}
 
     return ScriptedJudge({"pairwise": answer})
 
 
 def always(winner: str) -> ScriptedJudge:
-    return ScriptedJudge({"pairwise": {"reason": "", "winner": winner}})
+    return ScriptedJudge({"pairwise": {"analysis": "", "winner": winner}})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_position_bias_is_counted(judge: ScriptedJudge, consistent: int, s
 
 async def test_pairs_without_a_verdict_are_counted_and_belong_to_no_rate() -> None:
     judge = ScriptedJudge({"pairwise": lambda shown: Verdict(error="timeout: slow") if shown["question"] == "3?" else {
-        "reason": "", "winner": "first"}})  # fmt: skip
+        "analysis": "", "winner": "first"}})  # fmt: skip
     found = await probe_position(PAIRS, judge, "gpt-4o-mini")
     assert (found.pairs, found.measured, found.first_both_times) == (20, 19, 19)
     assert list(found.reasons.values()) == [1]
@@ -103,7 +103,7 @@ async def test_pairs_without_a_verdict_are_counted_and_belong_to_no_rate() -> No
 async def test_a_judge_that_wavers_is_found_by_asking_it_again() -> None:
     judge = ScriptedJudge({})
     labels = iter(["met", "met", "met"] * 3 + ["met", "not_met", "met"])
-    judge.answers = {"rubric": lambda shown: {"reason": "", "label": next(labels)}}
+    judge.answers = {"rubric": lambda shown: {"analysis": "", "label": next(labels)}}
     samples = [{"criterion": "x", "answer": str(n)} for n in range(4)]
     found = await probe_consistency("rubric", "label", samples, judge, "gpt-4o-mini", repeats=3, at_once=1)
     assert (found.samples, found.measured, found.steady) == (4, 4, 3)

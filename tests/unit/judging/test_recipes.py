@@ -14,7 +14,7 @@ from watchkeeper.evals.judging.shipped import lacking, recipe
 from watchkeeper.releases.checking import mistakes_in
 from watchkeeper.releases.parameters import mistakes_in_parameters
 from watchkeeper.releases.prepared import Prepared
-from watchkeeper.releases.recipe import Output, Recipe, release_id
+from watchkeeper.releases.recipe import Output, Recipe, canonical, decode, release_id
 
 MODEL = "gpt-4o-mini"
 HOSTILE = (
@@ -54,9 +54,15 @@ def test_its_answer_has_a_schema_that_is_sent_and_mended_once_at_temperature_zer
     assert found.parameters["temperature"] == 0
     assert found.output is not None and found.output.schema is not None
     assert (found.output.repair, found.output.on_failure, found.output.send) == ("once", "error", True)
-    keys = list(found.output.schema["properties"])
-    if kind not in PREPARING and "reason" in keys:
-        assert keys[0] == "reason", "reasons come before the verdict"
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - PREPARING - {"answer_relevance"}))
+def test_reasons_come_before_the_verdict_in_the_order_in_which_a_model_is_told_to_write(kind: str) -> None:
+    """A release keeps its keys in alphabetical order, and that is what providers are sent."""
+    kept = decode(canonical(recipe(kind, MODEL))).output
+    assert kept is not None and kept.schema is not None
+    shape = kept.schema["properties"].get("verdicts", {}).get("items", kept.schema)
+    assert next(iter(shape["properties"])) == "analysis"
 
 
 @every_kind
@@ -131,13 +137,13 @@ def schema_with(kind: str = "rubric", **properties: Any) -> Output:
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (own(output=None), "it has no `output.schema`; its answer must have `reason`, `label`"),
+        (own(output=None), "it has no `output.schema`; its answer must have `analysis`, `label`"),
         (own(output=Output()), "it has no `output.schema`"),
         (own(output=schema_with(label=None)), "its schema has no key `label`"),
         (own(output=schema_with(label={"type": "integer"})), "`label` must have the type `string`"),
         (own(output=schema_with(label={"type": "string"})), "must have an `enum` of met, partly_met, not_met"),
         (own(output=schema_with(label={"type": "string", "enum": ["met", "no"]})), "`label` may be `no`"),
-        (own(output=Output(schema={**(schema_with().schema or {}), "required": ["label"]})), "not require `reason`"),
+        (own(output=Output(schema={**(schema_with().schema or {}), "required": ["label"]})), "not require `analysis`"),
         (own(variables={"criterion": {"type": "string"}}), "it takes no variable `answer`"),
         (
             own(variables={**recipe("rubric", "x").variables, "mood": {"type": "string"}}),
@@ -155,6 +161,6 @@ def test_a_judge_of_ones_own_may_say_more_and_use_fewer_labels() -> None:
     assert lacking(own(output=told, variables=extra), "rubric") == []
     assert "`label` of each of `verdicts`" in "; ".join(
         lacking(own("faithfulness", output=schema_with("faithfulness", verdicts={
-            "type": "array", "items": {"type": "object", "properties": {"number": {"type": "integer"}, "reason": {
-                "type": "string"}}, "required": ["number", "reason"]}})), "faithfulness")
+            "type": "array", "items": {"type": "object", "properties": {"number": {"type": "integer"}, "analysis": {
+                "type": "string"}}, "required": ["number", "analysis"]}})), "faithfulness")
     )  # fmt: skip

@@ -1,4 +1,8 @@
-"""What a judge answers, by the shape that the schemas of `recipes` give it."""
+"""What a judge answers, by the shape that the schemas of `recipes` give it.
+
+A release keeps the keys of its schemas in alphabetical order, and providers have models write them in that order: what
+comes before a verdict must have a name that comes before it, hence `analysis`.
+"""
 
 from typing import Any, Literal
 
@@ -8,21 +12,21 @@ from msgspec import Struct
 class Labelled(Struct, frozen=True):
     """One label, after the reasons for it."""
 
-    reason: str
+    analysis: str
     label: str
 
 
 class Graded(Struct, frozen=True):
     """A grade; which grades there are is the asker's to say."""
 
-    reason: str
+    analysis: str
     score: int
 
 
 class Preferred(Struct, frozen=True):
     """Which of two answers is better."""
 
-    reason: str
+    analysis: str
     winner: Literal["first", "second", "tie"]
 
 
@@ -41,29 +45,15 @@ class Statements(Struct, frozen=True):
 class Numbered(Struct, frozen=True):
     """A verdict on one of several numbered things."""
 
-    number: int
     label: str
-    reason: str = ""
+    number: int
+    analysis: str = ""
 
 
 class Verdicts(Struct, frozen=True):
     """A verdict on each of several things."""
 
     verdicts: list[Numbered]
-
-
-class Attributed(Struct, frozen=True):
-    """A statement, and whether the documents hold it."""
-
-    statement: str
-    label: Literal["found", "missing"]
-    reason: str = ""
-
-
-class Attributions(Struct, frozen=True):
-    """Every statement of a reference."""
-
-    statements: list[Attributed]
 
 
 class Questions(Struct, frozen=True):

@@ -58,7 +58,7 @@ def g_eval(scorer: Scorer) -> Method:
             mean = mean_grade(odds.get("score", {}))
             grades.append(found.score if mean is None else mean)
             are_weighted.append(mean is not None)
-            reasons.append(f"{grades[-1]:.3g} of 5: {found.reason}")
+            reasons.append(f"{grades[-1]:.3g} of 5: {found.analysis}")
         score = sum((grade - 1) / 4 for grade in grades) / len(grades)
         return Finding(score, " ".join(reasons), {"grades": grades, "is_weighted": all(are_weighted)})
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from watchkeeper.evals.judging.answers import Attributions, Numbered, Statements, Verdicts, numbered
+from watchkeeper.evals.judging.answers import Numbered, Statements, Verdicts, numbered
 from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
 from watchkeeper.evals.judging.material import (
     as_text,
@@ -26,6 +26,7 @@ SHOWN_MAX = 3
 """Statements that a reason quotes."""
 
 SUPPORT: Mapping[str, float] = {"supported": 1.0, "contradicted": 0.0, "not_stated": 0.0}
+PRESENCE: Mapping[str, float] = {"found": 1.0, "missing": 0.0}
 USE: Mapping[str, float] = {"useful": 1.0, "not_useful": 0.0}
 BEARING: Mapping[str, float] = {"relevant": 1.0, "partly_relevant": 0.5, "irrelevant": 0.0}
 
@@ -39,19 +40,10 @@ def faithfulness(scorer: Scorer) -> Method:
         contexts, answer = needed_contexts(question), said(question.answer)
         if not answer.strip():
             raise Undecided("The answer is empty: it states nothing that documents could support.")
-        shown = {"question": asked(question, variable), "answer": answer}
-        taken = await consulting.ask("faithfulness_statements", shown, Statements)
-        statements = [one.strip() for one in taken.statements if one.strip()]
-        if not statements:
-            raise Undecided("The answer states nothing that documents could support; the judge found no statements.")
-        if len(statements) > STATEMENTS_MAX:
-            raise Undecided(f"The judge found {len(statements)} statements; at most {STATEMENTS_MAX} are looked at.")
-        variables = {"contexts": numbered(contexts), "statements": numbered(statements)}
-        labels = _complete(await consulting.ask("faithfulness", variables, Verdicts), len(statements), SUPPORT)
-        amiss = [statement for statement, label in zip(statements, labels, strict=True) if not SUPPORT[label]]
-        told = f"{len(statements) - len(amiss)} of {len(statements)} statements are supported by the documents"
-        counted = {"statements": statements, "labels": labels}
-        return Finding(1 - len(amiss) / len(statements), _with_examples(told, "Not supported", amiss), counted)
+        statements = await _statements("answer", asked(question, variable), answer, consulting)
+        shown = {"contexts": numbered(contexts), "statements": numbered(statements)}
+        labels = _complete(await consulting.ask("faithfulness", shown, Verdicts), len(statements), SUPPORT)
+        return _share(statements, labels, SUPPORT, "statements of the answer are supported", "Not supported")
 
     return method
 
@@ -73,14 +65,11 @@ def context_recall(scorer: Scorer) -> Method:
 
     async def method(question: Question, consulting: Consulting) -> Finding:
         reference, contexts = needed_reference(question), needed_contexts(question)
-        shown = {"question": asked(question, variable), "reference": reference, "contexts": numbered(contexts)}
-        found = (await consulting.ask("context_recall", shown, Attributions)).statements
-        if not found:
-            raise Undecided("The judge found no statements in the reference, so nothing could be missing.")
-        missing = [one.statement for one in found if one.label == "missing"]
-        told = f"{len(found) - len(missing)} of {len(found)} statements of the reference are in the documents"
-        counted = {"statements": [one.statement for one in found], "labels": [one.label for one in found]}
-        return Finding(1 - len(missing) / len(found), _with_examples(told, "Missing", missing), counted)
+        meant = asked(question, variable)
+        statements = await _statements("reference", meant, reference, consulting)
+        shown = {"question": meant, "contexts": numbered(contexts), "statements": numbered(statements)}
+        labels = _complete(await consulting.ask("context_recall", shown, Verdicts), len(statements), PRESENCE)
+        return _share(statements, labels, PRESENCE, "statements of the reference are in the documents", "Missing")
 
     return method
 
@@ -137,8 +126,21 @@ def _complete(found: Verdicts, count: int, worth: Mapping[str, float]) -> list[s
     return labels
 
 
-def _with_examples(told: str, what: str, examples: list[str]) -> str:
-    if not examples:
-        return f"{told}."
-    more = f", and {len(examples) - SHOWN_MAX} more" if len(examples) > SHOWN_MAX else ""
-    return f"{told}. {what}: {'; '.join(examples[:SHOWN_MAX])}{more}."
+async def _statements(whose: str, question: str, text: str, consulting: Consulting) -> list[str]:
+    """Have a text taken apart. Raises Undecided where it states nothing: a share of nothing is no share."""
+    taken = await consulting.ask("statements", {"question": question, "answer": text}, Statements)
+    statements = [one.strip() for one in taken.statements if one.strip()]
+    if not statements:
+        raise Undecided(f"The judge found no statements in the {whose}, so there is nothing to hold against documents.")
+    if len(statements) > STATEMENTS_MAX:
+        raise Undecided(f"The judge found {len(statements)} statements; at most {STATEMENTS_MAX} are looked at.")
+    return statements
+
+
+def _share(statements: list[str], labels: list[str], worth: Mapping[str, float], told: str, amiss: str) -> Finding:
+    """Count the statements that are worth something, and name some of the others."""
+    others = [statement for statement, label in zip(statements, labels, strict=True) if not worth[label]]
+    good, count = len(statements) - len(others), len(statements)
+    more = f", and {len(others) - SHOWN_MAX} more" if len(others) > SHOWN_MAX else ""
+    named = f" {amiss}: {'; '.join(others[:SHOWN_MAX])}{more}." if others else ""
+    return Finding(good / count, f"{good} of {count} {told}.{named}", {"statements": statements, "labels": labels})

@@ -10,7 +10,7 @@ KINDS: Mapping[str, str] = {
     "pairwise": "which of two answers is better",
     "factuality": "how the facts of an answer stand to those of the reference",
     "closed_qa": "whether an answer has a property",
-    "faithfulness_statements": "the statements that an answer makes",
+    "statements": "the statements that a text makes",
     "faithfulness": "which statements the documents support",
     "answer_relevance": "which questions an answer answers",
     "context_precision": "which documents are needed for the right answer",
@@ -22,7 +22,7 @@ KINDS: Mapping[str, str] = {
 }
 """What is asked, by kind."""
 
-PREPARING = frozenset({"g_eval_steps", "faithfulness_statements"})
+PREPARING = frozenset({"g_eval_steps", "statements"})
 """Kinds whose answer is no verdict but goes into the question after it: a judge of one's own gives verdicts, and these
 are asked of the judge that comes with Watchkeeper, by the same model."""
 

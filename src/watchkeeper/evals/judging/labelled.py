@@ -150,6 +150,6 @@ def _labelled(kind: str, scores: Mapping[str, float], variables: Variables) -> M
         found = await consulting.ask(kind, variables(question), Labelled)
         if found.label not in scores:
             raise Undecided(f"The judge's label `{found.label[:60]}` is none of {', '.join(scores)}.")
-        return Finding(scores[found.label], f"{found.label}: {found.reason}", {"label": found.label})
+        return Finding(scores[found.label], f"{found.label}: {found.analysis}", {"label": found.label})
 
     return method

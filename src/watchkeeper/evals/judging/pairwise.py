@@ -55,7 +55,7 @@ async def compared(
     behind = await consulting.ask("pairwise", {**shown, "first": other, "second": this}, Preferred)
     sides: dict[str, Side] = {"first": "this", "second": "other", "tie": "tie"}
     turned: dict[str, Side] = {"first": "other", "second": "this", "tie": "tie"}
-    return (sides[ahead.winner], ahead.reason), (turned[behind.winner], behind.reason)
+    return (sides[ahead.winner], ahead.analysis), (turned[behind.winner], behind.analysis)
 
 
 def _other(question: Question, against: str) -> str:

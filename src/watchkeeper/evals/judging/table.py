@@ -43,7 +43,7 @@ _TYPES: Mapping[str, _Type] = {
         "share of the answer's statements that the documents support",
         grounding.faithfulness,
         grounding.FAITHFUL,
-        ("faithfulness_statements", "faithfulness"),
+        ("statements", "faithfulness"),
     ),
     "answer_relevance": _Type(
         "the answer is about the question",
@@ -58,7 +58,7 @@ _TYPES: Mapping[str, _Type] = {
         "share of the reference's statements that are in the documents",
         grounding.context_recall,
         grounding.COMPLETE,
-        ("context_recall",),
+        ("statements", "context_recall"),
     ),
     "context_relevance": _Type(
         "how much of the documents bears on the question",
