@@ -178,13 +178,13 @@ async def test_a_label_that_nobody_knows_is_no_score(label: str, reason: str) ->
 @pytest.mark.parametrize(
     ("type_", "asked", "words"),
     [
-        ("faithfulness", question("Paris."), "There are no documents"),
-        ("faithfulness", question("Paris.", contexts=("", "  ")), "There are no documents"),
-        ("faithfulness", question("", contexts=DOCUMENTS), "The answer is empty"),
-        ("context_recall", question(reference="Paris"), "There are no documents"),
+        ("faithfulness", question("Paris."), "there are no documents"),
+        ("faithfulness", question("Paris.", contexts=("", "  ")), "there are no documents"),
+        ("faithfulness", question("", contexts=DOCUMENTS), "the answer is empty"),
+        ("context_recall", question(reference="Paris"), "there are no documents"),
         ("context_recall", question(contexts=DOCUMENTS), "no reference"),
         ("context_precision", question(contexts=DOCUMENTS, prompt=" "), "asks nothing"),
-        ("context_relevance", question(), "There are no documents"),
+        ("context_relevance", question(), "there are no documents"),
         ("factuality", question(), "no reference"),
         ("answer_relevance", question(prompt=""), "asks nothing"),
         ("pairwise", question(), "no baseline's answer"),
@@ -237,7 +237,7 @@ async def test_faithfulness_counts_statements_and_names_those_that_are_made_up()
     judge = ScriptedJudge({"statements": statements, "faithfulness": {"verdicts": found[::-1]}})
     mark = await marked(scorer("faithfulness"), judge, question(contexts=DOCUMENTS))
     assert (mark.status, mark.score) == ("failed", 0.75)
-    assert mark.reason == "3 of 4 statements of the answer are supported. Not supported: b."
+    assert mark.reason == "3 of 4 statements of the answer are supported; not supported: b"
     assert mark.detail["judges"] == ["wk1-statements", "wk1-faithfulness"]
     assert judge.asked[1].variables["contexts"][1] == {"number": 2, "text": "Lyon is large."}
 
@@ -245,28 +245,28 @@ async def test_faithfulness_counts_statements_and_names_those_that_are_made_up()
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (scorer("rubric"), "`value` must say"),
-        (scorer("rubric", value="  "), "`value` must say"),
-        (scorer("rubric", value="x", judge=""), "names no `judge`"),
+        (scorer("rubric"), "needs a `value`"),
+        (scorer("rubric", value="  "), "needs a `value`"),
+        (scorer("rubric", value="x", judge=""), "needs a `judge`"),
         (scorer("rubrik", value="x"), "did you mean `rubric`"),
         (scorer("rubric", value="x", options={"questoin": "q"}), "did you mean `question`"),
-        (scorer("rubric", value="x", threshold=7), "from 0 to 1"),
-        (scorer("rubric", value="x", options={"question": 3}), "must be text"),
+        (scorer("rubric", value="x", threshold=7), "between 0 and 1"),
+        (scorer("rubric", value="x", options={"question": 3}), "`str`, got `int` - at `$.question`"),
         (scorer("factuality", options={"scores": {"F": 1}}), "no class"),
-        (scorer("factuality", options={"scores": {"A": 2}}), "from 0 to 1"),
-        (scorer("factuality", options={"scores": 2}), "must give classes"),
+        (scorer("factuality", options={"scores": {"A": 2}}), "<= 1.0"),
+        (scorer("factuality", options={"scores": 2}), "at `$.scores`"),
         (scorer("pairwise", options={"against": "them"}), "`baseline` or `reference`"),
-        (scorer("g_eval", value=[]), "criteria"),
-        (scorer("g_eval", value="x", options={"steps": "look"}), "list of at most"),
-        (scorer("g_eval", value="x", options={"weighted": 1}), "true or false"),
-        (scorer("tool_use", options={"tools": ["get"]}), "list of at most"),
+        (scorer("g_eval", value=[]), "it takes 1 to 20"),
+        (scorer("g_eval", value="x", options={"steps": "look"}), "at `$.steps`"),
+        (scorer("g_eval", value="x", options={"weighted": 1}), "`bool`, got `int`"),
+        (scorer("tool_use", options={"tools": ["get"]}), "at `$.tools[0]`"),
     ],
 )
 def test_a_scorer_that_cannot_be_used_is_refused_before_a_run(made: Any, words: str) -> None:
     with pytest.raises(ScorerRefused) as refused:
         build(made, ScriptedJudge({}))
     assert words in str(refused.value)
-    assert "Nothing was asked." in str(refused.value)
+    assert str(refused.value).startswith(f"The scorer `{made.type}` ")
 
 
 async def test_a_judge_sees_the_question_that_the_scorer_names_and_the_tools_that_were_called() -> None:

@@ -8,9 +8,10 @@ mean of the grades weighted by their probabilities, where the provider tells the
 from collections.abc import Mapping
 
 from watchkeeper.evals.judging.answers import Graded, Steps
-from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
+from watchkeeper.evals.judging.consulting import Consulting, Method
 from watchkeeper.evals.judging.material import as_text, asked, said
-from watchkeeper.evals.judging.options import QUESTION, criterion_of, refusal, refuse_unknown_options, text_option
+from watchkeeper.evals.judging.options import Asks, check_criterion
+from watchkeeper.evals.scorers.marking import Finding, Undecided, refused, settings
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
@@ -22,20 +23,24 @@ TOLD_MIN = 0.5
 """Where the grades together have less probability than this, what the provider tells is not used."""
 
 
+class Grading(Asks):
+    """Options of `g_eval`."""
+
+    steps: tuple[str, ...] = ()
+    """By which an answer is checked; derived from the criterion where there are none."""
+    weighted: bool = False
+    """Whether the provider is asked for the probabilities of other grades; not every one tells them."""
+
+
 def g_eval(scorer: Scorer) -> Method:
     """Grade an answer for a criterion, or for each of several. Raises ScorerRefused."""
-    refuse_unknown_options(scorer, ["steps", "weighted"])
-    criterion_of(scorer)
+    options = settings(scorer, Grading)
+    check_criterion(scorer)
     if isinstance(scorer.value, list) and not 0 < len(scorer.value) <= CRITERIA_MAX:
-        raise refusal(scorer, f"`value` must have between 1 and {CRITERIA_MAX} criteria")
-    variable = text_option(scorer, QUESTION)
-    given = scorer.options.get("steps", [])
-    if not isinstance(given, list) or len(given) > STEPS_MAX or not all(isinstance(step, str) for step in given):
-        raise refusal(scorer, f"`options.steps` must be a list of at most {STEPS_MAX} sentences")
-    weighted = scorer.options.get("weighted", False)
-    if not isinstance(weighted, bool):
-        raise refusal(scorer, "`options.weighted` must be true or false")
-    kind = "g_eval_weighted" if weighted else "g_eval"
+        raise refused(scorer, f"has {len(scorer.value)} criteria; it takes 1 to {CRITERIA_MAX}.")
+    if len(options.steps) > STEPS_MAX:
+        raise refused(scorer, f"has {len(options.steps)} steps; it takes {STEPS_MAX} at most.")
+    kind = "g_eval_weighted" if options.weighted else "g_eval"
 
     async def method(question: Question, consulting: Consulting) -> Finding:
         value = question.value
@@ -44,17 +49,17 @@ def g_eval(scorer: Scorer) -> Method:
         reasons: list[str] = []
         are_weighted = []
         for criterion in criteria:
-            steps = list(given) or await _steps(criterion, consulting)
+            steps = list(options.steps) or await _steps(criterion, consulting)
             variables = {
                 "criterion": criterion,
                 "steps": steps,
-                "question": asked(question, variable),
+                "question": asked(question, options.question),
                 "answer": said(question.answer),
                 "reference": as_text(question.case.reference),
             }
             found, odds = await consulting.ask_for_odds(kind, variables, Graded)
             if found.score not in GRADES:
-                raise Undecided(f"The judge's grade {found.score} is none of 1 to 5.")
+                raise Undecided(f"the judge's grade {found.score} is none of 1 to 5")
             mean = mean_grade(odds.get("score", {}))
             grades.append(found.score if mean is None else mean)
             are_weighted.append(mean is not None)
@@ -81,5 +86,5 @@ async def _steps(criterion: str, consulting: Consulting) -> list[str]:
     found = await consulting.ask("g_eval_steps", {"criterion": criterion}, Steps)
     steps = [step.strip() for step in found.steps if step.strip()][:STEPS_MAX]
     if not steps:
-        raise Undecided("The judge derived no steps from the criterion; give them in `options.steps`.")
+        raise Undecided("the judge derived no steps from the criterion; give them in `options.steps`")
     return steps

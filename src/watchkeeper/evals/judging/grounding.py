@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from watchkeeper.evals.judging.answers import Numbered, Statements, Verdicts, numbered
-from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
+from watchkeeper.evals.judging.consulting import Consulting, Method
 from watchkeeper.evals.judging.material import (
     as_text,
     asked,
@@ -13,7 +13,8 @@ from watchkeeper.evals.judging.material import (
     needed_reference,
     said,
 )
-from watchkeeper.evals.judging.options import QUESTION, refuse_unknown_options, text_option
+from watchkeeper.evals.judging.options import Asks
+from watchkeeper.evals.scorers.marking import Finding, Undecided, settings
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
@@ -33,17 +34,16 @@ BEARING: Mapping[str, float] = {"relevant": 1.0, "partly_relevant": 0.5, "irrele
 
 def faithfulness(scorer: Scorer) -> Method:
     """Share of an answer's statements that the documents support. Raises ScorerRefused."""
-    refuse_unknown_options(scorer)
-    variable = text_option(scorer, QUESTION)
+    variable = settings(scorer, Asks).question
 
     async def method(question: Question, consulting: Consulting) -> Finding:
         contexts, answer = needed_contexts(question), said(question.answer)
         if not answer.strip():
-            raise Undecided("The answer is empty: it states nothing that documents could support.")
+            raise Undecided("the answer is empty: it states nothing that documents could support")
         statements = await _statements("answer", asked(question, variable), answer, consulting)
         shown = {"contexts": numbered(contexts), "statements": numbered(statements)}
         labels = _complete(await consulting.ask("faithfulness", shown, Verdicts), len(statements), SUPPORT)
-        return _share(statements, labels, SUPPORT, "statements of the answer are supported", "Not supported")
+        return _share(statements, labels, SUPPORT, "statements of the answer are supported", "not supported")
 
     return method
 
@@ -60,8 +60,7 @@ def context_relevance(scorer: Scorer) -> Method:
 
 def context_recall(scorer: Scorer) -> Method:
     """Share of the statements of the right answer that the documents hold. Raises ScorerRefused."""
-    refuse_unknown_options(scorer)
-    variable = text_option(scorer, QUESTION)
+    variable = settings(scorer, Asks).question
 
     async def method(question: Question, consulting: Consulting) -> Finding:
         reference, contexts = needed_reference(question), needed_contexts(question)
@@ -69,7 +68,7 @@ def context_recall(scorer: Scorer) -> Method:
         statements = await _statements("reference", meant, reference, consulting)
         shown = {"question": meant, "contexts": numbered(contexts), "statements": numbered(statements)}
         labels = _complete(await consulting.ask("context_recall", shown, Verdicts), len(statements), PRESENCE)
-        return _share(statements, labels, PRESENCE, "statements of the reference are in the documents", "Missing")
+        return _share(statements, labels, PRESENCE, "statements of the reference are in the documents", "missing")
 
     return method
 
@@ -96,8 +95,7 @@ def _of_contexts(
     *,
     with_reference: bool = False,
 ) -> Method:
-    refuse_unknown_options(scorer)
-    variable = text_option(scorer, QUESTION)
+    variable = settings(scorer, Asks).question
 
     async def method(question: Question, consulting: Consulting) -> Finding:
         contexts = needed_contexts(question)
@@ -118,11 +116,11 @@ def _complete(found: Verdicts, count: int, worth: Mapping[str, float]) -> list[s
     by_number: dict[int, Numbered] = {one.number: one for one in found.verdicts}
     if len(found.verdicts) != count or set(by_number) != set(range(1, count + 1)):
         raise Undecided(
-            f"The judge gave {len(found.verdicts)} verdicts, and not one for each of {count} things: none counts."
+            f"the judge gave {len(found.verdicts)} verdicts, and not one for each of {count} things: none counts"
         )
     labels = [by_number[number].label for number in range(1, count + 1)]
     if unknown := [label for label in labels if label not in worth]:
-        raise Undecided(f"The judge's label `{unknown[0][:60]}` is none of {', '.join(worth)}.")
+        raise Undecided(f"the judge's label `{unknown[0][:60]}` is none of {', '.join(worth)}")
     return labels
 
 
@@ -131,9 +129,9 @@ async def _statements(whose: str, question: str, text: str, consulting: Consulti
     taken = await consulting.ask("statements", {"question": question, "answer": text}, Statements)
     statements = [one.strip() for one in taken.statements if one.strip()]
     if not statements:
-        raise Undecided(f"The judge found no statements in the {whose}, so there is nothing to hold against documents.")
+        raise Undecided(f"the judge found no statements in the {whose}, so there is nothing to hold against documents")
     if len(statements) > STATEMENTS_MAX:
-        raise Undecided(f"The judge found {len(statements)} statements; at most {STATEMENTS_MAX} are looked at.")
+        raise Undecided(f"the judge found {len(statements)} statements; at most {STATEMENTS_MAX} are looked at")
     return statements
 
 
@@ -142,5 +140,5 @@ def _share(statements: list[str], labels: list[str], worth: Mapping[str, float],
     others = [statement for statement, label in zip(statements, labels, strict=True) if not worth[label]]
     good, count = len(statements) - len(others), len(statements)
     more = f", and {len(others) - SHOWN_MAX} more" if len(others) > SHOWN_MAX else ""
-    named = f" {amiss}: {'; '.join(others[:SHOWN_MAX])}{more}." if others else ""
-    return Finding(good / count, f"{good} of {count} {told}.{named}", {"statements": statements, "labels": labels})
+    named = f"; {amiss}: {'; '.join(others[:SHOWN_MAX])}{more}" if others else ""
+    return Finding(good / count, f"{good} of {count} {told}{named}", {"statements": statements, "labels": labels})

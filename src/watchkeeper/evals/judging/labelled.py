@@ -2,19 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, field
 
 from watchkeeper.evals.judging.answers import Labelled
-from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
+from watchkeeper.evals.judging.consulting import Consulting, Method
 from watchkeeper.evals.judging.material import as_text, asked, needed_reference, said
-from watchkeeper.evals.judging.options import (
-    QUESTION,
-    criterion_of,
-    refusal,
-    refuse_unknown_options,
-    share,
-    text_option,
-)
+from watchkeeper.evals.judging.options import Asks, check_criterion
+from watchkeeper.evals.scorers.marking import Finding, Undecided, refused, settings
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
@@ -24,6 +20,8 @@ Variables = Callable[[Question], Mapping[str, Any]]
 CLASSES: Mapping[str, str] = {"A": "subset", "B": "superset", "C": "same", "D": "contradicts", "E": "immaterial"}
 """The classes of factuality, by the letters under which other programs know them."""
 TOOLS_MAX = 200
+
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,24 @@ LABELS: Mapping[str, Labels] = {
 }
 
 
+class Classes(Asks):
+    """Options of `factuality`."""
+
+    scores: dict[str, Share] = field(default_factory=dict[str, float])
+    """What a class is worth, by its name or letter, where that is not as in `LABELS`."""
+
+
+class Tools(Asks):
+    """Options of `tool_use`."""
+
+    tools: Annotated[tuple[dict[str, Any], ...], Meta(max_length=TOOLS_MAX)] = ()
+    """What could have been called, as the model was told of it."""
+
+
 def rubric(scorer: Scorer) -> Method:
     """How far an answer meets a criterion. Raises ScorerRefused."""
-    refuse_unknown_options(scorer)
-    criterion_of(scorer)
-    variable = text_option(scorer, QUESTION)
+    variable = settings(scorer, Asks).question
+    check_criterion(scorer)
 
     def variables(question: Question) -> Mapping[str, Any]:
         return {
@@ -68,9 +79,8 @@ def rubric(scorer: Scorer) -> Method:
 
 def closed_qa(scorer: Scorer) -> Method:
     """Whether an answer has a property: yes or no. Raises ScorerRefused."""
-    refuse_unknown_options(scorer)
-    criterion_of(scorer)
-    variable = text_option(scorer, QUESTION)
+    variable = settings(scorer, Asks).question
+    check_criterion(scorer)
 
     def variables(question: Question) -> Mapping[str, Any]:
         criterion, answer = as_text(question.value), said(question.answer)
@@ -81,22 +91,18 @@ def closed_qa(scorer: Scorer) -> Method:
 
 def factuality(scorer: Scorer) -> Method:
     """How the facts of an answer stand to those of the reference. Raises ScorerRefused."""
-    refuse_unknown_options(scorer, ["scores"])
-    variable = text_option(scorer, QUESTION)
-    given = scorer.options.get("scores", {})
-    if not isinstance(given, dict):
-        raise refusal(scorer, "`options.scores` must give classes their scores: {subset: 0.4, contradicts: 0}")
+    options = settings(scorer, Classes)
     scores = dict(LABELS["factuality"].scores)
-    for name, score in given.items():
+    for name, score in options.scores.items():
         label = CLASSES.get(name, name)
         if label not in scores:
             known = ", ".join(f"`{one}` ({letter})" for letter, one in CLASSES.items())
-            raise refusal(scorer, f"`options.scores` has `{str(name)[:60]}`, which is no class; there are {known}")
-        scores[label] = share(scorer, f"options.scores.{name}", score)
+            raise refused(scorer, f"gives a score to `{name[:60]}`, which is no class; there are {known}.")
+        scores[label] = score
 
     def variables(question: Question) -> Mapping[str, Any]:
         reference = needed_reference(question)
-        return {"question": asked(question, variable), "answer": said(question.answer), "reference": reference}
+        return {"question": asked(question, options.question), "answer": said(question.answer), "reference": reference}
 
     return _labelled("factuality", scores, variables)
 
@@ -113,19 +119,16 @@ def refusal_judge(scorer: Scorer) -> Method:
 
 def tool_use(scorer: Scorer) -> Method:
     """Whether the right tools were called. Raises ScorerRefused."""
-    refuse_unknown_options(scorer, ["tools"])
-    variable = text_option(scorer, QUESTION)
-    tools = scorer.options.get("tools", [])
-    if not isinstance(tools, list) or len(tools) > TOOLS_MAX or not all(isinstance(one, dict) for one in tools):
-        raise refusal(scorer, f"`options.tools` must be a list of at most {TOOLS_MAX} tools, each with its `name`")
+    options = settings(scorer, Tools)
+    tools = list(options.tools)
 
     def variables(question: Question) -> Mapping[str, Any]:
         calls = [{"name": call.name, "arguments": call.arguments} for call in question.answer.tool_calls]
         criterion = as_text(question.value)
-        if not criterion.strip() and not tools and not asked(question, variable).strip():
-            raise Undecided("There is no question, no expectation and no list of tools: nothing to judge the calls by.")
+        if not criterion.strip() and not tools and not asked(question, options.question).strip():
+            raise Undecided("there is no question, no expectation and no list of tools: nothing to judge the calls by")
         return {
-            "question": asked(question, variable),
+            "question": asked(question, options.question),
             "criterion": criterion,
             "calls": calls,
             "tools": tools,
@@ -136,8 +139,7 @@ def tool_use(scorer: Scorer) -> Method:
 
 
 def _of_question_and_answer(kind: str, scorer: Scorer) -> Method:
-    refuse_unknown_options(scorer)
-    variable = text_option(scorer, QUESTION)
+    variable = settings(scorer, Asks).question
 
     def variables(question: Question) -> Mapping[str, Any]:
         return {"question": asked(question, variable), "answer": said(question.answer)}
@@ -149,7 +151,7 @@ def _labelled(kind: str, scores: Mapping[str, float], variables: Variables) -> M
     async def method(question: Question, consulting: Consulting) -> Finding:
         found = await consulting.ask(kind, variables(question), Labelled)
         if found.label not in scores:
-            raise Undecided(f"The judge's label `{found.label[:60]}` is none of {', '.join(scores)}.")
+            raise Undecided(f"the judge's label `{found.label[:60]}` is none of {', '.join(scores)}")
         return Finding(scores[found.label], f"{found.label}: {found.analysis}", {"label": found.label})
 
     return method

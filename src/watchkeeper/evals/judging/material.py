@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from watchkeeper.evals.judging.consulting import Undecided
 from watchkeeper.evals.outcome import Answer
+from watchkeeper.evals.scorers.marking import Undecided
 from watchkeeper.evals.scoring import Question
 
 
@@ -31,8 +31,8 @@ def asked(question: Question, variable: str) -> str:
         return question.prompt
     if variable not in question.case.variables:
         raise Undecided(
-            f"The case has no variable `{variable}`, which `options.question` names; nothing was asked. "
-            "Give the case one, or leave the option out."
+            f"the case has no variable `{variable}`, which `options.question` names; "
+            "give the case one, or leave the option out"
         )
     return as_text(question.case.variables[variable])
 
@@ -41,7 +41,7 @@ def needed_question(question: Question, variable: str) -> str:
     """As `asked`, where nothing can be judged without it. Raises Undecided."""
     found = asked(question, variable)
     if not found.strip():
-        raise Undecided("The case asks nothing: without a question there is nothing to judge by. Give it a prompt.")
+        raise Undecided("the case asks nothing, and without a question there is nothing to judge by; give it a prompt")
     return found
 
 
@@ -49,7 +49,7 @@ def needed_reference(question: Question) -> str:
     """Return the reference. Raises Undecided where there is none."""
     found = as_text(question.value)
     if not found.strip():
-        raise Undecided("The case has no reference to judge by. Give it a `reference`, or the scorer a `value`.")
+        raise Undecided("the case has no reference to judge by; give it a `reference`, or the scorer a `value`")
     return found
 
 
@@ -57,7 +57,5 @@ def needed_contexts(question: Question) -> list[str]:
     """Return the documents that hold something. Raises Undecided where there are none."""
     found = [text for text in question.contexts if text.strip()]
     if not found:
-        raise Undecided(
-            "There are no documents: none were found for the call, and the case has no `contexts`. Nothing was asked."
-        )
+        raise Undecided("there are no documents: none were found for the call, and the case has no `contexts`")
     return found

@@ -3,9 +3,10 @@
 from typing import Literal
 
 from watchkeeper.evals.judging.answers import Preferred
-from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
+from watchkeeper.evals.judging.consulting import Consulting, Method
 from watchkeeper.evals.judging.material import as_text, asked, said
-from watchkeeper.evals.judging.options import QUESTION, refusal, refuse_unknown_options, text_option
+from watchkeeper.evals.judging.options import Asks
+from watchkeeper.evals.scorers.marking import Finding, Undecided, refused, settings
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
@@ -17,21 +18,27 @@ Side = Literal["this", "other", "tie"]
 _SCORES: dict[Side, float] = {"this": 1.0, "tie": 0.5, "other": 0.0}
 
 
+class Comparing(Asks):
+    """Options of `pairwise`."""
+
+    against: str = "baseline"
+    """Or `reference`."""
+
+
 def pairwise(scorer: Scorer) -> Method:
     """Whether an answer is better than the baseline's, or than the reference. Raises ScorerRefused."""
-    refuse_unknown_options(scorer, ["against"])
-    variable = text_option(scorer, QUESTION)
-    against = text_option(scorer, "against", "baseline")
+    options = settings(scorer, Comparing)
+    against = options.against
     if against not in ("baseline", "reference"):
-        raise refusal(scorer, "`options.against` is `baseline` or `reference`")
+        raise refused(scorer, f"compares with `baseline` or `reference`, not with `{against[:60]}`.")
     has_criterion = bool(as_text(scorer.value).strip())
 
     async def method(question: Question, consulting: Consulting) -> Finding:
         this, other = said(question.answer), _other(question, against)
         if this == other:
-            return Finding(_SCORES["tie"], "Both answers are the same text.", {"winner": "tie"})
+            return Finding(_SCORES["tie"], "both answers are the same text", {"winner": "tie"})
         criterion = as_text(question.value) if has_criterion else BETTER
-        orders = await compared(consulting, criterion, asked(question, variable), this, other)
+        orders = await compared(consulting, criterion, asked(question, options.question), this, other)
         winner = orders[0][0] if orders[0][0] == orders[1][0] else "tie"
         reasons = " / ".join(reason for _, reason in orders)
         said_so = {"this": "better", "other": "worse", "tie": "as good"}[winner]
@@ -61,10 +68,10 @@ async def compared(
 def _other(question: Question, against: str) -> str:
     if against == "reference":
         if not (reference := as_text(question.case.reference)).strip():
-            raise Undecided("There is nothing to compare with: give the case a `reference`.")
+            raise Undecided("there is nothing to compare with: give the case a `reference`")
         return reference
     if question.baseline is None:
-        raise Undecided("There is no baseline's answer to compare with. Run with `--baseline`, or against `reference`.")
+        raise Undecided("there is no baseline's answer to compare with; run with `--baseline`, or against `reference`")
     if question.baseline.error:
-        raise Undecided(f"The baseline gave no answer to compare with: {question.baseline.error}")
+        raise Undecided(f"the baseline gave no answer to compare with: {question.baseline.error}")
     return said(question.baseline)

@@ -4,14 +4,15 @@ whether it says the same when it is asked again.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 from msgspec import Struct
 
-from watchkeeper.evals.judging.consulting import Consulting, Undecided
+from watchkeeper.evals.judging.consulting import Consulting, cost_of
 from watchkeeper.evals.judging.pairwise import BETTER, Side, compared
+from watchkeeper.evals.scorers.marking import Undecided
 from watchkeeper.evals.scoring import Judge, Verdict
 
 AT_ONCE = 8
@@ -94,7 +95,7 @@ async def probe_position(pairs: Sequence[Pair], judge: Judge, name: str, *, at_o
         second_both_times=counts["second"],
         consistency=counts["consistent"] / measured if measured else None,
         reasons=dict(reasons.most_common(REASONS_MAX)),
-        cost_nusd=_cost(verdicts),
+        cost_nusd=cost_of(verdicts),
     )
 
 
@@ -141,7 +142,7 @@ async def probe_consistency(
         steady=sum(alike == 1.0 for alike in agreements),
         agreement=sum(agreements) / len(agreements) if agreements else None,
         reasons=dict(reasons.most_common(REASONS_MAX)),
-        cost_nusd=_cost(verdicts),
+        cost_nusd=cost_of(verdicts),
     )
 
 
@@ -163,12 +164,3 @@ def _alike(values: Sequence[Any]) -> float:
 
 def _problem(verdict: Verdict, key: str) -> str:
     return verdict.error or ("" if key in verdict.content else f"the judge's answer has no `{key}`")
-
-
-def _cost(verdicts: Iterable[Verdict]) -> int | None:
-    total = 0
-    for verdict in verdicts:
-        if verdict.cost_nusd is None:
-            return None
-        total += verdict.cost_nusd
-    return total

@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from watchkeeper.evals.judging.answers import Questions
-from watchkeeper.evals.judging.consulting import Consulting, Finding, Method, Undecided
+from watchkeeper.evals.judging.consulting import Consulting, Method
 from watchkeeper.evals.judging.material import needed_question, said
-from watchkeeper.evals.judging.options import QUESTION, refuse_unknown_options, text_option
+from watchkeeper.evals.judging.options import Asks
+from watchkeeper.evals.scorers.marking import Finding, Undecided, settings
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
@@ -25,22 +26,21 @@ def answer_relevance(similar: Similar) -> Callable[[Scorer], Method]:
     """Return the type, comparing questions in this way."""
 
     def made(scorer: Scorer) -> Method:
-        refuse_unknown_options(scorer)
-        variable = text_option(scorer, QUESTION)
+        variable = settings(scorer, Asks).question
 
         async def method(question: Question, consulting: Consulting) -> Finding:
             meant, answer = needed_question(question, variable), said(question.answer)
             if not answer.strip():
-                return Finding(0.0, "The answer is empty.")
+                return Finding(0.0, "the answer is empty")
             found = await consulting.ask("answer_relevance", {"answer": answer}, Questions)
             if found.label == "evasive":
-                return Finding(0.0, "The answer commits itself to nothing.", {"label": "evasive"})
+                return Finding(0.0, "the answer commits itself to nothing", {"label": "evasive"})
             guessed = [one.strip() for one in found.questions if one.strip()][:QUESTIONS_MAX]
             if not guessed:
-                raise Undecided("The judge found no question that the answer would answer.")
+                raise Undecided("the judge found no question that the answer would answer")
             likeness = await asyncio.to_thread(similar, meant, guessed)
             score = min(1.0, max(0.0, sum(likeness) / len(likeness)))
-            told = f"It would answer questions that are {score:.0%} like the one that was asked, such as: {guessed[0]}"
+            told = f"it would answer questions that are {score:.0%} like the one that was asked, such as: {guessed[0]}"
             rounded = [round(one, 4) for one in likeness]
             return Finding(score, told, {"label": "committed", "questions": guessed, "similarity": rounded})
 

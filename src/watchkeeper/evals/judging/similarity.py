@@ -1,11 +1,6 @@
 """How alike two texts are, by vectors that are made on this machine."""
 
 from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from watchkeeper.releases.embedding import Embedder
 
 
 def similar(text: str, others: Sequence[str]) -> list[float]:
@@ -13,13 +8,8 @@ def similar(text: str, others: Sequence[str]) -> list[float]:
 
     The first one loads what that takes: 0.4 s, 90 MB.
     """
-    vectors = _embedder().embed([text, *others])
-    return [float(one) for one in vectors[1:] @ vectors[0]]
-
-
-@cache
-def _embedder() -> "Embedder":
     # numpy and the weights: most runs have no scorer that needs them.
-    from watchkeeper.releases.embedding import Embedder
+    from watchkeeper.evals.scorers.similarity import embedder
 
-    return Embedder()
+    vectors = embedder().embed([text, *others])
+    return [float(one) for one in vectors[1:] @ vectors[0]]

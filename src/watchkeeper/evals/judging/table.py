@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from watchkeeper.config.problems import meant
+from watchkeeper.config.problems import did_you_mean
 from watchkeeper.evals.judging import grading, grounding, labelled, pairwise, relevance
 from watchkeeper.evals.judging.consulting import Judged, Method
 from watchkeeper.evals.judging.labelled import LABELS
-from watchkeeper.evals.judging.options import refusal, share
 from watchkeeper.evals.judging.similarity import similar
-from watchkeeper.evals.scoring import Judge, ScorerRefused, ScoresLater
+from watchkeeper.evals.scorers.marking import refused
+from watchkeeper.evals.scoring import Judge, ScoresLater
 from watchkeeper.evals.suite import Scorer
 
 
@@ -88,9 +88,11 @@ def build(scorer: Scorer, judge: Judge) -> ScoresLater:
     """
     found = _found(scorer)
     if not scorer.judge:
-        raise refusal(scorer, "it names no `judge`, and neither does the suite: a model, or a feature of one's own")
-    if scorer.threshold is not None:
-        share(scorer, "threshold", scorer.threshold)
+        raise refused(scorer, "needs a `judge`, here or of the suite: a model, or a feature of one's own.")
+    if not 0 <= scorer.weight < float("inf"):
+        raise refused(scorer, f"cannot have the weight {scorer.weight:g}; it is 0 or more.")
+    if scorer.threshold is not None and not 0 <= scorer.threshold <= 1:
+        raise refused(scorer, f"cannot have the threshold {scorer.threshold:g}; it is a score between 0 and 1.")
     return Judged(scorer, judge, found.method(scorer), found.threshold)
 
 
@@ -110,7 +112,5 @@ def kinds_of(scorer: Scorer) -> tuple[str, ...]:
 def _found(scorer: Scorer) -> _Type:
     found = _TYPES.get(scorer.type)
     if found is None:
-        raise ScorerRefused(
-            f"There is no judged scorer `{scorer.type[:60]}`{meant(scorer.type, sorted(KNOWN))} Nothing was asked."
-        )
+        raise refused(scorer, f"has no type that asks a judge{did_you_mean(scorer.type, sorted(KNOWN))}")
     return found

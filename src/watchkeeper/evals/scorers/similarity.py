@@ -24,7 +24,7 @@ def similar(scorer: Scorer) -> Look:
 
     def look(question: Question) -> Finding:
         wanted = as_texts(question.value)
-        answer = _embedder().embed([question.answer.text])[0]
+        answer = embedder().embed([question.answer.text])[0]
         found = [(float(answer @ _vector(one[:TEXT_LETTERS_MAX])), one) for one in wanted]
         cosine, nearest = max(found)
         return Finding(cosine, f"the cosine of the answer and {shown(nearest)} is {cosine:.3f}", {"cosine": cosine})
@@ -34,10 +34,11 @@ def similar(scorer: Scorer) -> Look:
 
 @lru_cache(VECTORS_KEPT)
 def _vector(text: str) -> Vectors:
-    vector: Vectors = _embedder().embed([text])[0]
+    vector: Vectors = embedder().embed([text])[0]
     return vector
 
 
 @lru_cache(1)
-def _embedder() -> Embedder:
+def embedder() -> Embedder:
+    """Return what makes vectors, one for the whole process."""
     return Embedder()
