@@ -109,6 +109,11 @@ def kinds_of(scorer: Scorer) -> tuple[str, ...]:
     return (grading_kind,) if scorer.options.get("steps") else ("g_eval_steps", grading_kind)
 
 
+def threshold_of(scorer: Scorer) -> float:
+    """Return the score from which an answer passes. Raises ScorerRefused as `kinds_of`."""
+    return _found(scorer).threshold if scorer.threshold is None else scorer.threshold
+
+
 def _found(scorer: Scorer) -> _Type:
     found = _TYPES.get(scorer.type)
     if found is None:
