@@ -64,8 +64,8 @@ async def test_a_rubric_is_judged_by_the_bundled_model(installation: Installatio
         if mark.status == "unmeasured":
             assert mark.score is None and mark.reason
         else:
-            assert mark.detail["label"] in LABELS["rubric"].scores
-            assert mark.score == LABELS["rubric"].scores[mark.detail["label"]]
+            assert mark.detail["label"] in LABELS["rubric"]
+            assert mark.score == LABELS["rubric"][mark.detail["label"]]
         assert mark.cost_nusd == 0, "the local model is free, and priced so"
     call = installation.call(found[0].calls[0])
     assert (call["feature"], call["release"], call["cost"]["status"]) == ("judge-rubric", found[0].judge, "measured")

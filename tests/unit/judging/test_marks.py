@@ -155,9 +155,9 @@ async def test_not_turns_a_pass_into_a_failure_and_its_score_around(type_: str) 
         assert plain.score is not None and turned.score == 1 - plain.score
 
 
-@pytest.mark.parametrize(("type_", "label"), [(name, label) for name in LABELS for label in LABELS[name].scores])
+@pytest.mark.parametrize(("type_", "label"), [(name, label) for name in LABELS for label in LABELS[name]])
 async def test_a_label_has_its_score_and_a_threshold_may_move(type_: str, label: str) -> None:
-    score = LABELS[type_].scores[label]
+    score = LABELS[type_][label]
     for threshold in (0.0, 0.5, 1.0):
         made = scorer(type_, value=VALUES.get(type_), threshold=threshold)
         mark = await marked(made, ScriptedJudge({type_: said(label)}), full(type_))
@@ -171,7 +171,7 @@ async def test_a_label_has_its_score_and_a_threshold_may_move(type_: str, label:
 async def test_a_label_that_nobody_knows_is_no_score(label: str, reason: str) -> None:
     judge = ScriptedJudge({"rubric": {"analysis": reason, "label": label}})
     mark = await marked(scorer("rubric", value="x"), judge, full("rubric"))
-    assert (mark.score is None) == (mark.status == "unmeasured") == (label not in LABELS["rubric"].scores)
+    assert (mark.score is None) == (mark.status == "unmeasured") == (label not in LABELS["rubric"])
     assert len(mark.reason) < 1_100
 
 

@@ -72,6 +72,7 @@ def test_what_strict_schemas_of_providers_do_not_take_is_not_in_them(kind: str) 
     def look(schema: dict[str, Any]) -> None:
         assert set(schema) <= {"type", "properties", "required", "additionalProperties", "items", "enum"}
         if schema["type"] == "object":
+            assert list(schema["properties"]) == sorted(schema["properties"]), "as a release keeps them"
             assert (schema["required"], schema["additionalProperties"]) == (list(schema["properties"]), False)
             for inner in schema["properties"].values():
                 look(inner)
@@ -87,9 +88,9 @@ def test_what_strict_schemas_of_providers_do_not_take_is_not_in_them(kind: str) 
 def test_the_labels_of_a_schema_are_those_that_are_worth_something(kind: str) -> None:
     output = recipe(kind, MODEL).output
     assert output is not None and output.schema is not None
-    assert set(output.schema["properties"]["label"]["enum"]) == set(LABELS[kind].scores)
+    assert set(output.schema["properties"]["label"]["enum"]) == set(LABELS[kind])
     system = Prepared(recipe(kind, MODEL)).render(filled(kind, "x"))[0].content
-    for label in LABELS[kind].scores:
+    for label in LABELS[kind]:
         assert f"`{label}`" in system, "the judge is told what a label means"
 
 

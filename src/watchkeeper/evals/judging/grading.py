@@ -15,7 +15,6 @@ from watchkeeper.evals.scorers.marking import Finding, Undecided, refused, setti
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
-THRESHOLD = 0.7
 GRADES = (1, 2, 3, 4, 5)
 STEPS_MAX = 20
 CRITERIA_MAX = 20

@@ -18,10 +18,6 @@ from watchkeeper.evals.scorers.marking import Finding, Undecided, settings
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
-FAITHFUL = 0.8
-PRECISE = 0.7
-COMPLETE = 0.8
-RELEVANT = 0.5
 STATEMENTS_MAX = 200
 SHOWN_MAX = 3
 """Statements that a reason quotes."""

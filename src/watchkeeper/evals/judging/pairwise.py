@@ -10,8 +10,6 @@ from watchkeeper.evals.scorers.marking import Finding, Undecided, refused, setti
 from watchkeeper.evals.scoring import Question
 from watchkeeper.evals.suite import Scorer
 
-THRESHOLD = 0.5
-"""An answer that is as good as the other has passed."""
 BETTER = "the better answer is the one that does what the question asks more correctly, completely and clearly"
 
 Side = Literal["this", "other", "tie"]

@@ -1,78 +1,98 @@
-"""The judged types of scorers."""
+"""The types of scorers that ask a judge, by name; what each needs is loaded when the first of it is built."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from watchkeeper.config.problems import did_you_mean
-from watchkeeper.evals.judging import grading, grounding, labelled, pairwise, relevance
 from watchkeeper.evals.judging.consulting import Judged, Method
-from watchkeeper.evals.judging.labelled import LABELS
-from watchkeeper.evals.judging.similarity import similar
 from watchkeeper.evals.scorers.marking import refused
 from watchkeeper.evals.scoring import Judge, ScoresLater
 from watchkeeper.evals.suite import Scorer
 
 
 @dataclass(frozen=True, slots=True)
-class _Type:
+class Judgement:
+    """One type."""
+
     meaning: str
-    method: Callable[[Scorer], Method]
+    """What passes, in one line."""
+    maker: str
+    """`MODULE:FUNCTION`, which takes a scorer and gives what finds its score."""
     threshold: float
+    """Where the scorer has none."""
     kinds: tuple[str, ...]
-    """What its judge is asked, in order."""
+    """What the judge is asked, in order."""
 
 
-def _labelled(name: str, meaning: str, method: Callable[[Scorer], Method]) -> _Type:
-    return _Type(meaning, method, LABELS[name].threshold, (name,))
-
-
-_TYPES: Mapping[str, _Type] = {
-    "rubric": _labelled("rubric", "the answer meets a criterion", labelled.rubric),
-    "g_eval": _Type(
+_TYPES: Mapping[str, Judgement] = {
+    "rubric": Judgement("the answer meets a criterion", "watchkeeper.evals.judging.labelled:rubric", 1.0, ("rubric",)),
+    "g_eval": Judgement(
         "a grade for a criterion, by steps derived from it",
-        grading.g_eval,
-        grading.THRESHOLD,
+        "watchkeeper.evals.judging.grading:g_eval",
+        0.7,
         ("g_eval_steps", "g_eval"),
     ),
-    "pairwise": _Type(
-        "better than the baseline's answer, asked in both orders", pairwise.pairwise, pairwise.THRESHOLD, ("pairwise",)
+    "pairwise": Judgement(
+        "the answer is as good as the baseline's, asked in both orders",
+        "watchkeeper.evals.judging.pairwise:pairwise",
+        0.5,
+        ("pairwise",),
     ),
-    "factuality": _labelled("factuality", "the facts do not contradict the reference", labelled.factuality),
-    "closed_qa": _labelled("closed_qa", "the answer has a property: yes or no", labelled.closed_qa),
-    "faithfulness": _Type(
-        "share of the answer's statements that the documents support",
-        grounding.faithfulness,
-        grounding.FAITHFUL,
+    "factuality": Judgement(
+        "the facts do not contradict the reference",
+        "watchkeeper.evals.judging.labelled:factuality",
+        0.5,
+        ("factuality",),
+    ),
+    "closed_qa": Judgement(
+        "the answer has a property", "watchkeeper.evals.judging.labelled:closed_qa", 1.0, ("closed_qa",)
+    ),
+    "faithfulness": Judgement(
+        "the documents support what the answer states",
+        "watchkeeper.evals.judging.grounding:faithfulness",
+        0.8,
         ("statements", "faithfulness"),
     ),
-    "answer_relevance": _Type(
+    "answer_relevance": Judgement(
         "the answer is about the question",
-        relevance.answer_relevance(similar),
-        relevance.THRESHOLD,
+        "watchkeeper.evals.judging.relevance:answer_relevance",
+        0.5,
         ("answer_relevance",),
     ),
-    "context_precision": _Type(
-        "useful documents stand in front", grounding.context_precision, grounding.PRECISE, ("context_precision",)
+    "context_precision": Judgement(
+        "useful documents stand in front",
+        "watchkeeper.evals.judging.grounding:context_precision",
+        0.7,
+        ("context_precision",),
     ),
-    "context_recall": _Type(
-        "share of the reference's statements that are in the documents",
-        grounding.context_recall,
-        grounding.COMPLETE,
+    "context_recall": Judgement(
+        "the documents hold what the reference states",
+        "watchkeeper.evals.judging.grounding:context_recall",
+        0.8,
         ("statements", "context_recall"),
     ),
-    "context_relevance": _Type(
-        "how much of the documents bears on the question",
-        grounding.context_relevance,
-        grounding.RELEVANT,
+    "context_relevance": Judgement(
+        "the documents bear on the question",
+        "watchkeeper.evals.judging.grounding:context_relevance",
+        0.5,
         ("context_relevance",),
     ),
-    "toxicity": _labelled("toxicity", "the answer neither insults nor threatens", labelled.toxicity),
-    "refusal_judge": _labelled("refusal_judge", "the answer declines, whatever its words", labelled.refusal_judge),
-    "tool_use": _labelled("tool_use", "the right tools were called", labelled.tool_use),
+    "toxicity": Judgement(
+        "the answer neither insults nor threatens", "watchkeeper.evals.judging.labelled:toxicity", 1.0, ("toxicity",)
+    ),
+    "refusal_judge": Judgement(
+        "the answer declines, whatever its words",
+        "watchkeeper.evals.judging.labelled:refusal_judge",
+        1.0,
+        ("refusal_judge",),
+    ),
+    "tool_use": Judgement(
+        "the right tools were called", "watchkeeper.evals.judging.labelled:tool_use", 1.0, ("tool_use",)
+    ),
 }
-
 TYPES: Mapping[str, str] = {name: found.meaning for name, found in _TYPES.items()}
-"""What an answer is like that has passed, by type."""
+"""What each type lets pass, in one line."""
 KNOWN = frozenset(TYPES)
 
 
@@ -93,7 +113,9 @@ def build(scorer: Scorer, judge: Judge) -> ScoresLater:
         raise refused(scorer, f"cannot have the weight {scorer.weight:g}; it is 0 or more.")
     if scorer.threshold is not None and not 0 <= scorer.threshold <= 1:
         raise refused(scorer, f"cannot have the threshold {scorer.threshold:g}; it is a score between 0 and 1.")
-    return Judged(scorer, judge, found.method(scorer), found.threshold)
+    module, _, name = found.maker.partition(":")
+    make: Callable[[Scorer], Method] = getattr(import_module(module), name)
+    return Judged(scorer, judge, make(scorer), found.threshold)
 
 
 def kinds_of(scorer: Scorer) -> tuple[str, ...]:
@@ -114,7 +136,7 @@ def threshold_of(scorer: Scorer) -> float:
     return _found(scorer).threshold if scorer.threshold is None else scorer.threshold
 
 
-def _found(scorer: Scorer) -> _Type:
+def _found(scorer: Scorer) -> Judgement:
     found = _TYPES.get(scorer.type)
     if found is None:
         raise refused(scorer, f"has no type that asks a judge{did_you_mean(scorer.type, sorted(KNOWN))}")
