@@ -91,6 +91,14 @@ async def test_who_asks_the_same_gets_the_same_verdict_and_it_costs_once(upstrea
     assert len(upstream.received) == 3
 
 
+async def test_another_run_asks_anew_also_where_the_route_keeps_answers(upstream: Upstream, asks: Asks) -> None:
+    upstream.always(Reply(MET))
+    for _ in range(2):
+        verdict = await asks().ask("rubric", "cached", RUBRIC)
+        assert verdict.cost_nusd
+    assert len(upstream.received) == 2
+
+
 async def test_an_answer_that_does_not_fit_is_mended_once_and_then_no_verdict(
     gateway: Gateway, upstream: Upstream, asks: Asks
 ) -> None:

@@ -53,6 +53,12 @@ def test_the_odds_of_a_grade_are_read_where_it_stands(tokens: Any, odds: dict[st
     assert "analysis" not in found
 
 
+def test_the_odds_of_a_key_within_an_earlier_one_are_not_taken_for_it() -> None:
+    inner = [token('{"analysis": {"score": '), token("1", **{"1": 1.0}), token("}"), token(', "score": ')]
+    tokens = [*inner, token("4", **{"4": 1.0}), token("}")]
+    assert odds_of({"analysis": {"score": 1}, "score": 4}, tokens) == {"score": {"4": 1.0}}
+
+
 ALTERNATIVES = st.lists(st.fixed_dictionaries({"token": st.text(max_size=3), "logprob": st.floats()}), max_size=3)
 
 

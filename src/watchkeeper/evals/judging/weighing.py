@@ -42,7 +42,7 @@ def odds_of(content: Mapping[str, Any], logprobs: Any) -> dict[str, dict[str, fl
 
 def _odds(key: str, tokens: Sequence[_Token]) -> dict[str, float]:
     text = "".join(token.token for token in tokens)
-    # Reasons come before verdicts, and a quote within a reason is written `\"`: the last one is the key.
+    # What comes before a verdict may have a key of this name within; a quote in a text is written `\"`, and is none.
     start = text.rfind(f'"{key}"')
     if start < 0:
         return {}
