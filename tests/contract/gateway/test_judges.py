@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -41,8 +41,8 @@ async def asks(gateway: Gateway) -> AsyncIterator[Asks]:
             made = recipe(kind, judge)
             return f"feature/{made.feature}@{gateway.push(made)}"
 
-        def make(found: Resolve = resolve, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> Asking:
-            return Asking(client, gateway.base_url, gateway.key, found, run="run-7", sleep=sleep)
+        def make(found: Resolve = resolve, **more: Any) -> Asking:
+            return Asking(client, gateway.base_url, gateway.key, found, run="run-7", **more)
 
         yield make
 
@@ -172,6 +172,21 @@ async def test_a_judge_that_is_not_found_says_so_in_every_verdict(asks: Asks) ->
     assert verdict.error == "There is no judge nobody for rubric."
     with pytest.raises(CallerError):
         await asking.model("rubric", "nobody")
+
+
+async def test_judges_are_found_before_a_run_and_stay_the_same_when_it_is_resumed(
+    upstream: Upstream, asks: Asks
+) -> None:
+    upstream.always(Reply(MET))
+    found = await asks().prepare([Scorer(type="faithfulness", judge=MODEL), Scorer(type="rubric", judge=MODEL)])
+    assert set(found) == {f"statements {MODEL}", f"faithfulness {MODEL}", f"rubric {MODEL}"}
+    assert upstream.received == []
+
+    async def nobody(kind: str, judge: str) -> str:
+        raise AssertionError("it was settled before")
+
+    verdict = await asks(nobody, judges=found).ask("rubric", MODEL, RUBRIC)
+    assert found[f"rubric {MODEL}"] == f"feature/judge-rubric@{verdict.release}"
 
 
 async def test_a_gateway_that_is_away_is_no_verdict(gateway: Gateway) -> None:

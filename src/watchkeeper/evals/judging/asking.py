@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -13,8 +14,10 @@ from msgspec import Struct
 
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.evals.asking import CHAT, read_reply
+from watchkeeper.evals.judging.table import kinds_of
 from watchkeeper.evals.judging.weighing import odds_of
 from watchkeeper.evals.scoring import Verdict
+from watchkeeper.evals.suite import Scorer
 
 ANSWER_S = 300.0
 """How long a judge may take."""
@@ -72,6 +75,7 @@ class Asking:
         resolve: Resolve,
         *,
         run: str = "",
+        judges: Mapping[str, str] = MappingProxyType({}),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Make ready.
@@ -82,6 +86,7 @@ class Asking:
             key: A virtual key. The calls count for the judge's own feature, whatever the key's is.
             resolve: Finds the release of a judge, as `api.judges.ensured` does.
             run: Id of the run, which its calls then carry.
+            judges: Model names that are settled, by `KIND JUDGE`, as `prepare` has returned them.
             sleep: Waits; for tests.
         """
         self._client = client
@@ -91,7 +96,7 @@ class Asking:
             self._headers["x-wk-meta-eval-run"] = run
         self._resolve = resolve
         self._sleep = sleep
-        self._models: dict[tuple[str, str], str] = {}
+        self._models = dict(judges)
         self._resolving = asyncio.Lock()
         self._asked: OrderedDict[bytes, _Asked] = OrderedDict()
 
@@ -101,10 +106,23 @@ class Asking:
         Raises:
             WatchkeeperError: there is no such judge, or it cannot give this kind of verdict.
         """
+        name = f"{kind} {judge}"
         async with self._resolving:
-            if (kind, judge) not in self._models:
-                self._models[kind, judge] = await self._resolve(kind, judge)
-            return self._models[kind, judge]
+            if name not in self._models:
+                self._models[name] = await self._resolve(kind, judge)
+            return self._models[name]
+
+    async def prepare(self, scorers: Iterable[Scorer]) -> dict[str, str]:
+        """Find every judge that scorers ask, before a run costs anything.
+
+        Returns:
+            The model names by `KIND JUDGE`. Given to another one as `judges`, a run that is resumed asks the same.
+
+        Raises:
+            WatchkeeperError: as `model`. ScorerRefused: one of them is not of a judged type.
+        """
+        wanted = {(kind, scorer.judge) for scorer in scorers for kind in kinds_of(scorer)}
+        return {f"{kind} {judge}": await self.model(kind, judge) for kind, judge in sorted(wanted)}
 
     async def ask(self, kind: str, judge: str, variables: Mapping[str, Any], *, repeat: int = 0) -> Verdict:
         """Have a judge answer; see `scoring.Judge`. A verdict that was given before costs nothing more.
