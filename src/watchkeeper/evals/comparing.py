@@ -1,6 +1,7 @@
 """One metric under two arms: the difference, its bounds, and the verdict."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, exp, expm1, isfinite, log1p
 
 import numpy as np
@@ -33,33 +34,60 @@ def compare(pairs: Pairs, margin: float, alpha: float) -> Comparison:
     if pairs.metric in RELATIVE:
         return _compare_ratios(pairs, margin, alpha)
     values = pairs.differences
-    extreme = max(1.0, float(np.abs(values.sums / values.weights).max()))
-    if _is_plain(values):
-        losses, gains = int((values.sums < 0).sum()), int((values.sums > 0).sum())
-        p_worse, p_better = mcnemar(losses, gains), mcnemar(gains, losses)
-        method = "McNemar's exact test, with the bounds that go with it"
-    else:
-        p_worse, p_better = by_signs(values)
-        method = "Dirichlet bounds and a test of signs"
-        method += f", over {values.count:,} clusters" if values.count < values.cases else ", over cases"
+    found = bounds_of(values, alpha)
     return _concluded(
         Comparison(
             metric=pairs.metric,
             candidate=pairs.candidate.whole.mean,
             baseline=pairs.baseline.whole.mean,
             difference=values.mean,
-            lower=lower_bound(values, alpha, least=-extreme),
-            upper=upper_bound(values, alpha, most=extreme),
+            lower=found.lower,
+            upper=found.upper,
             margin=margin,
-            p_worse=p_worse,
-            p_better=p_better,
+            p_worse=found.p_worse,
+            p_better=found.p_better,
             verdict="cannot tell",
-            method=method,
+            method=found.method,
             cases=values.cases,
             clusters=values.count,
         ),
         alpha,
         values,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a difference of shares or scores may truly lie from 0."""
+
+    lower: float
+    upper: float
+    p_worse: float
+    p_better: float
+    method: str
+
+    def is_worse(self, alpha: float) -> bool:
+        """Tell whether it lies below 0 beyond doubt."""
+        return self.upper < 0 and self.p_worse <= alpha
+
+
+def bounds_of(differences: Clusters, alpha: float) -> Bounds:
+    """Return the one-sided bounds of a difference of shares or scores, and the probabilities that go with them."""
+    extreme = max(1.0, float(np.abs(differences.sums / differences.weights).max()))
+    if _is_plain(differences):
+        losses, gains = int((differences.sums < 0).sum()), int((differences.sums > 0).sum())
+        p_worse, p_better = mcnemar(losses, gains), mcnemar(gains, losses)
+        method = "McNemar's exact test, with the bounds that go with it"
+    else:
+        p_worse, p_better = by_signs(differences)
+        over = f"{differences.count:,} clusters" if differences.count < differences.cases else "cases"
+        method = f"Dirichlet bounds and a test of signs, over {over}"
+    return Bounds(
+        lower=lower_bound(differences, alpha, least=-extreme),
+        upper=upper_bound(differences, alpha, most=extreme),
+        p_worse=p_worse,
+        p_better=p_better,
+        method=method,
     )
 
 
@@ -97,9 +125,7 @@ def corrected_for_number(comparisons: Sequence[Comparison], alpha: float) -> tup
             one,
             corrected_p=chance,
             verdict="cannot tell",
-            note=_joined(
-                one.note, f"Worse if it were the only one of {len(comparisons)} metrics; not beside the others."
-            ),
+            note=_joined(one.note, f"It would be worse if it were the only metric; it is one of {len(comparisons)}."),
         )
         if one.verdict == "worse" and chance > alpha
         else replace(one, corrected_p=chance)

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 Verdict = Literal["better", "not worse", "worse", "cannot tell"]
 """better: above the baseline beyond doubt. not worse: by less than the margin, beyond doubt. worse: below the baseline
-beyond doubt, and perhaps by more than the margin. They are looked for in this order: what is surely lower, and surely by
-less than the margin, is not worse, with a note."""
+beyond doubt, and perhaps by more than the margin. They are looked for in this order, so that what is surely lower, and
+surely by less than the margin, is not worse, with a note. Latency and cost are worse from the margin on."""
 
 Result = Literal["pass", "regression", "inconclusive", "unmeasured"]
 

@@ -7,8 +7,8 @@ What blocks with a regression (exit code 3), and how often it does where nothing
 * a share of passes surely below `min_pass`: in at most alpha of runs of a release that just reaches it;
 * a case that fails a critical scorer: always, for no share of such cases is acceptable.
 
-To pass, each of those metrics must be shown to be better or not worse. Each claim is wrong in at most alpha of runs, and
-all of them must hold, so that the whole is too (intersection-union: R. Berger, Technometrics 24, 1982).
+To pass, each of those metrics must be shown to be better or not worse. Each claim is wrong in at most alpha of runs,
+and all of them must hold, so that the whole is too (intersection-union: R. Berger, Technometrics 24, 1982).
 """
 
 import dataclasses
@@ -110,8 +110,8 @@ def decide(
     findings = [
         *_by_breaches(run, breaches),
         *gaps,
-        *_by_comparisons(run, comparisons, bool(gaps)),
-        *_by_floor(run, bool(gaps)),
+        *_by_comparisons(run, comparisons, has_gaps=bool(gaps)),
+        *_by_floor(run, has_gaps=bool(gaps)),
     ]
     flips = flips_of(run.candidate, run.baseline)
     result, said = _concluded(run, findings)
@@ -171,12 +171,12 @@ def _slices(run: _Run) -> tuple[tuple[str, Comparison], ...]:
         for tag in dict.fromkeys(points[0].tags):
             cases.setdefault(tag, []).append(case)
     largest = sorted(cases, key=lambda tag: (-len(cases[tag]), tag))[:SLICES_MAX]
-    found = []
-    for tag in largest if run.baseline else ():
-        part = dataclasses.replace(run, candidate={case: run.candidate[case] for case in cases[tag]})
-        for metric in run.gate.primary:
-            if (one := _compare(part, metric, run.gate.margin)) is not None:
-                found.append((tag, one))
+    parts = [
+        (tag, dataclasses.replace(run, candidate={case: run.candidate[case] for case in cases[tag]}))
+        for tag in (largest if run.baseline else ())
+    ]
+    compared = [(tag, _compare(part, metric, run.gate.margin)) for tag, part in parts for metric in run.gate.primary]
+    found = [(tag, one) for tag, one in compared if one is not None]
     chances = benjamini_hochberg([one.p_worse for _, one in found])
     corrected = [
         (tag, _slice_corrected(one, chance, len(found))) for (tag, one), chance in zip(found, chances, strict=True)
@@ -199,9 +199,7 @@ def _by_breaches(run: _Run, breaches: Sequence[Breach]) -> list[Finding]:
         found.append(("regression", f"Cases fail what must never fail: {breaches_in_words(confirmed)}."))
     if open_:
         said = breaches_in_words(open_)
-        found.append(
-            ("inconclusive", f"Cases failed once what must never fail, and not again: {said}. Ask them again.")
-        )
+        found.append(("inconclusive", f"Cases failed what must never fail, once and not again: {said}. Repeat them."))
     for scorer in run.gate.critical:
         cases = marked_cases(run.candidate, scorer)
         if not cases:
@@ -222,14 +220,12 @@ def _gaps(run: _Run, missing: Missing, comparisons: Sequence[Comparison]) -> lis
         said = f"{missing_in_words(missing)} One arm has more of them than chance explains."
         if could_matter(run.candidate, run.baseline, run.gate.margin, run.alpha):
             found.append(("unmeasured", f"{said} Had they failed, the candidate could be worse by the margin."))
-    compared = {one.metric for one in comparisons}
-    for metric in run.demanded if run.baseline else ():
-        if metric not in compared:
-            found.append(("unmeasured", f"No case has {metric} under both arms."))
+    wanted = set(run.demanded if run.baseline else ()) - {one.metric for one in comparisons}
+    found.extend(("unmeasured", f"No case has {metric} under both arms.") for metric in sorted(wanted))
     return found
 
 
-def _by_comparisons(run: _Run, comparisons: Sequence[Comparison], has_gaps: bool) -> list[Finding]:
+def _by_comparisons(run: _Run, comparisons: Sequence[Comparison], *, has_gaps: bool) -> list[Finding]:
     """With gaps, what seems worse counts if it were so whatever the missing answers had been."""
     found: list[Finding] = []
     for one in comparisons:
@@ -243,7 +239,7 @@ def _by_comparisons(run: _Run, comparisons: Sequence[Comparison], has_gaps: bool
     return found
 
 
-def _by_floor(run: _Run, has_gaps: bool) -> list[Finding]:
+def _by_floor(run: _Run, *, has_gaps: bool) -> list[Finding]:
     """Hold the share that passes against the least that is asked for, by its one-sided bounds."""
     floor, share = run.gate.min_pass, series_of(run.candidate, PASSED)
     if floor is None or share is None:

@@ -88,7 +88,5 @@ def _margin_in_words(margin: float, needed: int, fewest: int, clusters: int) -> 
 
 def _basis_in_words(variance: float, is_assumed: bool) -> str:
     if is_assumed:
-        return (
-            f" (if {percent(variance)} of the cases change from one arm to the other, which nobody has measured yet)."
-        )
+        return f" (if {percent(variance)} of the cases change from one arm to the other, which is a guess)."
     return f" (with {percent(variance)} of the cases changing from one arm to the other, as they have)."

@@ -39,8 +39,10 @@ J. Rao, A. Scott, "A simple method for the analysis of clustered binary data", B
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, lgamma, log, sqrt
+from math import exp, inf, lgamma, log, sqrt
 
+LARGEST_LOG = 700.0
+"""Of a wealth: no float holds more."""
 HALVINGS = 50
 """Of a search between 0 and 1: finer than any share that could matter."""
 PRIOR_HITS = 0.5
@@ -115,6 +117,22 @@ def difference_of_shares(baseline: Sums, candidate: Sums, alpha: float) -> Inter
         return _least_surprise(arms[0], arms[1], difference) < limit
 
     return Interval(_edge(estimate, -1.0, is_inside), estimate, _edge(estimate, 1.0, is_inside))
+
+
+def evidence_above(observed: Sums, share: float) -> float:
+    """Return how strongly one arm speaks against a true share of at most `share`: its wealth, at any look.
+
+    It ever reaches 1/alpha with probability alpha at most, if the true share is that or less.
+
+    Args:
+        observed: Values between 0 and 1.
+        share: Above 0.
+    """
+    if not observed.count:
+        return 1.0
+    effect = max(1.0, _ratio(observed.scatter, observed.count * observed.mean * (1 - observed.mean)))
+    arm = (observed.total / effect, (observed.count - observed.total) / effect)
+    return exp(min(_log_mixture(*arm) + _surprise(arm, min(share, observed.mean)), LARGEST_LOG))
 
 
 def difference_of_means(baseline: Sums, candidate: Sums, alpha: float) -> Interval:

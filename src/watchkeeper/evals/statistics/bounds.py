@@ -104,7 +104,7 @@ def _quantile_at(sums: Floats, weights: Floats, at: float) -> float:
     curve = float((times * tilted**2).sum())
     root = copysign(sqrt(2 * max(float((times * np.log(left)).sum()), 0.0)), saddle)
     if abs(root) < NEAR_MEAN:
-        return float((times * tilted**3).sum()) / (3 * curve**1.5)
+        return float((times * tilted**3).sum()) / (3 * curve * sqrt(curve))
     return root + log(saddle * sqrt(curve) / root) / root
 
 

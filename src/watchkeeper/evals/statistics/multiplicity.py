@@ -36,4 +36,4 @@ def spent_on(attempt: int, alpha: float) -> float:
     Together they are alpha, however many attempts there are, and however somebody chooses when to stop. 0 stands for a
     comparison of which attempts are not counted: it has all of alpha.
     """
-    return alpha / 2**attempt
+    return float(alpha / 2**attempt)

@@ -64,7 +64,7 @@ def mean_drop_found(pairs: float, variance: float, alpha: float, power: float = 
 
 
 def stretch(alpha: float, power: float = POWER) -> float:
-    """Return how much further off something must lie than a bound reaches to be found so often, not every other time."""
+    """Return how many times as far off as a bound reaches something must lie to be found so often."""
     return (_z(1 - alpha) + _z(power)) / _z(1 - alpha)
 
 
