@@ -10,7 +10,7 @@ from watchkeeper.evals.comparing import bounds_of
 from watchkeeper.evals.decision import Point
 from watchkeeper.evals.outlook import History
 from watchkeeper.evals.pairing import Arm, Pairs, arm_of, pairs_of
-from watchkeeper.evals.points import PASSED, RELATIVE
+from watchkeeper.evals.points import RELATIVE
 from watchkeeper.evals.repeating import flaky_cases
 from watchkeeper.evals.statistics.agreement import Estimate, confusion, gwet_ac1, kappa, krippendorff, wilson
 from watchkeeper.evals.statistics.clusters import Clusters
@@ -114,20 +114,22 @@ def calibrate(
         resamples: Runs that are made up.
         seed: Of the draws.
     """
-    one, other = arm_of(first), arm_of(second)
-    pairs = [found for metric in gate.primary if (found := pairs_of(one, other, metric)) and metric not in RELATIVE]
-    noise = tuple(_noise(found, (one, other), gate, resamples, seed) for found in pairs)
+    arms = arm_of(first), arm_of(second)
+    pairs = [found for metric in gate.primary if (found := pairs_of(*arms, metric)) and metric not in RELATIVE]
+    noise = tuple(_noise(found, arms, gate, resamples, seed) for found in pairs)
     everything = arm_of([*first, *second])
     missing = sorted(set(gate.primary) - {found.metric for found in noise})
     reasons = [f"No case has {metric} in both runs." for metric in missing]
-    for found in noise:
-        if found.false_alarms.lower > gate.alpha:
-            rate = percent(found.false_alarms.value or 0.0)
-            reasons.append(f"{found.metric} raises a false alarm in {rate} of runs; {percent(gate.alpha)} are allowed.")
-        if found.p < gate.alpha / max(len(noise), 1):
+    for metric_noise in noise:
+        if metric_noise.false_alarms.lower > gate.alpha:
+            rate = percent(metric_noise.false_alarms.value or 0.0)
             reasons.append(
-                f"{found.metric} differs by {points(found.difference)} between two runs of the same arm, which chance"
-                f" explains badly (p = {found.p:.2g}): something beside the arm has changed."
+                f"{metric_noise.metric} raises a false alarm in {rate} of runs; {percent(gate.alpha)} are allowed."
+            )
+        if metric_noise.p < gate.alpha / max(len(noise), 1):
+            reasons.append(
+                f"{metric_noise.metric} differs by {points(metric_noise.difference)} between two runs"
+                f" of the same arm (p = {metric_noise.p:.2g}): something beside the arm has changed."
             )
     return Calibration(
         alpha=gate.alpha,

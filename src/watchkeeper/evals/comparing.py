@@ -12,15 +12,18 @@ from watchkeeper.evals.pairing import Pairs
 from watchkeeper.evals.points import RELATIVE
 from watchkeeper.evals.statistics.bootstrap import lower_of_mean, upper_of_mean
 from watchkeeper.evals.statistics.bounds import lower_bound, probability_below, upper_bound
-from watchkeeper.evals.statistics.clusters import Clusters, negated
+from watchkeeper.evals.statistics.clusters import Clusters, lower_by_t, negated
 from watchkeeper.evals.statistics.correction import Corrected
-from watchkeeper.evals.statistics.exact import by_signs, mcnemar
+from watchkeeper.evals.statistics.exact import at_most_after_none, by_signs, mcnemar
 from watchkeeper.evals.statistics.multiplicity import holm
 from watchkeeper.evals.statistics.power import fewest_for_margin, stretch
 
 CASES_MAX = 10_000_000
 """More than this, and no number of cases is named."""
 ALMOST = 1e-12
+CLUSTER_FACTOR = 2.0
+CLUSTERS_LEAST = 10
+"""Fewer clusters of several cases say too little of the next one, whatever they show."""
 
 
 def compare(pairs: Pairs, margin: float, alpha: float) -> Comparison:
@@ -73,22 +76,35 @@ class Bounds:
 
 def bounds_of(differences: Clusters, alpha: float) -> Bounds:
     """Return the one-sided bounds of a difference of shares or scores, and the probabilities that go with them."""
-    extreme = max(1.0, float(np.abs(differences.sums / differences.weights).max()))
     if _is_plain(differences):
         losses, gains = int((differences.sums < 0).sum()), int((differences.sums > 0).sum())
         p_worse, p_better = mcnemar(losses, gains), mcnemar(gains, losses)
         method = "McNemar's exact test, with the bounds that go with it"
     else:
         p_worse, p_better = by_signs(differences)
-        over = f"{differences.count:,} clusters" if differences.count < differences.cases else "cases"
-        method = f"Dirichlet bounds and a test of signs, over {over}"
-    return Bounds(
-        lower=lower_bound(differences, alpha, least=-extreme),
-        upper=upper_bound(differences, alpha, most=extreme),
-        p_worse=p_worse,
-        p_better=p_better,
-        method=method,
-    )
+        method = "Dirichlet bounds and a test of signs"
+    unseen = worst_unseen(differences)
+    lower, upper = lower_bound(differences, alpha, least=-unseen), upper_bound(differences, alpha, most=unseen)
+    if differences.count < differences.cases:
+        method = (
+            f"the wider of Student's t and Dirichlet bounds, and a test of signs, over {differences.count:,} clusters"
+        )
+        lower = min(lower, lower_by_t(differences, alpha))
+        upper = max(upper, -lower_by_t(negated(differences), alpha))
+    return Bounds(lower=lower, upper=upper, p_worse=p_worse, p_better=p_better, method=method)
+
+
+def worst_unseen(differences: Clusters) -> float:
+    """Return how far from 0 the difference of a case or cluster may be that the run has not met.
+
+    A case may be lost whole. Of a cluster of several cases, twice the most that was seen of any, and one case at least:
+    that all of it is lost at once can only be ruled out by as many clusters as it would take cases, however large they
+    are.
+    """
+    most = float(np.abs(differences.sums / differences.weights).max())
+    if differences.count == differences.cases:
+        return max(1.0, most)
+    return max(most, min(1.0, max(CLUSTER_FACTOR * most, differences.count / differences.cases)))
 
 
 def compare_corrected(pairs: Pairs, corrected: Corrected, margin: float, alpha: float) -> Comparison:
@@ -189,27 +205,35 @@ def _verdict(found: Comparison, alpha: float, values: Clusters) -> Verdict:
     With so few cases that even a run without any loss could not rule the margin out, nothing is "not worse": a few
     gains would otherwise do what the number of cases cannot.
     """
-    telling = float(values.weights.sum()) ** 2 / float((values.weights**2).sum())
     if found.lower > 0 and found.p_better <= alpha:
         return "better"
-    if found.lower > -found.margin and telling > fewest_for_margin(found.margin, alpha) - 1 + ALMOST:
+    if found.lower > -found.margin and _are_enough(values, found.margin, alpha):
         return "not worse"
     return "worse" if found.upper < 0 and found.p_worse <= alpha else "cannot tell"
 
 
+def _are_enough(values: Clusters, margin: float, alpha: float) -> bool:
+    """Whether a run without any loss would rule the margin out; of unequal weights, the larger ones count."""
+    telling = float(values.weights.sum()) ** 2 / float((values.weights**2).sum())
+    alike = values.cases / values.count
+    if alike > 1 and values.count < CLUSTERS_LEAST:
+        return False
+    return at_most_after_none(telling, alpha) / alike < margin
+
+
 def _cases_needed(found: Comparison, alpha: float) -> int | None:
     """Bounds close in with the square root of the number of cases; so many that four of five runs would tell."""
-    needed = []
-    for reach, gap in (
-        (found.difference - found.lower, found.difference + found.margin),
-        (found.upper - found.difference, -found.difference),
-    ):
-        if gap > ALMOST:
-            needed.append(found.cases * (reach * stretch(alpha) / gap) ** 2)
-    if not needed:
+    needed = [
+        found.cases * (reach * stretch(alpha) / gap) ** 2
+        for reach, gap in (
+            (found.difference - found.lower, found.difference + found.margin),
+            (found.upper - found.difference, -found.difference),
+        )
+        if gap > ALMOST
+    ]
+    if not needed or not all(map(isfinite, needed)):
         return None
-    least = fewest_for_margin(found.margin, alpha) * found.cases / found.clusters
-    count = max(min(needed), least, found.cases + 1.0)
+    count = max(min(needed), fewest_for_margin(found.margin, alpha), found.cases + 1.0)
     return ceil(count) if count <= CASES_MAX else None
 
 

@@ -18,7 +18,7 @@ many values it is the ordinary interval. Clusters take the place of values where
 **How it is computed.** Weights of a flat Dirichlet are independent exponential variables E_i, divided by their sum, so
 that the probability is P( sum E_i (x_i - bound) <= 0 ). Its cumulant function is K(s) = -sum log(1 - s (x_i - bound)).
 The saddlepoint approximation of R. Lugannani and S. Rice (Adv. Appl. Probab. 12, 1980) in the form of O.
-Barndorff-Nielsen (Biometrika 73, 1986) gives the probability; the tests hold it against exact ones (0.001 at most). So
+Barndorff-Nielsen (Biometrika 73, 1986) gives the probability; the tests hold it against exact ones. So
 there are no random numbers in it: the same data have the same bounds.
 """
 

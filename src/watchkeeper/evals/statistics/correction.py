@@ -134,7 +134,7 @@ class _Part:
     fixed_by_case: Floats
     moved_by_case: Floats
     scale: float
-    """Cases for each label."""
+    """For how many cases the label stands that stands for most."""
 
 
 def _corrected(arms: Sequence[tuple[float, Sample]], clusters: Sequence[str] | None) -> Corrected:
@@ -167,7 +167,7 @@ def _part(sample: Sample) -> _Part:
         moved=everywhere - mark,
         fixed_by_case=drawn * (truths - truth) / shares,
         moved_by_case=sample.marks - everywhere - drawn * (beside - mark) / shares,
-        scale=len(shares) / int(is_labelled.sum()),
+        scale=float((drawn / shares).max()),
     )
 
 
