@@ -1,4 +1,4 @@
-"""A judge's marks, corrected by what people said of some of the answers. 200 resamples here, 500 with `WK_SOAK=1`."""
+"""A judge's marks, corrected by what people said of some of the answers. 120 resamples here, 500 with `WK_SOAK=1`."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from watchkeeper.evals.statistics.correction import (
 from watchkeeper.evals.suite import Gate
 
 Floats = NDArray[np.float64]
-RESAMPLES = 500 if IS_SOAK else 200
+RESAMPLES = 500 if IS_SOAK else 120
 LEAST_COVERED = 0.93
 
 
