@@ -75,7 +75,7 @@ def test_a_judge_that_errs_otherwise_in_each_arm_is_corrected_too() -> None:
             truths = (0.5 * hard + 0.5 * dice.random(400) < 0.6).astype(np.float64)
             marks = judged(truths, sensitivity, specificity, dice)
             arms.append(sample(truths, marks, np.full(400, 0.25), dice, drawn))
-        found = corrected_difference(*arms)
+        found = corrected_difference(arms[0], arms[1])
         low, high = interval(found)
         held += low <= 0 <= high
         spread = arms[0].marks - arms[1].marks

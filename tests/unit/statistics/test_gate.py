@@ -1,6 +1,7 @@
 """What a gate says of a run, and why."""
 
 import random
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -13,19 +14,19 @@ from watchkeeper.evals.outlook import History, outlook
 from watchkeeper.evals.points import points_of
 from watchkeeper.evals.suite import Case, Gate
 
-Values = dict[str, float | None]
+Row = Sequence[float | None]
 
 
-def arm(passed: list[float | None], repeat: int = 0, **more: list[float | None]) -> list[Point]:
+def arm(passed: Row, repeat: int = 0, further: Mapping[str, Row] | None = None) -> list[Point]:
     """Return a point for each case; further metrics by name."""
-    rows = {"passed": passed, **more}
+    rows = {"passed": passed, **(further or {})}
     return [
         Point(case=str(place), repeat=repeat, values={name: row[place] for name, row in rows.items()})
         for place in range(len(passed))
     ]
 
 
-def passes(count: int, of: int) -> list[float | None]:
+def passes(count: int, of: int) -> Row:
     return [1.0] * count + [0.0] * (of - count)
 
 
@@ -132,7 +133,7 @@ def test_repeats_are_no_further_cases() -> None:
 def test_every_primary_metric_must_hold_and_one_that_is_worse_blocks() -> None:
     gate = Gate(primary=("passed", "tone"))
     fine, bad = [1.0] * 100, [1.0] * 80 + [0.0] * 20
-    candidate, baseline = arm(passes(100, 100), tone=bad), arm(passes(100, 100), tone=fine)
+    candidate, baseline = arm(passes(100, 100), further={"tone": bad}), arm(passes(100, 100), further={"tone": fine})
     found = decide(candidate, baseline, gate)
     assert [one.verdict for one in found.comparisons] == ["not worse", "worse"]
     assert found.result == "regression" and found.reasons[0].startswith("tone: worse")
@@ -141,17 +142,17 @@ def test_every_primary_metric_must_hold_and_one_that_is_worse_blocks() -> None:
 def test_one_of_many_metrics_must_stand_beside_the_others() -> None:
     """Six losses in one of ten metrics: p = 0.016 alone, 0.16 beside the others."""
     gate = Gate(primary=tuple(f"metric-{number}" for number in range(10)), margin=0.01)
-    rows: dict[str, list[float | None]] = {name: [1.0] * 100 for name in gate.primary}
-    baseline = arm(passes(100, 100), **rows)
+    rows: dict[str, Row] = {name: [1.0] * 100 for name in gate.primary}
+    baseline = arm(passes(100, 100), further=rows)
     rows["metric-3"] = [1.0] * 94 + [0.0] * 6
-    found = decide(arm(passes(100, 100), **rows), baseline, gate).comparisons[3]
+    found = decide(arm(passes(100, 100), further=rows), baseline, gate).comparisons[3]
     assert found.p_worse == pytest.approx(0.5**6) and found.verdict == "cannot tell"
     assert "one of 10" in found.note
 
 
 def test_other_scorers_are_told_and_do_not_decide() -> None:
-    candidate = arm(passes(100, 100), style=[0.0] * 60 + [1.0] * 40)
-    found = decide(candidate, arm(passes(100, 100), style=[1.0] * 100), Gate())
+    candidate = arm(passes(100, 100), further={"style": [0.0] * 60 + [1.0] * 40})
+    found = decide(candidate, arm(passes(100, 100), further={"style": [1.0] * 100}), Gate())
     assert found.result == "pass"
     assert [(one.metric, one.verdict) for one in found.further] == [("style", "worse")]
 
@@ -167,9 +168,12 @@ def test_other_scorers_are_told_and_do_not_decide() -> None:
 )
 def test_latency_with_a_margin_decides_too(times: float, verdict: str, result: str) -> None:
     dice = random.Random(4)
-    before: list[float | None] = [800 * dice.lognormvariate(0, 0.5) for _ in range(100)]
-    after: list[float | None] = [(one or 0) * times * dice.lognormvariate(0, 0.2) for one in before]
-    candidate, baseline = arm(passes(100, 100), latency_ms=after), arm(passes(100, 100), latency_ms=before)
+    before: list[float] = [800 * dice.lognormvariate(0, 0.5) for _ in range(100)]
+    after: list[float] = [one * times * dice.lognormvariate(0, 0.2) for one in before]
+    candidate, baseline = (
+        arm(passes(100, 100), further={"latency_ms": after}),
+        arm(passes(100, 100), further={"latency_ms": before}),
+    )
     found = decide(candidate, baseline, Gate(latency=0.2))
     assert found.comparisons[1].verdict == verdict and found.result == result
     assert found.comparisons[1].is_relative
@@ -177,17 +181,17 @@ def test_latency_with_a_margin_decides_too(times: float, verdict: str, result: s
 
 
 def test_cases_that_cost_nothing_have_no_ratio() -> None:
-    free = arm(passes(100, 100), cost_nusd=[0.0] * 100)
+    free = arm(passes(100, 100), further={"cost_nusd": [0.0] * 100})
     assert decide(free, free, Gate()).further == ()
     assert "No case has cost_nusd under both arms" in said(decide(free, free, Gate(cost=0.1)))
 
 
 def test_a_case_that_fails_what_must_never_fail_blocks() -> None:
     gate = Gate(critical=("no-secrets",))
-    leak: list[float | None] = [1.0] * 99 + [0.0]
-    found = decide(arm(passes(100, 100), **{"no-secrets": leak}), arm(passes(100, 100)), gate)
+    leak: Row = [1.0] * 99 + [0.0]
+    found = decide(arm(passes(100, 100), further={"no-secrets": leak}), arm(passes(100, 100)), gate)
     assert (found.result, found.breaches[0].case) == ("regression", "99")
-    clean = decide(arm(passes(100, 100), **{"no-secrets": [1.0] * 100}), arm(passes(100, 100)), gate)
+    clean = decide(arm(passes(100, 100), further={"no-secrets": [1.0] * 100}), arm(passes(100, 100)), gate)
     assert clean.result == "pass" and "in less than 2.95%" in said(clean)
 
 
@@ -198,7 +202,7 @@ def test_a_failure_that_does_not_repeat_is_neither_blocked_for_good_nor_passed()
         points = [
             point
             for repeat in range(3)
-            for point in arm(passes(80, 80), repeat, **{"no-secrets": [1.0] * 79 + [float(repeat >= failures)]})
+            for point in arm(passes(80, 80), repeat, further={"no-secrets": [1.0] * 79 + [float(repeat >= failures)]})
         ]
         return decide(points, points, gate, repeats=3)
 
@@ -274,7 +278,7 @@ def test_slices_are_told_the_worst_first_and_do_not_decide() -> None:
 
 
 def test_a_case_that_flips_is_named_and_flaky_ones_are_listed() -> None:
-    def asked(values: list[list[float | None]]) -> list[Point]:
+    def asked(values: Sequence[Row]) -> list[Point]:
         return [point for repeat, row in enumerate(values) for point in arm(row, repeat)]
 
     baseline = asked([passes(100, 100)] * 5)
