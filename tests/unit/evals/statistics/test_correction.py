@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.unit.statistics.simulated import IS_SOAK
+from tests.unit.evals.statistics.simulated import IS_SOAK
 
 from watchkeeper.evals.decision import Label, Point
 from watchkeeper.evals.gate import decide

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.unit.statistics.simulated import IS_SOAK, Shape, runs
+from tests.unit.evals.statistics.simulated import IS_SOAK, Shape, runs
 
 from watchkeeper.evals.calibration import calibrate, halves
 from watchkeeper.evals.decision import Point
