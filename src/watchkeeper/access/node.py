@@ -13,7 +13,7 @@ from watchkeeper.core.errors import OperatorError
 SECRET_BYTES = 32
 
 Purpose = Literal[
-    "keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live", "indexes", "bundles", "replays"
+    "keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live", "indexes", "bundles", "replays", "evals"
 ]  # fmt: skip
 
 

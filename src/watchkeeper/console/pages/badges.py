@@ -37,6 +37,8 @@ def row_badges(row: CallRow) -> tuple[Badge, ...]:
             found.append(Badge("shadow", meaning, href=_calls_href("origin", "shadow")))
         case "replay":
             found.append(Badge("replay", "an earlier call, made again", href=_calls_href("origin", "replay")))
+        case "eval":
+            found.append(Badge("eval", "a case of a suite, or a judge", href=_calls_href("origin", "eval")))
         case "client":
             pass
     match row.output_status:

@@ -57,7 +57,12 @@ def call_release(detail: CallDetail) -> CallRelease | None:
     row = detail.row
     if not (row.release or row.rollout or row.output_status or detail.hits or row.origin != "client"):
         return None
-    origins = {"shadow": "copy of a client's call", "replay": "replay of a call", "client": ""}
+    origins = {
+        "shadow": "copy of a client's call",
+        "replay": "replay of a call",
+        "eval": "case of a suite, or a judge",
+        "client": "",
+    }
     plural = "s" if detail.output_repairs != 1 else ""
     return CallRelease(
         release=row.release,
