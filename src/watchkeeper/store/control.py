@@ -23,6 +23,7 @@ from watchkeeper.store.freezes import Freezes
 from watchkeeper.store.gates import Gates
 from watchkeeper.store.grants import Grants
 from watchkeeper.store.keys import Keys
+from watchkeeper.store.labels import Labels
 from watchkeeper.store.ledger import Ledger
 from watchkeeper.store.outbox import Outbox
 from watchkeeper.store.people import People
@@ -63,6 +64,7 @@ class ControlStore:
         self.gates = Gates(engine, clock)
         self.grants = Grants(engine, clock)
         self.keys = Keys(engine, clock)
+        self.labels = Labels(engine, clock)
         self.ledger = Ledger(engine, clock)
         self.outbox = Outbox(engine, clock)
         self.people = People(engine, clock)

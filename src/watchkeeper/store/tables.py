@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0009"
+REVISION = "0010"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
@@ -520,3 +520,66 @@ eval_outcomes = Table(
     Column("outcome", Text, nullable=False),
     Index("eval_outcomes_ask", "ask", "at"),
 )
+label_queues = Table(
+    "label_queues",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("feature", String(200), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("run", String(100), nullable=False),
+    Column("scorer", String(200), nullable=False),
+    Column("rubric", Text, nullable=False),
+    Column("scale", String(20), nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("population", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Index("label_queues_feature", "feature"),
+    Index("label_queues_run", "run", "scorer"),
+)
+"""`population` is how many answers the items were drawn from. An empty `run`: of calls."""
+label_items = Table(
+    "label_items",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("queue", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("arm", String(200), nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("call", String(40), nullable=False),
+    Column("shown", JSON(none_as_null=True)),
+    Column("mark", Float),
+    Column("has_passed", Boolean),
+    Column("judge", String(200), nullable=False),
+    Column("stratum", String(250), nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("gold", Float),
+    Column("state", String(20), nullable=False),
+    Column("value", Float),
+    Column("leased_by", String(200), nullable=False),
+    Column("leased_until", DateTime),
+    Index("label_items_queue", "queue", "number", unique=True),
+    Index("label_items_judge", "judge", "state"),
+)
+"""`shown` is null where the answer is that of a call, which is read from the analytics store each time."""
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("queue", Integer, nullable=False),
+    Column("item", Integer, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("said", String(20), nullable=False),
+    Column("value", Float),
+    Column("reason", String(100), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("undoes", Integer),
+    Index("labels_item", "item", "id"),
+    Index("labels_by", "queue", "by", "id"),
+    Index("labels_undoes", "undoes", unique=True),
+)
+"""Append-only: `undoes` is the row of the same person that is taken back."""
