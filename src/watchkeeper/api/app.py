@@ -18,6 +18,7 @@ from watchkeeper.api import (
     indexes,
     judges,
     keys,
+    labels,
     past,
     people,
     prices,
@@ -58,8 +59,8 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, judges, indexes,
-        budgets, prices, keys, people, tokens, faults, purges, alerts, health,
+        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, judges, labels,
+        indexes, budgets, prices, keys, people, tokens, faults, purges, alerts, health,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)

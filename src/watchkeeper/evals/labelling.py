@@ -1,10 +1,10 @@
 """What people say of an answer: scales, what their words come to together, and which answers are worth asking about."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import median
-from typing import Literal, Protocol
+from typing import Literal
 
 from msgspec import Struct
 
@@ -69,6 +69,8 @@ class Answered(Struct, frozen=True, kw_only=True):
     """Score from which the judge lets an answer pass."""
     others: tuple[float, ...] = ()
     """Scores that other judges gave."""
+    is_torn: bool | None = None
+    """Whether the judge, asked in both orders, named another winner each time; None where it was not asked so."""
     has_flipped: bool = False
     """Whether one of the case's arms passed and the other one did not."""
 
@@ -84,31 +86,6 @@ class Answered(Struct, frozen=True, kw_only=True):
         return f"{self.arm} {verdict}".strip()
 
 
-class AnswersOfRun(Protocol):
-    """Knows what was answered in runs."""
-
-    async def answers(self, run: str, scorer: str) -> "RunAnswers":
-        """Return the answers of a run that can be labelled.
-
-        Args:
-            run: Id of the run.
-            scorer: Title of the judged scorer; without one, marks and judges stay empty.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunAnswers:
-    """The answers of one run."""
-
-    feature: str
-    answers: Sequence[Answered]
-    rubric: str = ""
-    """What the scorer asks of an answer, in its own words."""
-    scorers: Sequence[str] = field(default_factory=tuple)
-    """Titles of scorers that a judge gives marks for."""
-
-
 def interest(answered: Answered) -> float:
     """Return how much an answer is worth a look, 1 for one about which nothing is in doubt.
 
@@ -121,7 +98,7 @@ def interest(answered: Answered) -> float:
         threshold = GOOD if answered.threshold is None else answered.threshold
         found += 2.0 * max(0.0, 1.0 - abs(answered.mark - threshold) / 0.25)
         found += 3.0 * max((abs(answered.mark - other) for other in answered.others), default=0.0)
-    return found + (2.0 if answered.has_flipped else 0.0)
+    return found + (2.0 if answered.has_flipped else 0.0) + (3.0 if answered.is_torn else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ _QUEUE_FIELDS = (
     "id", "feature", "title", "run", "scorer", "rubric", "scale", "population", "is_open", "created_by",
 )  # fmt: skip
 _ITEM_FIELDS = (
-    "id", "queue", "number", "arm", "repeat", "call", "mark", "has_passed", "judge", "stratum", "probability",
-    "wanted", "gold", "state", "value",
+    "id", "queue", "number", "arm", "repeat", "call", "mark", "has_passed", "is_torn", "judge", "stratum",
+    "probability", "wanted", "gold", "state", "value",
 )  # fmt: skip
 
 

@@ -143,6 +143,7 @@ class ItemRow:
     shown: Shown | None
     mark: float | None
     has_passed: bool | None
+    is_torn: bool | None
     judge: str
     stratum: str
     probability: float

@@ -278,7 +278,8 @@ def _stored_items(queue: int, draft: QueueDraft) -> list[dict[str, Any]]:
             "queue": queue, "number": number, "arm": item.answered.arm, "case_id": item.answered.case,
             "repeat": item.answered.repeat, "call": item.answered.call,
             "shown": None if item.answered.shown is None else msgspec.to_builtins(item.answered.shown),
-            "mark": item.answered.mark, "has_passed": item.answered.has_passed, "judge": item.answered.judge,
+            "mark": item.answered.mark, "has_passed": item.answered.has_passed,
+            "is_torn": item.answered.is_torn, "judge": item.answered.judge,
             "stratum": item.answered.stratum, "probability": item.probability, "wanted": item.wanted,
             "gold": item.gold, "state": "open", "value": None, "leased_by": "", "leased_until": None,
         }

@@ -552,6 +552,7 @@ label_items = Table(
     Column("shown", JSON(none_as_null=True)),
     Column("mark", Float),
     Column("has_passed", Boolean),
+    Column("is_torn", Boolean),
     Column("judge", String(200), nullable=False),
     Column("stratum", String(250), nullable=False),
     Column("probability", Float, nullable=False),

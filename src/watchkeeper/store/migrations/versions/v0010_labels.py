@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("shown", sa.JSON(none_as_null=True)),
         sa.Column("mark", sa.Float),
         sa.Column("has_passed", sa.Boolean),
+        sa.Column("is_torn", sa.Boolean),
         sa.Column("judge", sa.String(200), nullable=False),
         sa.Column("stratum", sa.String(250), nullable=False),
         sa.Column("probability", sa.Float, nullable=False),
