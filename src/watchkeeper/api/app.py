@@ -9,6 +9,7 @@ from watchkeeper.api import (
     alerts,
     budgets,
     calls,
+    cases,
     cost,
     environments,
     evals,
@@ -60,7 +61,7 @@ def build_api(services: Services) -> FastAPI:
     app.state.services = services
     for module in (
         calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, judges, labels,
-        indexes, budgets, prices, keys, people, tokens, faults, purges, alerts, health,
+        cases, indexes, budgets, prices, keys, people, tokens, faults, purges, alerts, health,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)

@@ -1,19 +1,34 @@
 """Labels: queues of answers that people look at, what they say, and how far judges agree with them."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from watchkeeper.api.auth import By, Operator, Parts
 from watchkeeper.api.filters import CallQuery
+from watchkeeper.api.judging import cards_seen, people_of
+from watchkeeper.api.label_documents import (
+    AgreementDocument,
+    ItemDocument,
+    JudgeList,
+    LabellerDocument,
+    NextDocument,
+    QueueDocument,
+    QueueList,
+    RunLabel,
+    RunLabels,
+    SettledList,
+    judge_document,
+    queue_document,
+    settled_document,
+)
 from watchkeeper.api.labelling import SECOND_SHARE, DrawWish, Gold, make_queue, shown_to
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
 from watchkeeper.evals.labelling import SCALES, ScaleName, Shown
-from watchkeeper.store.label_rows import ItemRow, ItemShown, LabelDraft, QueueRow
+from watchkeeper.store.label_rows import ItemShown, LabelDraft, QueueRow
 from watchkeeper.store.labels import ITEMS_MAX
 
 NAME_MAX = 200
@@ -60,118 +75,6 @@ class LabelWish(Strict):
     key: str = Field(default="", max_length=1, description="Instead of the value: the key of a choice.")
     reason: str = Field(default="", max_length=100)
     comment: str = Field(default="", max_length=TEXT_MAX)
-
-
-class ChoiceDocument(BaseModel):
-    """One label of a scale."""
-
-    key: str
-    title: str
-    value: float
-
-
-class QueueDocument(BaseModel):
-    """A queue, and how far it is; gold items are counted apart."""
-
-    id: int
-    feature: str
-    title: str
-    run: str
-    scorer: str
-    rubric: str
-    scale: ScaleName
-    choices: list[ChoiceDocument]
-    reasons: list[str]
-    population: Annotated[int, Field(description="How many answers the items were drawn from.")]
-    is_open: bool
-    created_at: datetime
-    created_by: str
-    items: int
-    settled: int
-    disputed: int
-    gold: int
-
-
-class QueueList(BaseModel):
-    """Queues, the latest first."""
-
-    queues: list[QueueDocument]
-
-
-class ItemDocument(BaseModel):
-    """An item as a person gets it: blind to whose answer it is, and to what anybody says of it."""
-
-    id: int
-    number: int
-    question: str
-    answer: str
-    reference: str
-    contexts: list[str]
-    is_gone: Annotated[bool, Field(description="The call that it was is no longer kept: nobody can say.")]
-    leased_until: datetime
-
-
-class NextDocument(BaseModel):
-    """What somebody is to look at, and how far the queue is."""
-
-    queue: QueueDocument
-    item: Annotated[ItemDocument | None, Field(description="Null where nothing is left for whoever asks.")]
-
-
-class WordDocument(BaseModel):
-    """What somebody said."""
-
-    by: str
-    at: datetime
-    said: str
-    value: float | None
-    reason: str
-    comment: str
-
-
-class SettledDocument(BaseModel):
-    """An item that is settled, with everything that is known of it."""
-
-    id: int
-    number: int
-    arm: str
-    case: str
-    repeat: int
-    call: str
-    question: Annotated[str | None, Field(description="Null where it is read from the call.")]
-    answer: str | None
-    mark: Annotated[float | None, Field(description="The judge's.")]
-    has_passed: Annotated[bool | None, Field(description="What the judge made of it.")]
-    judge: str
-    stratum: str
-    probability: Annotated[float, Field(description="With which it was drawn.")]
-    gold: float | None
-    value: Annotated[float | None, Field(description="What people came to; null where nobody can say.")]
-    labels: list[WordDocument]
-
-
-class SettledList(BaseModel):
-    """Settled items, by number."""
-
-    items: list[SettledDocument]
-
-
-class RunLabel(BaseModel):
-    """What people said of an answer of a run."""
-
-    arm: str
-    case: str
-    repeat: int
-    scorer: str
-    value: float
-    probability: float
-    by: str
-
-
-class RunLabels(BaseModel):
-    """What people said of a run's answers."""
-
-    labels: list[RunLabel]
 
 
 @router.post("/queues", status_code=201, summary="Make a queue", dependencies=MAKING)
@@ -264,7 +167,30 @@ async def list_items(queue: int, parts: Parts, by: By) -> SettledList:
     await require(parts, by, "write_releases", feature=held.feature)
     await require(parts, by, "read_bodies", feature=held.feature)
     items = await parts.control.labels.items(queue)
-    return SettledList(items=[_settled(item) for item in items if item.state == "settled"])
+    return SettledList(items=[settled_document(item) for item in items if item.state == "settled"])
+
+
+@router.get("/queues/{queue}/agreement", summary="How far people agree", dependencies=SOME)
+async def read_agreement(queue: int, parts: Parts, by: By) -> AgreementDocument:
+    """Return how far those who label in a queue agree with each other, and with its gold items."""
+    held = await parts.control.labels.queue(queue)
+    await require(parts, by, "read", feature=held.feature)
+    found = await people_of(parts, queue)
+    return AgreementDocument(
+        alpha=found.alpha,
+        shared=found.shared,
+        labellers=[
+            LabellerDocument(name=one.name, labels=one.labels, gold_right=one.gold_right, gold=one.gold)
+            for one in found.labellers
+        ],
+    )
+
+
+@router.get("/judges", summary="Cards of judges", dependencies=SOME)
+async def list_judges(parts: Parts, by: By) -> JudgeList:
+    """Return the card of each release of a judge of whose answers some were drawn for labelling."""
+    cards = await cards_seen(parts, by)
+    return JudgeList(judges=[judge_document(feature, scorer, card) for feature, scorer, card in cards])
 
 
 @router.get("/runs/{run}", summary="Labels of a run", dependencies=SOME)
@@ -293,14 +219,6 @@ async def labelled_queue(parts: Services, queue: int, by: Operator) -> QueueRow:
     return held
 
 
-def queue_document(row: QueueRow) -> QueueDocument:
-    """Write a queue."""
-    fields: dict[str, Any] = {name: getattr(row, name) for name in QueueDocument.model_fields if name != "choices"}
-    fields["reasons"] = list(row.reasons)
-    choices = [ChoiceDocument(key=one.key, title=one.title, value=one.value) for one in SCALES[row.scale]]
-    return QueueDocument(choices=choices, **fields)
-
-
 async def _next(parts: Services, queue: QueueRow, item: ItemShown | None, by: Operator) -> NextDocument:
     if item is None:
         return NextDocument(queue=queue_document(queue), item=None)
@@ -317,20 +235,3 @@ async def _next(parts: Services, queue: QueueRow, item: ItemShown | None, by: Op
         leased_until=item.leased_until,
     )
     return NextDocument(queue=queue_document(queue), item=document)
-
-
-def _settled(item: ItemRow) -> SettledDocument:
-    names = (
-        "id", "number", "arm", "case", "repeat", "call", "mark", "has_passed", "judge", "stratum", "probability",
-        "gold", "value",
-    )  # fmt: skip
-    words = [
-        WordDocument(by=one.by, at=one.at, said=one.said, value=one.value, reason=one.reason, comment=one.comment)
-        for one in item.labels
-    ]
-    return SettledDocument(
-        **{name: getattr(item, name) for name in names},
-        question=None if item.shown is None else item.shown.question,
-        answer=None if item.shown is None else item.shown.answer,
-        labels=words,
-    )

@@ -1,7 +1,7 @@
 """Labels: queues of answers, each shown to one person at a time, and every word that was said, none ever changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -206,10 +206,23 @@ class Labels:
         """List the items of a queue with what was said of them, by number."""
         return await self._items(label_items.c.queue == queue)
 
-    async def judged(self, judge: str) -> list[ItemRow]:
+    async def judged(self, judge: str, *, scorer: str = "", feature: str = "") -> list[ItemRow]:
         """List the settled items whose answers a judge's release has marked, but for gold ones."""
-        is_judged = and_(label_items.c.judge == judge, label_items.c.state == "settled", label_items.c.gold.is_(None))
-        return await self._items(is_judged)
+        terms = [label_items.c.judge == judge, label_items.c.state == "settled", label_items.c.gold.is_(None)]
+        if scorer or feature:
+            of = select(label_queues.c.id).where(label_queues.c.scorer == scorer, label_queues.c.feature == feature)
+            terms.append(label_items.c.queue.in_(of))
+        return await self._items(and_(*terms))
+
+    async def values_of_calls(self, calls: Sequence[str]) -> dict[str, float]:
+        """Return what people came to of some calls; of several queues, the latest."""
+        query = (
+            select(label_items.c.call, label_items.c.value)
+            .where(label_items.c.call.in_(calls), label_items.c.call != "", label_items.c.value.is_not(None))
+            .order_by(label_items.c.id)
+        )
+        async with self._engine.connect() as connection:
+            return {row.call: row.value for row in (await connection.execute(query)).all()}
 
     async def judges(self, *, features: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
         """List the releases of judges of which answers were drawn, with feature and scorer."""
