@@ -25,6 +25,7 @@ NOUNS = {
     "release": "Releases: prompts with everything that determines an answer, and what is live where.",
     "index": "Documents that releases look up.",
     "feedback": "What people thought of answers.",
+    "labels": "What people say of answers, and how far judges agree with them.",
     "rollout": "Releases that are tried beside the one that stands: canaries, A/B tests, shadows.",
 }
 GROUPS = {
@@ -96,6 +97,15 @@ VERBS = {
     "watchkeeper.cli.index:remove": "Remove a version of an index.",
     "watchkeeper.cli.feedback:add": "Report feedback on a call or a session.",
     "watchkeeper.cli.feedback:list_": "List feedback, the newest first.",
+    "watchkeeper.cli.labels:create": "Draw answers of a run or of calls for people to label.",
+    "watchkeeper.cli.labels:list_": "List the queues, the latest first.",
+    "watchkeeper.cli.labels:next_": "Show what is to be labelled next.",
+    "watchkeeper.cli.labels:give": "Label what is shown, and show the next.",
+    "watchkeeper.cli.labels:undo": "Take back your last label in a queue.",
+    "watchkeeper.cli.labels:close": "Let nothing more be said in a queue.",
+    "watchkeeper.cli.labels:agreement": "Say how far judges agree with people, or people with each other.",
+    "watchkeeper.cli.labels:export": "Write what is settled as JSONL.",
+    "watchkeeper.cli.eval_cases:add_cases": "Make cases of recorded calls and add them to a suite.",
     "watchkeeper.cli.rollout:start": "Try a release beside the one that stands.",
     "watchkeeper.cli.rollout:list_": "List rollouts, the newest first.",
     "watchkeeper.cli.rollout_show:show_": "Show one: figures, what is known, what was decided and why.",
