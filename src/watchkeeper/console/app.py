@@ -22,6 +22,7 @@ from watchkeeper.console import (
     entry,
     featuring,
     federated,
+    labelling,
     records,
     releasing,
     reviewing,
@@ -45,7 +46,7 @@ HEADERS = {
 
 MODULES = (
     entry, federated, answers, records, commands, spending, budgeting, reviewing, accessing,
-    featuring, releasing, editing, rolling, trying,
+    featuring, releasing, editing, rolling, trying, labelling,
 )  # fmt: skip
 """Whose routes are pages."""
 

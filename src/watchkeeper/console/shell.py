@@ -29,6 +29,7 @@ PLACES = (
     Place("rollouts", "Rollouts", "/rollouts", "u"),
     Place("cost", "Cost", "/cost", "m"),
     Place("budgets", "Budgets", "/budgets", "b"),
+    Place("labels", "Labels", "/labels", "l"),
     Place("review", "Review", "/review", "r"),
     Place("keys", "Keys", "/keys", "k"),
     Place("access", "Access", "/access", "a"),
