@@ -59,6 +59,8 @@ PAGES = (
     "/patterns/money",
     "/patterns/access",
     "/patterns/releases",
+    "/labels",
+    "/patterns/labels",
     "/nowhere",
 )
 VIEWS = (
@@ -78,8 +80,10 @@ VIEWS = (
     "release/edit",
     "rollout",
     "playground",
+    "label",
+    "case",
 )
-"""Pages of single calls: the kind of call, and the view of it; of a release; of a rollout."""
+"""Pages of single calls: the kind of call, and the view of it; of a release, a rollout, a queue of labels, a case."""
 
 
 @pytest.fixture(scope="session")
@@ -217,7 +221,9 @@ def address_of(installation: Installation, path: str, calls: dict[str, str]) -> 
     kind, _, query = path.partition("?")
     if kind == "playground":
         return f"{installation.console_url}/playground?call={calls['fitting']}"
-    if kind.startswith(("release", "rollout")):
+    if kind == "case":
+        return f"{installation.console_url}/cases?call={calls['fitting']}&reference=answer"
+    if kind.startswith(("release", "rollout", "label")):
         kind, _, part = kind.partition("/")
         return f"{installation.console_url}/{kind}s/{calls[kind]}/{part}".rstrip("/")
     return f"{installation.console_url}/calls/{calls[kind]}?{query}".rstrip("?")
@@ -237,7 +243,14 @@ def releases_of(installation: Installation, upstream: Upstream) -> dict[str, str
     )
     command(installation, "environments/staging/promote", feature="support", release=second, message="")
     rollout = command(installation, "rollouts", feature="support", arms=[{"release": second}], reason="on trial")
-    return {"release": second, "first release": first, "fitting": fitting, "rollout": rollout["id"]}
+    queue = command(installation, "labels/queues", calls={"feature": "support"}, sample=5, reasons=["rude"])
+    return {
+        "release": second,
+        "first release": first,
+        "fitting": fitting,
+        "rollout": rollout["id"],
+        "label": str(queue["id"]),
+    }
 
 
 def recipe(system: str) -> dict[str, object]:
