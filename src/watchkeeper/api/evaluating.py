@@ -4,19 +4,20 @@ A function for whoever asks, API, console and keeper alike; none looks at who ma
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from watchkeeper.api.judging import labels_of_run
 from watchkeeper.api.releases import find_release
 from watchkeeper.api.replaying import NoGateway
 from watchkeeper.api.services import Services
 from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError
 from watchkeeper.core.money import CostStatus
-from watchkeeper.evals.decision import Decision, Outlook
+from watchkeeper.evals.decision import Decision, Label, Outlook
 from watchkeeper.evals.measured import Measured
 from watchkeeper.evals.outcome import Outcome
 from watchkeeper.evals.run import ArmHead, RunHead, RunStatus
@@ -178,17 +179,21 @@ async def decide(parts: Services, head: RunHead, suite: Suite, measured: Measure
         async for outcome in parts.control.runs.all_outcomes(earlier.id, of_candidate):
             measured.add(msgspec.structs.replace(outcome, arm=BASELINE))
     has_baseline = bool(head.baseline_run) or any(arm.name == BASELINE for arm in head.arms)
-    return await asyncio.to_thread(_decided, head, suite, measured, has_baseline=has_baseline)
+    labels = await labels_of_run(parts, head)
+    return await asyncio.to_thread(_decided, head, suite, measured, has_baseline=has_baseline, labels=labels)
 
 
-def _decided(head: RunHead, suite: Suite, measured: Measured, *, has_baseline: bool) -> Decision:
+def _decided(
+    head: RunHead, suite: Suite, measured: Measured, *, has_baseline: bool, labels: Sequence[Label]
+) -> Decision:
     # numpy and scipy are of use to no other question.
     from watchkeeper.evals.gate import decide as decided
 
     candidate = measured.of(CANDIDATE, repeats=head.repeats)
     baseline = measured.of(BASELINE, repeats=head.repeats) if has_baseline else []
     reasons = dict(measured.reasons.most_common(5))
-    return decided(candidate, baseline, suite.gate, repeats=head.repeats, reasons=reasons)
+    judged = {label.scorer for label in labels}
+    return decided(candidate, baseline, suite.gate, labels=labels, repeats=head.repeats, judged=judged, reasons=reasons)
 
 
 def _outlook(suite: Suite, repeats: int) -> Outlook:

@@ -10,7 +10,7 @@ from tests.integration.control.staffed import Recorded, Staffed, staffed
 
 from watchkeeper.evals.outcome import Answer, Mark, Outcome, ToolCall
 from watchkeeper.evals.run import ArmHead, RunHead
-from watchkeeper.evals.suite import Case, Scorer, Suite, suite_id
+from watchkeeper.evals.suite import Case, Gate, Scorer, Suite, suite_id
 
 __all__ = ["app", "clock", "data", "recorded", "run", "store", "url", "wk"]
 
@@ -43,7 +43,8 @@ async def run(app: Staffed) -> JudgedRun:
         for n in range(CASES)
     )
     scorer = Scorer(type="rubric", name="tone", value="Is it kind?", threshold=0.5)
-    suite = Suite(feature="support", name="answers", cases=cases, scorers=(scorer,))
+    gate = Gate(primary=("tone",))
+    suite = Suite(feature="support", name="answers", cases=cases, scorers=(scorer,), gate=gate)
     await app.control.suites.save(suite, by="lead")
     head = RunHead(
         id="",

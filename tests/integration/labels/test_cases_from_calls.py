@@ -41,7 +41,7 @@ async def test_a_reference_can_be_kept_for_answers_that_people_found_good(app: S
     queue = (
         await app.ask_locally(labels, method="POST", json={"calls": {"feature": "support"}, "second_share": 0})
     ).json()
-    answers = {}
+    answers: dict[int, str] = {}
     while (item := (await app.ask(f"{labels}/{queue['id']}/next", ana, method="POST")).json()["item"]) is not None:
         key = "f" if answers else "p"
         word = {"item": item["id"], "key": key}

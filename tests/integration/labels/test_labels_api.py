@@ -7,6 +7,7 @@ from tests.integration.control.staffed import MARKS, Staffed
 from tests.integration.labels.conftest import CASES, JUDGE, JudgedRun
 
 from watchkeeper.access.roles import Grant
+from watchkeeper.api.evaluating import end
 
 LABELS = "/api/v1/labels"
 
@@ -138,3 +139,16 @@ async def test_who_may_not_read_what_was_answered_labels_nothing(app: Staffed, r
         assert refused["error"]["code"] in ("not_allowed", "token_needed")
     assert (await post(app, "/queues", by=other, run=run.id))["error"]["code"] == "not_allowed"
     assert (await app.ask(f"{LABELS}/queues", other)).json() == {"queues": []}
+
+
+async def test_the_gate_goes_by_labels_where_there_are_enough(app: Staffed, run: JudgedRun) -> None:
+    [ana, *_] = await people(app)
+    before = (await end(app.services, run.id, status="finished")).decision
+    assert before is not None and before.comparisons[0].labels == 0
+    queue = (await post(app, "/queues", run=run.id, sample=2 * CASES, second_share=0.0))["id"]
+    assert len(await label_all(app, queue, ana)) == 2 * CASES
+    after = (await end(app.services, run.id, status="finished")).decision
+    assert after is not None
+    [tone] = after.comparisons
+    assert tone.labels == 2 * CASES and tone.candidate == pytest.approx(0.5) and tone.baseline == pytest.approx(1.0)
+    assert (tone.verdict, after.result) == ("worse", "regression")

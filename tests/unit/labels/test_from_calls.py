@@ -20,7 +20,7 @@ ANSWER = b'{"choices":[{"message":{"role":"assistant","content":"Dear ana@exampl
 
 
 def recorded(request: bytes = REQUEST, answer: bytes = ANSWER) -> Conversation:
-    return read_conversation(request, answer, surface="openai-chat", is_stream=False)
+    return read_conversation(request, answer, surface="chat", is_stream=False)
 
 
 def test_a_call_becomes_a_case_with_one_place_for_one_person() -> None:

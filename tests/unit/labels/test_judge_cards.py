@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchkeeper.evals.judge_cards import Checked, judge_card, people_agreement
+from watchkeeper.evals.judge_cards import Checked
+from watchkeeper.evals.judge_checks import judge_card, people_agreement
 
 
 def checked(good: int, bad: int, *, misses: int = 0, lets_by: int = 0, arm: str = "candidate") -> list[Checked]:
@@ -23,7 +24,7 @@ def test_a_judge_that_people_agree_with_is_eligible() -> None:
     assert card.sensitivity.value == pytest.approx(74 / 80) and card.specificity.value == pytest.approx(55 / 60)
     seen, chance = 129 / 140, (80 * 79 + 60 * 61) / 140**2
     assert card.kappa.value == pytest.approx((seen - chance) / (1 - chance))
-    assert card.kappa.lower < card.kappa.value < card.kappa.upper
+    assert card.kappa.lower < (seen - chance) / (1 - chance) < card.kappa.upper
 
 
 @pytest.mark.parametrize(

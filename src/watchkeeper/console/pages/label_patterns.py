@@ -7,7 +7,7 @@ from watchkeeper.console.pages.cases import CasePage, SuiteChoice, case_page
 from watchkeeper.console.pages.labels import LabelPage, LabelsPage, label_page, labels_page
 from watchkeeper.core.conversation import Conversation, Message, Text
 from watchkeeper.evals.from_calls import RecordedCall, case_of
-from watchkeeper.evals.judge_cards import Checked, Labeller, PeopleAgreement, judge_card
+from watchkeeper.evals.judge_cards import Figure, Fitness, JudgeCard, Labeller, PeopleAgreement
 from watchkeeper.evals.labelling import Shown
 from watchkeeper.store.label_rows import ItemShown, QueueRow
 
@@ -29,12 +29,11 @@ class LabelPatterns:
 def label_patterns(*, hostile: str, long: str) -> LabelPatterns:
     """Build them; they ask nothing of any store and are always the same."""
     queues = [_queue(1, "Tone"), _queue(2, hostile, disputed=3), _queue(3, long, is_open=False, run="")]
-    good = [Checked(arm="candidate", has_passed=place % 12 != 0, value=1.0) for place in range(80)]
-    bad = [Checked(arm="candidate", has_passed=place % 9 == 0, value=0.0, is_torn=place < 9) for place in range(60)]
+    weak = ("It has 20 labels, and needs 100.", f"It fails 40% of the bad answers; 80% is needed. {hostile}")
     cards = [
-        ("support", "tone", judge_card("wk1-known", [*good, *bad])),
-        ("support", hostile, judge_card("wk1-weak", good[:20])),
-        (long, "tone", judge_card(long, [])),
+        ("support", "tone", _card("wk1-known", "eligible", 140, Figure(0.84, 0.73, 0.93))),
+        ("support", hostile, _card("wk1-weak", "advisory", 20, Figure(0.35, -0.1, 0.7), *weak)),
+        (long, "tone", _card(long, "unlabelled", 0, Figure(None, -1.0, 1.0), "Nobody has labelled an answer.")),
     ]
     item = ItemShown(id=1, number=1, shown=None, call="", leased_until=_AT)
     texts = [
@@ -64,6 +63,15 @@ def _queue(number: int, title: str, *, disputed: int = 0, is_open: bool = True, 
         id=number, feature="support", title=title, run=run, scorer="tone", rubric="Is it kind?" if run else "",
         scale="five" if number == 2 else "pass_fail", reasons=("rude", "wrong", title[:60]) if number > 1 else (),
         population=400, is_open=is_open, created_at=_AT, created_by=title, items=120, settled=48, disputed=disputed,
+    )  # fmt: skip
+
+
+def _card(judge: str, fitness: Fitness, labels: int, kappa: Figure, *reasons: str) -> JudgeCard:
+    share = Figure(None, 0.0, 1.0) if kappa.value is None else Figure(0.9, 0.82, 0.95)
+    return JudgeCard(
+        judge=judge, fitness=fitness, reasons=reasons, labels=labels, good=labels // 2, agreement=share, kappa=kappa,
+        ac1=kappa.value, sensitivity=share, specificity=share, arms_differ_p=None,
+        torn=share if labels > 100 else Figure(None, 0.0, 1.0),
     )  # fmt: skip
 
 
