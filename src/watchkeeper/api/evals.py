@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from watchkeeper.api.auth import LOCAL_OPERATOR, By, Operator, Parts
-from watchkeeper.api.evaluating import RunWish, begin, compared, end
+from watchkeeper.api.evaluating import RunWish, begin, calibrated, compared, end
 from watchkeeper.api.permits import SOME, needs, require
 from watchkeeper.api.services import Services
 from watchkeeper.api.strict import Strict
@@ -168,6 +168,16 @@ class AnswersDocument(BaseModel):
     """Answers by the hash of what was asked."""
 
     answers: dict[str, dict[str, Any]]
+
+
+class CalibrationDocument(BaseModel):
+    """How a suite behaves where nothing has changed."""
+
+    alpha: float
+    noise: list[dict[str, Any]]
+    flaky: Annotated[float, Field(description="Share of cases that pass in one answer and fail in another.")]
+    is_sound: bool
+    reasons: list[str]
 
 
 class HistoryDocument(BaseModel):
@@ -330,6 +340,13 @@ async def compare_runs(run: str, baseline: str, parts: Parts, by: By) -> RunDocu
     row = await _readable(parts, by, run, "read")
     other = await _readable(parts, by, baseline, "read")
     return _run(await compared(parts, row, other))
+
+
+@router.get("/runs/{run}/calibration", summary="Hold a run against itself", dependencies=SOME)
+async def read_calibration(run: str, parts: Parts, by: By) -> CalibrationDocument:
+    """Say how often the gate of the run's suite would raise a false alarm, by answers of the same release."""
+    row = await _readable(parts, by, run, "read")
+    return CalibrationDocument(**msgspec.to_builtins(await calibrated(parts, row)))
 
 
 @router.get("/cases/{feature}/{suite}/{case:path}", summary="List what came of a case", dependencies=SOME)

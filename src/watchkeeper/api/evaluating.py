@@ -6,7 +6,8 @@ A function for whoever asks, API, console and keeper alike; none looks at who ma
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,6 +29,9 @@ from watchkeeper.store.gates import GateDraft
 from watchkeeper.store.releases import ReleaseUnknown
 from watchkeeper.store.runs import RUN_PREFIX, OutcomeFilter, RunRow
 from watchkeeper.store.suites import SuiteRow
+
+if TYPE_CHECKING:
+    from watchkeeper.evals.calibration import Calibration
 
 STANDARD = "production"
 """The environment that a gate compares with, where nothing is said."""
@@ -87,7 +91,7 @@ async def begin(parts: Services, wish: RunWish) -> Begun:
     named = wish.baseline or (f"{suite.feature}@{STANDARD}" if wish.is_gate and candidate.release else "")
     if named.startswith(RUN_PREFIX):
         earlier = await parts.control.runs.get(named)
-        _require_same(earlier, row, named)
+        _require_same(earlier, row, named, wish.judges)
         baseline_run = earlier.id
     elif named:
         found = await _baseline(parts, named, suite, wish)
@@ -162,13 +166,32 @@ async def compared(parts: Services, row: RunRow, other: RunRow) -> RunRow:
         ArmUnclear: they are of different suites.
     """
     found, suite = await parts.control.suites.get(row.head.suite_id)
-    _require_same(other, found, other.id)
+    _require_same(other, found, other.id, row.head.judges)
     measured = Measured(suite)
     async for outcome in parts.control.runs.all_outcomes(row.id, OutcomeFilter(arm=CANDIDATE)):
         measured.add(outcome)
     baseline = ArmHead(name=BASELINE, title=other.id)
     head = msgspec.structs.replace(row.head, baseline_run=other.id, arms=(row.head.arms[0], baseline))
     return RunRow(head=head, decision=await decide(parts, head, suite, measured), counts=row.counts)
+
+
+async def calibrated(parts: Services, row: RunRow) -> "Calibration":
+    """Hold the answers of a run against each other.
+
+    Raises:
+        ArmUnclear: each case was asked once.
+    """
+    if row.head.repeats < 2:
+        raise ArmUnclear(
+            f"{row.id} asked each case once, so there is nothing to hold it against. Run the suite with `--repeats 2 "
+            "--fresh`, or more, and calibrate that run."
+        )
+    _, suite = await parts.control.suites.get(row.head.suite_id)
+    measured = Measured(suite)
+    async for outcome in parts.control.runs.all_outcomes(row.id, OutcomeFilter(arm=CANDIDATE)):
+        measured.add(outcome)
+    points = measured.of(CANDIDATE, repeats=row.head.repeats)
+    return await asyncio.to_thread(lambda: _statistics().calibrate(*_statistics().halves(points), suite.gate))
 
 
 async def decide(parts: Services, head: RunHead, suite: Suite, measured: Measured) -> Decision | None:
@@ -181,6 +204,13 @@ async def decide(parts: Services, head: RunHead, suite: Suite, measured: Measure
     has_baseline = bool(head.baseline_run) or any(arm.name == BASELINE for arm in head.arms)
     labels = await labels_of_run(parts, head)
     return await asyncio.to_thread(_decided, head, suite, measured, has_baseline=has_baseline, labels=labels)
+
+
+def _statistics() -> ModuleType:
+    # numpy and scipy are of use to no other question.
+    from watchkeeper.evals import calibration
+
+    return calibration
 
 
 def _decided(
@@ -232,7 +262,17 @@ def _candidate_of(wish: RunWish, suite: Suite) -> str:
     return "" if all(case.answer is not None for case in suite.cases) else suite.feature
 
 
-def _require_same(earlier: RunRow, row: SuiteRow, named: str) -> None:
+def _require_same(earlier: RunRow, row: SuiteRow, named: str, judges: Mapping[str, str]) -> None:
+    """Refuse to compare what was measured otherwise: with other cases or scorers, or by other judges."""
+    others = {name: judge for name, judge in earlier.head.judges.items() if judges.get(name, judge) != judge}
+    if others:
+        name, judge = next(iter(others.items()))
+        raise ArmUnclear(
+            f"The judge of {name.partition(' ')[0]} has changed since {named}: it was {judge}, and is "
+            f"{judges[name]} now. "
+            "What two judges say cannot be compared. Run the baseline again with `--baseline` and a release, an "
+            "environment or a model: both are then judged by the same one."
+        )
     if earlier.head.suite_id != row.id:
         raise ArmUnclear(
             f"{named} ran {earlier.head.title} as it was then ({earlier.head.suite_id[:12]}), and the suite is "

@@ -10,11 +10,12 @@ from cyclopts import Parameter
 
 from watchkeeper.cli import client, show
 from watchkeeper.cli.eval_show import conclusion, reports, require_formats, summary
-from watchkeeper.cli.evaluating import Evaluation
+from watchkeeper.cli.evaluating import Evaluation, judges_of
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
 from watchkeeper.cli.outcome import FAILED, WRONG_USAGE, CommandFailed
 from watchkeeper.core.money import nusd
 from watchkeeper.evals.decision import EXIT_CODES
+from watchkeeper.evals.kinds import require_usable
 from watchkeeper.evals.suite import Suite
 from watchkeeper.evals.suite_files import read_suite
 
@@ -69,15 +70,17 @@ def run(
     reuse_s, timeout_s = 0 if fresh else span_s("--reuse", reuse), span_s("--timeout", timeout)
     try:
         kept = saved(data, suite, message)
+        wanted = msgspec.convert(kept["suite"], Suite)
+        require_usable(wanted)
         wish = {
             "suite": kept["id"], "candidate": release or env or model, "baseline": baseline, "gate": gate,
             "repeats": repeats, "cap_nusd": nusd(cap) if cap else None, "parameters": _parameters(parameters),
-            "commit": _commit(),
+            "commit": _commit(), "judges": judges_of(data, wanted),
         }  # fmt: skip
         begun = client.post(data, "/api/v1/evals/runs", **wish)
         if not json:
             _announce(begun)
-        evaluation = Evaluation(data, begun, msgspec.convert(kept["suite"], Suite))
+        evaluation = Evaluation(data, begun, wanted)
         ended = evaluation.run(concurrency=concurrency, reuse_s=reuse_s, timeout_s=timeout_s, is_quiet=quiet or json)
         _report(data, ended, out, json=json)
     except CommandFailed as error:

@@ -21,7 +21,8 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.money import usd
 from watchkeeper.evals.asking import Ask, Gateway
 from watchkeeper.evals.judging.asking import Asking
-from watchkeeper.evals.kinds import build
+from watchkeeper.evals.judging.table import kinds_of
+from watchkeeper.evals.kinds import build, is_judged
 from watchkeeper.evals.outcome import Answer, Outcome
 from watchkeeper.evals.run import RunHead
 from watchkeeper.evals.running import Limits, Progress, Run, Stopped
@@ -96,7 +97,7 @@ class Evaluation:
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
         async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
             gateway = Gateway(http, self._url, self._key, run=self.head.id, within_s=way.timeout_s)
-            judge = Asking(http, self._url, self._key, self._resolved, run=self.head.id)
+            judge = Asking(http, self._url, self._key, self._resolved, run=self.head.id, judges=self.head.judges)
 
             async def ask(ask: Ask, case: str) -> Answer:
                 return await gateway.ask(ask, case=case)
@@ -140,8 +141,7 @@ class Evaluation:
                 return
 
     async def _resolved(self, kind: str, judge: str) -> str:
-        found = await asyncio.to_thread(client.post, self._data, "/api/v1/judges/resolve", kind=kind, judge=judge)
-        return str(found["model"])
+        return await asyncio.to_thread(judge_of, self._data, kind, judge)
 
     async def _baseline(self, case: str, repeat: int) -> Answer | None:
         """Return what the baseline answered, where it was asked before this process began or in another run."""
@@ -150,6 +150,28 @@ class Evaluation:
         found = await asyncio.to_thread(client.get, self._data, path, case=case, arm=arm)
         outcomes = msgspec.convert(found["outcomes"], list[Outcome])
         return next((one.answer for one in outcomes if one.repeat == repeat and not one.answer.error), None)
+
+
+def judge_of(data: Path, kind: str, judge: str) -> str:
+    """Return the release of a judge, as a client of the gateway names it."""
+    return str(client.post(data, "/api/v1/judges/resolve", kind=kind, judge=judge)["model"])
+
+
+def judges_of(data: Path, suite: Suite) -> dict[str, str]:
+    """Return which release each judge of a suite is now, by kind and name, before anything is asked.
+
+    Raises:
+        CommandFailed: there is no such judge, or it cannot judge that.
+    """
+    scorers = [*suite.scorers, *(scorer for case in suite.cases for scorer in case.scorers)]
+    wanted = {
+        (kind, scorer.judge or suite.judge) for scorer in scorers if is_judged(scorer) for kind in kinds_of(scorer)
+    }
+    if any(not judge for _, judge in wanted):
+        raise CommandFailed(
+            "A scorer asks a judge, and neither it nor the suite names one: `judge: gpt-4o`, or your own."
+        )
+    return {f"{kind} {judge}": judge_of(data, kind, judge) for kind, judge in sorted(wanted)}
 
 
 class Known:

@@ -47,6 +47,8 @@ VERBS = {
     "watchkeeper.cli.eval:export": "Write a report of a run into a file.",
     "watchkeeper.cli.eval:suites": "List the suites that are kept.",
     "watchkeeper.cli.eval:push": "Keep a suite as its latest version.",
+    "watchkeeper.cli.eval_calibrate:calibrate": "Say how often the gate would raise a false alarm.",
+    "watchkeeper.cli.eval_import:import_": "Make a suite of another program's file.",
     "watchkeeper.cli.users:add": "Add a user.",
     "watchkeeper.cli.users:grant": "Give a user a role, for one feature or for all.",
     "watchkeeper.cli.users:withdraw": "Take a role from a user.",

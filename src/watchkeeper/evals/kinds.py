@@ -1,13 +1,14 @@
 """All types of scorers: those that look for themselves, and those that ask a judge."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
 from watchkeeper.config.problems import meant
 from watchkeeper.evals.judging import table as judging
 from watchkeeper.evals.scorers import table as scorers
-from watchkeeper.evals.scoring import Judge, ScorerRefused, Scores, ScoresLater
+from watchkeeper.evals.scoring import Judge, ScorerRefused, Scores, ScoresLater, Verdict
 from watchkeeper.evals.suite import Scorer, Suite
 
 
@@ -37,6 +38,29 @@ def build(scorer: Scorer, judge: Judge, *, standard: str = "") -> Scores | Score
     if scorer.type in scorers.KNOWN:
         return scorers.build(scorer)
     raise ScorerRefused(f"there is no scorer of the type `{scorer.type[:60]}`{meant(scorer.type, sorted(types()))}")
+
+
+def require_usable(suite: Suite) -> None:
+    """See that every scorer of a suite can be used, before anything is asked.
+
+    Raises:
+        ScorerRefused: some cannot; each is named with what is wrong.
+    """
+    found = []
+    for scorer in _all(suite):
+        try:
+            build(scorer, _Nobody(), standard=suite.judge)
+        except ScorerRefused as refused:
+            found.append(str(refused))
+    if found:
+        raise ScorerRefused("\n".join(dict.fromkeys(found)))
+
+
+class _Nobody:
+    """A judge who is never asked."""
+
+    async def ask(self, kind: str, judge: str, variables: Mapping[str, Any], *, repeat: int = 0) -> Verdict:
+        raise NotImplementedError
 
 
 def judged(suite: Suite) -> frozenset[str]:

@@ -20,8 +20,12 @@ from watchkeeper.config.document import Document
 from watchkeeper.config.problems import Place, Problem, did_you_mean
 from watchkeeper.core.errors import CallerError
 from watchkeeper.core.money import nusd
+from watchkeeper.evals.scorers.python import inlined
+from watchkeeper.evals.scoring import ScorerRefused
 from watchkeeper.evals.suite import CASES_MAX, REPEATS_MAX, Case, Gate, Scorer, Suite
 
+PYTHON = "python"
+"""The type of scorer that people write themselves."""
 CASE_BYTES_MAX = 4 * 1024 * 1024
 """Of one case, as it is written."""
 FILE_BYTES_MAX = 512 * 1024 * 1024
@@ -136,12 +140,24 @@ class _Reading:
             self._fault(place, "must be a list")
             return ()
         found = [self._read(Scorer, _scorer(item), (*place, index)) for index, item in enumerate(given)]
-        scorers = tuple(scorer for scorer in found if scorer is not None)
+        scorers = tuple(
+            self._whole(scorer, (*place, index)) for index, scorer in enumerate(found) if scorer is not None
+        )
         titles = [scorer.title for scorer in scorers]
         for index, title in enumerate(titles):
             if title in titles[:index]:
                 self._fault((*place, index), f"`{title}` is the name of another scorer before it; give it a `name`")
         return scorers
+
+    def _whole(self, scorer: Scorer, place: Place) -> Scorer:
+        """Take the text of a Python file into the suite: it is a part of what is measured."""
+        if scorer.type != PYTHON:
+            return scorer
+        try:
+            return inlined(scorer, self._path.parent)
+        except ScorerRefused as refused:
+            self._fault(place, str(refused))
+            return scorer
 
     def _cases(self, given: Any) -> Iterator[Case]:
         match given:
