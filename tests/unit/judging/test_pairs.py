@@ -52,7 +52,7 @@ async def test_only_an_answer_that_wins_in_both_orders_has_won(judge: ScriptedJu
 async def test_a_disagreement_of_the_orders_is_told() -> None:
     mark = await marked(scorer("pairwise"), always("first"), SIDES)
     assert mark.detail["orders"] == ["this", "other"]
-    assert mark.reason.startswith("undecided (this when shown first, other when shown second)")
+    assert "(shown first: better than it, shown second: worse than it)" in mark.reason
 
 
 async def test_the_same_text_twice_is_a_tie_that_costs_nothing() -> None:

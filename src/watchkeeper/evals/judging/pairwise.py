@@ -14,6 +14,7 @@ BETTER = "the better answer is the one that does what the question asks more cor
 
 Side = Literal["this", "other", "tie"]
 _SCORES: dict[Side, float] = {"this": 1.0, "tie": 0.5, "other": 0.0}
+_WORDS: dict[Side, str] = {"this": "better than", "tie": "as good as", "other": "worse than"}
 
 
 class Comparing(Asks):
@@ -37,13 +38,15 @@ def pairwise(scorer: Scorer) -> Method:
             return Finding(_SCORES["tie"], "both answers are the same text", {"winner": "tie"})
         criterion = as_text(question.value) if has_criterion else BETTER
         orders = await compared(consulting, criterion, asked(question, options.question), this, other)
-        winner = orders[0][0] if orders[0][0] == orders[1][0] else "tie"
+        (first, _), (second, _) = orders
+        winner: Side = first if first == second else "tie"
+        told = f"{_WORDS[winner]} the {against}"
+        if first != second:
+            told = (
+                f"undecided against the {against} (shown first: {_WORDS[first]} it, shown second: {_WORDS[second]} it)"
+            )
         reasons = " / ".join(reason for _, reason in orders)
-        said_so = {"this": "better", "other": "worse", "tie": "as good"}[winner]
-        if orders[0][0] != orders[1][0]:
-            said_so = f"undecided ({orders[0][0]} when shown first, {orders[1][0]} when shown second)"
-        detail = {"winner": winner, "orders": [order for order, _ in orders]}
-        return Finding(_SCORES[winner], f"{said_so} than the {against}: {reasons}", detail)
+        return Finding(_SCORES[winner], f"{told}: {reasons}", {"winner": winner, "orders": [first, second]})
 
     return method
 
