@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, exp, expm1, isfinite, log1p
+from math import ceil, exp, expm1, isfinite, log, log1p
 
 import numpy as np
 from msgspec.structs import replace
@@ -21,6 +21,8 @@ from watchkeeper.evals.statistics.power import fewest_for_margin, stretch
 CASES_MAX = 10_000_000
 """More than this, and no number of cases is named."""
 ALMOST = 1e-12
+LOG_MAX = log(1e6)
+"""Of a ratio: a single case bounds nothing, and no bound is said to be further out."""
 CLUSTER_FACTOR = 2.0
 CLUSTERS_LEAST = 10
 """Fewer clusters of several cases say too little of the next one, whatever they show."""
@@ -83,14 +85,14 @@ def bounds_of(differences: Clusters, alpha: float) -> Bounds:
     else:
         p_worse, p_better = by_signs(differences)
         method = "Dirichlet bounds and a test of signs"
-    unseen = worst_unseen(differences)
+    unseen, extreme = worst_unseen(differences), max(1.0, _most(differences))
     lower, upper = lower_bound(differences, alpha, least=-unseen), upper_bound(differences, alpha, most=unseen)
     if differences.count < differences.cases:
         method = (
             f"the wider of Student's t and Dirichlet bounds, and a test of signs, over {differences.count:,} clusters"
         )
-        lower = min(lower, lower_by_t(differences, alpha))
-        upper = max(upper, -lower_by_t(negated(differences), alpha))
+        lower = max(min(lower, lower_by_t(differences, alpha)), -extreme)
+        upper = min(max(upper, -lower_by_t(negated(differences), alpha)), extreme)
     return Bounds(lower=lower, upper=upper, p_worse=p_worse, p_better=p_better, method=method)
 
 
@@ -101,7 +103,7 @@ def worst_unseen(differences: Clusters) -> float:
     that all of it is lost at once can only be ruled out by as many clusters as it would take cases, however large they
     are.
     """
-    most = float(np.abs(differences.sums / differences.weights).max())
+    most = _most(differences)
     if differences.count == differences.cases:
         return max(1.0, most)
     return max(most, min(1.0, max(CLUSTER_FACTOR * most, differences.count / differences.cases)))
@@ -153,7 +155,8 @@ def _compare_ratios(pairs: Pairs, margin: float, alpha: float) -> Comparison:
     """Compare logarithms: how many times as long answers take is alike for short and long ones."""
     values = pairs.differences
     beyond = Clusters(values.sums - log1p(margin) * values.weights, values.weights, values.cases)
-    lower, upper = expm1(lower_of_mean(values, alpha)), _expm1(upper_of_mean(values, alpha))
+    lower = expm1(max(lower_of_mean(values, alpha), -LOG_MAX))
+    upper = expm1(min(upper_of_mean(values, alpha), LOG_MAX))
     p_worse, p_better = by_signs(beyond)[1], by_signs(values)[0]
     verdict: Verdict = "cannot tell"
     if upper < 0 and p_better <= alpha:
@@ -166,7 +169,7 @@ def _compare_ratios(pairs: Pairs, margin: float, alpha: float) -> Comparison:
         metric=pairs.metric,
         candidate=exp(pairs.candidate.whole.mean),
         baseline=exp(pairs.baseline.whole.mean),
-        difference=expm1(values.mean),
+        difference=expm1(min(max(values.mean, -LOG_MAX), LOG_MAX)),
         lower=lower,
         upper=upper,
         margin=margin,
@@ -237,6 +240,10 @@ def _cases_needed(found: Comparison, alpha: float) -> int | None:
     return ceil(count) if count <= CASES_MAX else None
 
 
+def _most(differences: Clusters) -> float:
+    return float(np.abs(differences.sums / differences.weights).max())
+
+
 def _is_plain(values: Clusters) -> bool:
     """Whether each case counts alike, by itself, and was won, lost or neither."""
     is_alike = values.count == values.cases and float(np.ptp(values.weights)) < ALMOST
@@ -245,7 +252,3 @@ def _is_plain(values: Clusters) -> bool:
 
 def _joined(first: str, second: str) -> str:
     return f"{first} {second}".strip()
-
-
-def _expm1(value: float) -> float:
-    return expm1(value) if value < 700 else float("inf")

@@ -135,8 +135,8 @@ class Outlook(Struct, frozen=True, kw_only=True):
     repeats: int
     detectable: float | None
     """The smallest drop that it finds in four of five runs; None where it cannot find any."""
-    cases_needed: int
-    """To show that nothing is worse by the margin, where nothing has changed."""
+    cases_needed: int | None
+    """To show that nothing is worse by the margin, where nothing has changed; None without a margin."""
     variance: float
     """That it rests on: of one case's difference."""
     is_assumed: bool

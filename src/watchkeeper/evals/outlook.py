@@ -1,5 +1,7 @@
 """What a run will be able to show, before it is paid for."""
 
+from math import ceil
+
 from msgspec import Struct
 
 from watchkeeper.evals.decision import Outlook
@@ -49,19 +51,20 @@ def outlook(suite_cases: int, clusters: int, repeats: int, gate: Gate, *, histor
     telling = independent(suite_cases, clusters, likeness)
     metrics = len(gate.primary) + (gate.latency is not None) + (gate.cost is not None)
     detectable = drop_found(telling, variance, gate.alpha / max(metrics, 1))
-    needed = cases_for_margin(gate.margin, variance, gate.alpha)
-    scaled = -(-needed * suite_cases // max(int(telling), 1)) if telling else needed
-    fewest = fewest_for_margin(gate.margin, gate.alpha)
+    needed = None
+    if gate.margin > 0:
+        alike = suite_cases / telling if telling else 1.0
+        needed = ceil(cases_for_margin(gate.margin, variance, gate.alpha) * alike)
     return Outlook(
         cases=suite_cases,
         clusters=clusters,
         repeats=repeats,
         detectable=detectable,
-        cases_needed=scaled,
+        cases_needed=needed,
         variance=variance,
         is_assumed=known.variance is None,
         sentence=_sentence(suite_cases, clusters, repeats, detectable)
-        + _margin_in_words(gate.margin, scaled, fewest, clusters)
+        + _margin_in_words(gate, needed, clusters)
         + _basis_in_words(single, known.variance is None),
     )
 
@@ -77,13 +80,16 @@ def _sentence(cases: int, clusters: int, repeats: int, detectable: float | None)
     return f"{asked} find a drop of {points(detectable)} or more in four of five runs"
 
 
-def _margin_in_words(margin: float, needed: int, fewest: int, clusters: int) -> str:
+def _margin_in_words(gate: Gate, needed: int | None, clusters: int) -> str:
+    if needed is None:
+        return "; without a margin, only what is better passes"
+    fewest = fewest_for_margin(gate.margin, gate.alpha)
     if clusters < fewest:
         return (
-            f"; that nothing is worse by {points(margin)} they cannot show even without a single loss: that takes"
+            f"; that nothing is worse by {points(gate.margin)} they cannot show even without a single loss: that takes"
             f" {fewest:,} at least, and about {needed:,} with ordinary changes"
         )
-    return f"; to show that nothing is worse by {points(margin)} takes about {needed:,}"
+    return f"; to show that nothing is worse by {points(gate.margin)} takes about {needed:,}"
 
 
 def _basis_in_words(variance: float, is_assumed: bool) -> str:

@@ -11,6 +11,8 @@ from watchkeeper.evals.decision import Point
 from watchkeeper.evals.points import RELATIVE
 from watchkeeper.evals.statistics.clusters import Clusters, Floats, clustered
 
+LEAST = 1e-3
+"""Of a latency (ms) or cost (nUSD) that has a ratio."""
 Arm = Mapping[str, Sequence[Point]]
 """Points by case."""
 
@@ -60,7 +62,7 @@ def value_of(points: Sequence[Point], metric: str) -> float | None:
     """Return the mean over repeats; None where nothing was measured. Of latency and cost, of their logarithms."""
     values = [value for point in points if (value := point.values.get(metric)) is not None]
     if metric in RELATIVE:
-        values = [log(value) for value in values if value > 0]
+        values = [log(value) for value in values if value >= LEAST]
     return sum(values) / len(values) if values else None
 
 

@@ -31,6 +31,8 @@ from scipy.special import betaincinv, ndtr, ndtri
 from watchkeeper.evals.statistics.clusters import Clusters, Floats, negated
 
 STEPS_MAX = 100
+DIGITS = 12
+"""Of a sum; what differs beyond them is the order of addition."""
 NARROW = 1e-10
 """Of the saddlepoint, relative."""
 CLOSE = 1e-7
@@ -48,7 +50,7 @@ def lower_bound(values: Clusters, alpha: float, *, least: float) -> float:
         least: What an unseen value may be.
     """
     sums, weights = _with_one_more(values, least)
-    if np.ptp(ratios := sums / weights) == 0:
+    if np.ptp(ratios := sums / weights) < NARROW:
         return least
     low, high = float(ratios.min()), float(ratios.max())
     quantile = float(ndtri(alpha))
@@ -92,7 +94,7 @@ def share_interval(values: Clusters, alpha: float) -> tuple[float, float]:
 
 def _with_one_more(values: Clusters, least: float) -> tuple[Floats, Floats]:
     """Add a cluster of average weight that has the worst value."""
-    return np.append(values.sums, least), np.append(values.weights, 1.0)
+    return np.round(np.append(values.sums, least), DIGITS), np.append(values.weights, 1.0)
 
 
 def _quantile_at(sums: Floats, weights: Floats, at: float) -> float:

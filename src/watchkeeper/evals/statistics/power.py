@@ -4,7 +4,7 @@ The formulas are for many cases; `evals.statistics.bounds` asks for a little mor
 difference: the discordant share, where cases pass or fail (of which the square of the drop is taken off below).
 """
 
-from math import ceil, inf, log, log2, sqrt
+from math import ceil, inf, log, log1p, log2, sqrt
 
 from scipy.special import betaincinv, ndtri
 
@@ -52,7 +52,7 @@ def cases_for_margin(margin: float, variance: float, alpha: float, power: float 
 
 def fewest_for_margin(margin: float, alpha: float) -> int:
     """Return how many pairs without any loss show that losses are rarer than the margin: (1 - margin)^n < alpha."""
-    return ceil(log(alpha) / log(1 - margin)) if 0 < margin < 1 else 1
+    return ceil(log(alpha) / log1p(-margin)) if 0 < margin < 1 else 1
 
 
 def mean_drop_found(pairs: float, variance: float, alpha: float, power: float = POWER) -> float:

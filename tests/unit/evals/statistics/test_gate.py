@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +49,40 @@ def test_neither_the_order_of_cases_nor_asking_again_changes_a_decision(
         random.Random(-seed).sample(baseline, len(baseline)),
     )
     assert decide(candidate, baseline, Gate()) == decide(*shuffled, Gate())
+
+
+anything = st.builds(
+    Point,
+    case=st.sampled_from("abcdefgh"),
+    cluster=st.sampled_from(("", "", "x", "y")),
+    weight=st.sampled_from((0.0, 1.0, 0.001, 1e6)),
+    tags=st.sampled_from(((), ("t",))),
+    repeat=st.integers(0, 2),
+    values=st.fixed_dictionaries(
+        {"passed": st.sampled_from((0.0, 1.0, None))},
+        optional={
+            "score": st.none() | st.floats(0, 1),
+            "tone": st.none() | st.floats(0, 1),
+            "latency_ms": st.none() | st.floats(0, 1e9),
+            "cost_nusd": st.none() | st.floats(0, 1e15),
+        },
+    ),
+    failed=st.sampled_from(((), ("tone",))),
+)
+
+
+@given(
+    candidate=st.lists(anything, max_size=12),
+    baseline=st.lists(anything, max_size=12),
+    margin=st.sampled_from((0.0, 0.001, 0.05, 1.0)),
+)
+@settings(max_examples=60)
+def test_whatever_was_measured_there_is_a_decision_that_can_be_kept(
+    candidate: list[Point], baseline: list[Point], margin: float
+) -> None:
+    gate = Gate(primary=("passed", "tone"), critical=("tone",), margin=margin, latency=0.1, cost=0.0, min_pass=0.5)
+    found = decide(candidate, baseline, gate, judged={"tone"})
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Decision) == found
 
 
 @given(run=st.lists(st.tuples(st.sampled_from((0.0, 1.0)), st.sampled_from((0.0, 1.0))), min_size=1, max_size=80))
@@ -338,4 +373,6 @@ def test_before_a_run_it_is_said_what_it_can_show() -> None:
 def test_clusters_and_repeats_change_what_a_run_can_show() -> None:
     alone, clustered, repeated = outlook(200, 200, 1, Gate()), outlook(200, 20, 1, Gate()), outlook(200, 200, 5, Gate())
     assert (repeated.detectable or 0) < (alone.detectable or 0) < (clustered.detectable or 0)
-    assert repeated.cases_needed < alone.cases_needed < clustered.cases_needed
+    assert (repeated.cases_needed or 0) < (alone.cases_needed or 0) < (clustered.cases_needed or 0)
+    without = outlook(200, 200, 1, Gate(margin=0.0))
+    assert without.cases_needed is None and "only what is better passes" in without.sentence
