@@ -146,6 +146,7 @@ class JudgeDocument(BaseModel):
     sensitivity: FigureDocument
     specificity: FigureDocument
     arms_differ_p: float | None
+    labels_saved: Annotated[float | None, Field(description="Share of the labels that its marks make up for.")]
     torn: Annotated[FigureDocument, Field(description="Of pairs, the share in which the order decided.")]
 
 
@@ -182,7 +183,7 @@ def queue_document(row: QueueRow) -> QueueDocument:
 
 def judge_document(feature: str, scorer: str, card: JudgeCard) -> JudgeDocument:
     """Write a judge\'s card."""
-    names = ("judge", "fitness", "labels", "good", "ac1", "arms_differ_p")
+    names = ("judge", "fitness", "labels", "good", "ac1", "arms_differ_p", "labels_saved")
     figures: dict[str, Any] = {
         name: FigureDocument(value=figure.value, lower=figure.lower, upper=figure.upper)
         for name in ("agreement", "kappa", "sensitivity", "specificity", "torn")

@@ -64,6 +64,8 @@ class JudgeCard:
     """Share of the bad answers that it fails."""
     arms_differ_p: float | None
     """Probability of errors so differently shared between two arms, if it errs alike under both; None for one arm."""
+    labels_saved: float | None
+    """Share of the labels that its marks make up for where they are corrected: squared correlation with labels."""
     torn: Figure
     """Of a judge of pairs, the share in which the order decided."""
 

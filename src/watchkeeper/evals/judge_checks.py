@@ -51,6 +51,7 @@ def judge_card(judge: str, checked: Sequence[Checked]) -> JudgeCard:
         sensitivity=_share(good, [one.has_passed for one in good]),
         specificity=_share(bad, [not one.has_passed for one in bad]),
         arms_differ_p=_arms_differ(checked),
+        labels_saved=_labels_saved(checked),
         torn=_torn(checked),
     )
     reasons = tuple(_lacks(card))
@@ -136,6 +137,15 @@ def _ac1(checked: Sequence[Checked]) -> float | None:
     seen = _share(checked, [one.has_passed == one.is_good for one in checked]).value or 0.0
     chance = 2 * mean * (1 - mean)
     return (seen - chance) / (1 - chance)
+
+
+def _labels_saved(checked: Sequence[Checked]) -> float | None:
+    """Return 1 less the share of variance that is left when the marks are known, by weight."""
+    if len({one.is_good for one in checked}) < 2 or len({one.has_passed for one in checked}) < 2:
+        return None
+    pairs = np.array([(one.is_good, one.has_passed) for one in checked], dtype=np.float64).T
+    covariances = np.cov(pairs, aweights=[1 / one.probability for one in checked], bias=True)
+    return float(covariances[0, 1] ** 2 / (covariances[0, 0] * covariances[1, 1]))
 
 
 def _torn(checked: Sequence[Checked]) -> Figure:

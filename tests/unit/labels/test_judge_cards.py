@@ -24,6 +24,7 @@ def test_a_judge_that_people_agree_with_is_eligible() -> None:
     assert card.sensitivity.value == pytest.approx(74 / 80) and card.specificity.value == pytest.approx(55 / 60)
     seen, chance = 129 / 140, (80 * 79 + 60 * 61) / 140**2
     assert card.kappa.value == pytest.approx((seen - chance) / (1 - chance))
+    assert card.labels_saved is not None and 0.6 < card.labels_saved < 0.8
     assert card.kappa.lower < (seen - chance) / (1 - chance) < card.kappa.upper
 
 

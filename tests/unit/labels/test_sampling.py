@@ -68,6 +68,12 @@ def test_strata_share_the_sample_evenly_however_many_units_they_have() -> None:
     assert 26 <= sum(one.unit.stratum == "rare" for one in drawn) <= 30
 
 
+def test_neighbours_are_drawn_together_as_well() -> None:
+    units = units_of([("a", 1.0)] * 10)
+    drawn = [{one.unit.id for one in draw(units, 5, random.Random(seed))} for seed in range(60)]
+    assert any({"0", "1"} <= one for one in drawn) and any(not {"0", "1"} & one for one in drawn)
+
+
 def test_the_beginning_of_a_sample_is_a_sample_for_whoever_stops_early() -> None:
     units = units_of([("a", 1.0)] * 100 + [("b", 10.0)] * 100)
 

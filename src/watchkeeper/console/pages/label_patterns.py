@@ -70,7 +70,7 @@ def _card(judge: str, fitness: Fitness, labels: int, kappa: Figure, *reasons: st
     share = Figure(None, 0.0, 1.0) if kappa.value is None else Figure(0.9, 0.82, 0.95)
     return JudgeCard(
         judge=judge, fitness=fitness, reasons=reasons, labels=labels, good=labels // 2, agreement=share, kappa=kappa,
-        ac1=kappa.value, sensitivity=share, specificity=share, arms_differ_p=None,
+        ac1=kappa.value, sensitivity=share, specificity=share, arms_differ_p=None, labels_saved=None,
         torn=share if labels > 100 else Figure(None, 0.0, 1.0),
     )  # fmt: skip
 
