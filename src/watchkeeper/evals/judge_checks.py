@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isnan, sqrt
+from math import isnan, nan
 
 import numpy as np
-from numpy.typing import NDArray
 
 from watchkeeper.evals.judge_cards import Checked, Figure, Fitness, JudgeCard, Labeller, PeopleAgreement
 from watchkeeper.evals.labelling import GOOD
-from watchkeeper.evals.statistics.agreement import krippendorff
+from watchkeeper.evals.statistics.agreement import Estimate, effective, gwet_ac1, kappa, krippendorff, wilson
 from watchkeeper.evals.statistics.exact import fisher
 
 LABELS_MIN = 100
@@ -19,10 +18,6 @@ KAPPA_MIN = 0.6
 KAPPA_LOWER_MIN = 0.45
 RIGHT_MIN = 0.8
 """Of the good answers, and of the bad ones, the share that the judge must see as what they are."""
-Z = 1.959964
-"""Of two-sided 95 %."""
-RESAMPLES = 2_000
-SEED = 1
 DIFFERS = 0.05
 """Probability below which a judge is held to err more often under one arm than under the other."""
 
@@ -32,7 +27,7 @@ def judge_card(judge: str, checked: Sequence[Checked]) -> JudgeCard:
 
     Every answer counts for those that it was drawn for, the inverse of its probability: a sample of which half was
     drawn among the few that the judge failed says nothing of its sensitivity otherwise. Intervals go by the number of
-    answers that would tell as much if all counted alike (L. Kish, "Survey sampling", 1965, 11.7).
+    answers that would tell as much if all counted alike.
 
     The floors: kappa 0.6 is "substantial" (J. Landis and G. Koch, Biometrics 33, 1977). Below them a judge is advisory,
     and a gate goes by labels alone or not at all.
@@ -86,57 +81,35 @@ def people_agreement(
     )
 
 
+def _counts(checked: Sequence[Checked]) -> list[float]:
+    return [1 / one.probability for one in checked]
+
+
 def _share(checked: Sequence[Checked], hits: Sequence[bool]) -> Figure:
-    """Return a share by weight, with the interval of E. Wilson, J. Am. Stat. Assoc. 22, 1927."""
-    if not checked:
-        return Figure(None, 0.0, 1.0)
-    weights = [1 / one.probability for one in checked]
-    share = sum(weight for weight, is_hit in zip(weights, hits, strict=True) if is_hit) / sum(weights)
-    count = sum(weights) ** 2 / sum(weight**2 for weight in weights)
-    middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
-    reach = Z / (1 + Z**2 / count) * sqrt(max(share * (1 - share), 0.0) / count + Z**2 / (4 * count**2))
-    return Figure(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
+    counts = _counts(checked)
+    if not counts:
+        return _figure(wilson(0, 0))
+    share = sum(count for count, is_hit in zip(counts, hits, strict=True) if is_hit) / sum(counts)
+    return _figure(wilson(share * effective(counts), effective(counts)))
 
 
 def _kappa(checked: Sequence[Checked]) -> Figure:
-    """Return Cohen's kappa by weight, with the percentiles of a bootstrap."""
-    unknown = Figure(None, -1.0, 1.0)
     if not checked:
-        return unknown
-    cells = np.array([2 * one.is_good + one.has_passed for one in checked])
-    weights = np.array([1 / one.probability for one in checked])
-    table = np.zeros((len(checked), 4))
-    table[np.arange(len(checked)), cells] = weights
-    value = _kappas(table.sum(axis=0)[None, :])[0]
-    if isnan(value):
-        return unknown
-    times = np.random.default_rng(SEED).multinomial(len(checked), [1 / len(checked)] * len(checked), size=RESAMPLES)
-    found = _kappas(times @ table)
-    lower, upper = np.nanpercentile(found, [2.5, 97.5])
-    return Figure(float(value), float(lower), float(upper))
-
-
-def _kappas(tables: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return kappa of tables in rows: bad and failed, bad and passed, good and failed, good and passed."""
-    shares = tables / tables.sum(axis=1, keepdims=True)
-    good, passed = shares[:, 2] + shares[:, 3], shares[:, 1] + shares[:, 3]
-    chance = good * passed + (1 - good) * (1 - passed)
-    seen = shares[:, 0] + shares[:, 3]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: NDArray[np.float64] = np.where(chance < 1, (seen - chance) / (1 - chance), np.nan)
-    return found
+        return Figure(None, -1.0, 1.0)
+    return _figure(kappa(*_marks(checked), counts=_counts(checked)))
 
 
 def _ac1(checked: Sequence[Checked]) -> float | None:
-    """Return the AC1 of two categories by weight (K. Gwet, Br. J. Math. Stat. Psychol. 61, 2008)."""
-    if not checked:
-        return None
-    weights = [1 / one.probability for one in checked]
-    held = [(one.is_good + one.has_passed) / 2 for one in checked]
-    mean = sum(weight * one for weight, one in zip(weights, held, strict=True)) / sum(weights)
-    seen = _share(checked, [one.has_passed == one.is_good for one in checked]).value or 0.0
-    chance = 2 * mean * (1 - mean)
-    return (seen - chance) / (1 - chance)
+    found = gwet_ac1(*_marks(checked), counts=_counts(checked)) if checked else nan
+    return None if isnan(found) else found
+
+
+def _marks(checked: Sequence[Checked]) -> tuple[list[float], list[float]]:
+    return [float(one.is_good) for one in checked], [float(one.has_passed) for one in checked]
+
+
+def _figure(found: Estimate) -> Figure:
+    return Figure(None if isnan(found.value) else found.value, found.lower, found.upper)
 
 
 def _labels_saved(checked: Sequence[Checked]) -> float | None:
@@ -144,7 +117,7 @@ def _labels_saved(checked: Sequence[Checked]) -> float | None:
     if len({one.is_good for one in checked}) < 2 or len({one.has_passed for one in checked}) < 2:
         return None
     pairs = np.array([(one.is_good, one.has_passed) for one in checked], dtype=np.float64).T
-    covariances = np.cov(pairs, aweights=[1 / one.probability for one in checked], bias=True)
+    covariances = np.cov(pairs, aweights=_counts(checked), bias=True)
     return float(covariances[0, 1] ** 2 / (covariances[0, 0] * covariances[1, 1]))
 
 
@@ -171,12 +144,12 @@ def _lacks(card: JudgeCard) -> Iterator[str]:
     for count, kind in ((card.good, "good"), (card.labels - card.good, "bad")):
         if count < CLASS_MIN:
             yield f"People found {count} answers {kind}; with fewer than {CLASS_MIN} nobody knows how it marks those."
-    kappa = card.kappa
-    if kappa.value is None:
+    found = card.kappa
+    if found.value is None:
         yield "Its kappa cannot be told, because all labels or all marks are alike."
-    elif kappa.value < KAPPA_MIN or kappa.lower < KAPPA_LOWER_MIN:
+    elif found.value < KAPPA_MIN or found.lower < KAPPA_LOWER_MIN:
         yield (
-            f"Its kappa is {kappa.value:.2f}, and {kappa.lower:.2f} at least; needed are {KAPPA_MIN:g}, "
+            f"Its kappa is {found.value:.2f}, and {found.lower:.2f} at least; needed are {KAPPA_MIN:g}, "
             f"and {KAPPA_LOWER_MIN:g} at least."
         )
     if card.sensitivity.value is not None and card.sensitivity.value < RIGHT_MIN:

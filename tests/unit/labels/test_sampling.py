@@ -83,6 +83,18 @@ def test_the_beginning_of_a_sample_is_a_sample_for_whoever_stops_early() -> None
     assert fmean(early(draw(units, 40, random.Random(seed))) for seed in range(800)) == pytest.approx(0.5, abs=0.03)
 
 
+def test_who_stops_early_still_gives_an_unbiased_estimate_by_the_share_that_was_labelled() -> None:
+    units = units_of([("passed", 1.0)] * 120 + [("failed", 4.0)] * 30)
+    truth = {unit.id: float(unit.stratum == "passed") for unit in units}
+    estimates = []
+    for seed in range(2_000):
+        drawn = draw(units, 40, random.Random(seed))
+        reached = drawn[:15]
+        said = [(truth[one.unit.id], one.probability * len(reached) / len(drawn)) for one in reached]
+        estimates.append(estimated_mean(said, len(units)))
+    assert abs(fmean(estimates) - fmean(truth.values())) < 4 * stdev(estimates) / len(estimates) ** 0.5
+
+
 @pytest.mark.parametrize("bad", [{"count": 0}, {"random_share": 0.0}, {"interest": 0.0}, {"interest": float("inf")}])
 def test_a_draw_that_could_leave_something_out_of_reach_is_refused(bad: dict[str, float]) -> None:
     unit = Unit(id="1", interest=bad.get("interest", 1.0))

@@ -15,6 +15,7 @@ Level = Literal["nominal", "ordinal", "interval"]
 """What the values are: names, ranks, or figures whose differences mean something."""
 Weighting = Literal["none", "linear", "quadratic"]
 """How much a disagreement counts: all alike, by its distance, or by its square."""
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +27,26 @@ class Estimate:
     upper: float
 
 
-def wilson(hits: int, count: int, alpha: float = 0.05) -> Estimate:
-    """Return a share with its interval (E. Wilson, J. Am. Stat. Assoc. 22, 1927); 0 to 1 where nothing was seen."""
+def wilson(hits: float, count: float, alpha: float = 0.05) -> Estimate:
+    """Return a share with its interval (E. Wilson, J. Am. Stat. Assoc. 22, 1927); 0 to 1 where nothing was seen.
+
+    Where answers count unequally, `count` is the number of those that would tell as much if all counted alike.
+    """
     if not count:
         return Estimate(nan, 0.0, 1.0)
     z, share = float(ndtri(1 - alpha / 2)), hits / count
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    reach = z / (1 + z**2 / count) * sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    reach = z / (1 + z**2 / count) * sqrt(max(share * (1 - share), 0.0) / count + z**2 / (4 * count**2))
     return Estimate(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
 
 
 def kappa(
-    first: Sequence[float], second: Sequence[float], *, weighting: Weighting = "none", alpha: float = 0.05
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    weighting: Weighting = "none",
+    counts: Sequence[float] | None = None,
+    alpha: float = 0.05,
 ) -> Estimate:
     """Return Cohen's kappa of two who marked the same answers: 1 is agreement, 0 is that of chance.
 
@@ -48,34 +57,41 @@ def kappa(
         first: Marks; what is equal is the same category, and categories are ordered by size.
         second: Likewise.
         weighting: `linear` and `quadratic` by the rank of the category.
+        counts: How much each answer counts: the inverse of the probability with which it was drawn; None for alike.
         alpha: Probability that the true one is outside the interval.
     """
-    shares = _table(first, second)
+    shares = _table(first, second, counts)
     weights = _agreements(len(shares), weighting)
     rows, columns = shares.sum(axis=1), shares.sum(axis=0)
     seen, chance = float((weights * shares).sum()), float(rows @ weights @ columns)
-    if chance >= 1:
+    if chance >= 1 - ROUNDING:
         return Estimate(nan, -1.0, 1.0)
     value = (seen - chance) / (1 - chance)
     by_row, by_column = weights @ columns, rows @ weights
     surprise = weights - (by_row[:, None] + by_column[None, :]) * (1 - value)
     variance = float((shares * surprise**2).sum()) - (value - chance * (1 - value)) ** 2
-    reach = float(ndtri(1 - alpha / 2)) * sqrt(max(variance, 0.0) / len(first)) / (1 - chance)
+    reach = float(ndtri(1 - alpha / 2)) * sqrt(max(variance, 0.0) / effective(counts or [1.0] * len(first)))
+    reach /= 1 - chance
     return Estimate(value, max(value - reach, -1.0), min(value + reach, 1.0))
 
 
-def gwet_ac1(first: Sequence[float], second: Sequence[float]) -> float:
+def gwet_ac1(first: Sequence[float], second: Sequence[float], *, counts: Sequence[float] | None = None) -> float:
     """Return Gwet's AC1, which does not collapse where nearly all marks are alike, as kappa does.
 
-    K. Gwet, Br. J. Math. Stat. Psychol. 61, 2008. NaN where there is one category.
+    K. Gwet, Br. J. Math. Stat. Psychol. 61, 2008. NaN where there is one category. `counts` as in `kappa`.
     """
-    shares = _table(first, second)
+    shares = _table(first, second, counts)
     categories = len(shares)
     if categories < 2:
         return nan
     means = (shares.sum(axis=1) + shares.sum(axis=0)) / 2
     chance = float((means * (1 - means)).sum()) / (categories - 1)
     return (float(np.trace(shares)) - chance) / (1 - chance)
+
+
+def effective(counts: Sequence[float]) -> float:
+    """Return how many answers that count alike tell as much as these (L. Kish, "Survey sampling", 1965, 11.7)."""
+    return sum(counts) ** 2 / sum(count**2 for count in counts)
 
 
 def krippendorff(ratings: Sequence[Sequence[float | None]], *, level: Level = "nominal") -> float:
@@ -142,11 +158,12 @@ def confusion(labels: Sequence[float], marks: Sequence[float], *, passed_from: f
     }
 
 
-def _table(first: Sequence[float], second: Sequence[float]) -> Floats:
+def _table(first: Sequence[float], second: Sequence[float], counts: Sequence[float] | None) -> Floats:
     """Shares of every pair of categories."""
+    each = np.ones(len(first)) if counts is None else np.asarray(counts, dtype=np.float64)
     categories, places = np.unique(np.concatenate((first, second)), return_inverse=True)
     table = np.zeros((len(categories), len(categories)))
-    np.add.at(table, (places[: len(first)], places[len(first) :]), 1 / len(first))
+    np.add.at(table, (places[: len(first)], places[len(first) :]), each / each.sum())
     return table
 
 

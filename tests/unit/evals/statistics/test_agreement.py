@@ -85,6 +85,7 @@ def test_who_agrees_throughout_agrees_fully(values: list[int]) -> None:
 
 def test_marks_that_are_all_alike_tell_nothing() -> None:
     assert math.isnan(kappa([1.0, 1.0], [1.0, 1.0]).value)
+    assert math.isnan(kappa([1.0] * 110, [1.0] * 110).value)
     assert math.isnan(krippendorff([[1.0, None], [None, 1.0]]))
 
 
@@ -129,3 +130,12 @@ def test_a_judge_that_does_not_is_advice(table: tuple[int, int, int, int], said:
 def test_a_card_without_any_label_says_that_nothing_is_known() -> None:
     card = judge_card([], [])
     assert not card.is_eligible and card.kappa.value is None and card.labels_saved is None
+
+
+def test_answers_that_count_twice_are_as_if_they_were_there_twice() -> None:
+    first, second = [1.0, 1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0, 1.0]
+    twice = [*first, *first[:2]], [*second, *second[:2]]
+    counts = [2.0, 2.0, 1.0, 1.0, 1.0]
+    assert kappa(first, second, counts=counts).value == pytest.approx(kappa(*twice).value)
+    assert gwet_ac1(first, second, counts=counts) == pytest.approx(gwet_ac1(*twice))
+    assert kappa(first, second, counts=[3.0] * 5) == kappa(first, second)
