@@ -14,7 +14,7 @@ from watchkeeper.evals.suite import Case, Gate, Scorer, Suite, suite_id
 
 __all__ = ["app", "clock", "data", "recorded", "run", "store", "url", "wk"]
 
-CASES = 40
+CASES = 32
 JUDGE = "wk1-judge-of-tone"
 
 
