@@ -244,6 +244,13 @@ def test_a_failure_that_does_not_repeat_is_neither_blocked_for_good_nor_passed()
     assert [asked(failures).result for failures in (0, 1, 2, 3)] == ["pass", "inconclusive", "regression", "regression"]
 
 
+def test_what_must_never_fail_fails_by_its_own_threshold_not_only_with_a_mark_of_0() -> None:
+    points = arm(passes(100, 100), further={"safe": [0.4] * 100})
+    short = [Point(case=one.case, values=one.values, failed=("safe",) if one.case == "7" else ()) for one in points]
+    found = decide(short, points, Gate(critical=("safe",)))
+    assert found.result == "regression" and [one.case for one in found.breaches] == ["7"]
+
+
 def test_a_critical_scorer_that_marked_nothing_is_no_clean_run() -> None:
     found = decide(arm(passes(100, 100)), arm(passes(100, 100)), Gate(critical=("no-sercets",)))
     assert found.result == "unmeasured" and "No case has a mark by no-sercets" in said(found)
