@@ -1,0 +1,1 @@
+"""promptfoo's configurations, read and run as they are."""
