@@ -44,6 +44,11 @@ def test_the_last_question_and_the_answer_are_shown() -> None:
         output_preview="On its way.",
         words="where is\n my  refund?\non its way.",
         finish_reason="stop",
+        input_letters=21,
+        output_letters=11,
+        input_language="en",
+        output_language="en",
+        answer_form="prose",
     )
 
 

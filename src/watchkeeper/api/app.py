@@ -9,8 +9,10 @@ from watchkeeper.api import (
     alerts,
     budgets,
     calls,
+    canaries,
     cases,
     cost,
+    drift,
     environments,
     evals,
     faults,
@@ -62,6 +64,7 @@ def build_api(services: Services) -> FastAPI:
     for module in (
         calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, judges, labels,
         cases, indexes, budgets, prices, keys, people, tokens, faults, purges, alerts, health,
+        drift, canaries,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)

@@ -256,7 +256,7 @@ def _recorded(call: CallDetail) -> Recorded:
 
 async def _sent(parts: Services, plan: _Plan, wish: Wish) -> str:
     """Send a call and return its id; whether it succeeded is for its record to say."""
-    origin = _origin(parts.gateway_url)
+    origin = own_gateway(parts.gateway_url)
     try:
         async with httpx.AsyncClient(base_url=origin, timeout=ANSWER_S, trust_env=False) as client:
             reply = await client.post(plan.again.path, content=plan.again.body, headers=_headers(parts, plan, wish))
@@ -303,7 +303,7 @@ async def _stored(parts: Services, call_id: str) -> CallDetail:
     return found
 
 
-def _origin(gateway_url: str) -> str:
+def own_gateway(gateway_url: str) -> str:
     """Return where this host reaches its own gateway."""
     found = urlsplit(gateway_url)
     host = ANY_ADDRESS.get(found.hostname or "", found.hostname or "")

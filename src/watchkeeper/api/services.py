@@ -9,15 +9,18 @@ from watchkeeper.access.keys import KeyHasher
 from watchkeeper.access.subjects import Pseudonyms
 from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.config.budgets import Budget
+from watchkeeper.config.canaries import Canary
 from watchkeeper.config.environments import ALWAYS
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.config.sign_in import Oidc
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.usage import Usage
+from watchkeeper.evals.drift.measured import Measured
 from watchkeeper.ingest.indexing import Indexing
 from watchkeeper.ingest.pricing import Terms
 from watchkeeper.releases.rules import Rules
 from watchkeeper.store.analytics import AnalyticsStore
+from watchkeeper.store.canaries import RoundRow
 from watchkeeper.store.control import ControlStore
 
 
@@ -126,3 +129,11 @@ class Services:
     """The key with which the keeper repeats calls through the gateway; empty when no keeper runs."""
     eval_key: str = ""
     """The key with which cases and judges are asked; empty when no keeper runs."""
+    false_alarms: Callable[[], float | None] = lambda: None
+    """How many alarms of drift a feature may raise by mistake in thirty days; None where drift is not looked for."""
+    canaries: Callable[[], Sequence[Canary]] = tuple
+    """Models that the configuration has watched."""
+    ask_canary: Callable[[Canary, str], Awaitable[RoundRow]] | None = None
+    """Asks a round now, for somebody, and keeps it; None when no keeper runs."""
+    calibrate: Callable[[str], Awaitable[Sequence[Measured]]] | None = None
+    """Replays a feature's history against itself; None when no keeper runs."""

@@ -27,6 +27,8 @@ NOUNS = {
     "feedback": "What people thought of answers.",
     "labels": "What people say of answers, and how far judges agree with them.",
     "rollout": "Releases that are tried beside the one that stands: canaries, A/B tests, shadows.",
+    "drift": "Whether what is asked and answered is still what it was.",
+    "canary": "Models that are asked the same again and again, to see whether they change.",
 }
 GROUPS = {
     "watchkeeper.cli.cost:group": "What calls cost: by any dimensions; compared, wasted, saved; by unit of value.",
@@ -117,6 +119,14 @@ VERBS = {
     "watchkeeper.cli.rollout:resume": "Let a paused one go on; its step begins anew.",
     "watchkeeper.cli.rollout:stop": "End it; everybody is served by the release that stands.",
     "watchkeeper.cli.rollout:conclude": "End it with a winner, which then serves everybody.",
+    "watchkeeper.cli.drift:list_": "List what is looked at, and what has moved.",
+    "watchkeeper.cli.drift:show_": "Show the last looks at a feature, and what was found.",
+    "watchkeeper.cli.drift:accept": "Say that calls are how they should be.",
+    "watchkeeper.cli.drift:calibrate": "Measure how often drift would be told by mistake.",
+    "watchkeeper.cli.canary:list_": "List the models that are watched.",
+    "watchkeeper.cli.canary:show_": "Show a model's rounds.",
+    "watchkeeper.cli.canary:run": "Ask a model its prompts now.",
+    "watchkeeper.cli.canary:accept": "Say that a model answers as it should.",
     "watchkeeper.cli.release_folder:new": "Write a folder of a feature to begin with.",
     "watchkeeper.cli.release_folder:push": "Keep what a folder holds as the latest release of its feature.",
     "watchkeeper.cli.release_folder:pull": "Bring the latest releases into folders.",

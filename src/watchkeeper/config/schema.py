@@ -11,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from watchkeeper.config.addresses import http_address
 from watchkeeper.config.amounts import Share
 from watchkeeper.config.budgets import Budget, Limit, Runaway
+from watchkeeper.config.canaries import CANARIES_MAX, Canary, Drift
 from watchkeeper.config.credentials import SECRET_KEYS, TEXT_OR_FILE, header_safe
 from watchkeeper.config.durations import written
 from watchkeeper.config.environments import Environment
@@ -236,6 +237,11 @@ class Config(_Section):
             "lose the calls of that time. `disk`: the response ends only when it is."
         ),
     ] = "interval"
+    canaries: Annotated[
+        list[Canary],
+        Field(max_length=CANARIES_MAX, description="Models that are watched for changes under the same name."),
+    ] = []
+    drift: Drift = Drift()
     metrics: Metrics = Metrics()
     prices: Prices = Prices()
     notifications: Notifications = Notifications()

@@ -14,6 +14,7 @@ from watchkeeper.api.sight import calls_seen, row_seen
 from watchkeeper.console.changing import changes_of, markers_of
 from watchkeeper.console.charts.series import Marker
 from watchkeeper.console.pages.chart import chart_page
+from watchkeeper.console.pages.drift_patterns import drift_patterns
 from watchkeeper.console.pages.health import health_page
 from watchkeeper.console.pages.money_patterns import money_patterns
 from watchkeeper.console.pages.overview import overview_page
@@ -122,6 +123,15 @@ async def patterns_of_releases(request: Request) -> Response:
     styles = ("money.css", "releases.css")
     shell = await pages.shell(request, title="Patterns of releases", scripts=("charts.js",), styles=styles)
     return pages.answer("patterns_releases.html", release_patterns(hostile=HOSTILE, long=LONG), shell)
+
+
+@router.get("/patterns/drift", dependencies=[needs()])
+async def patterns_of_drift(request: Request) -> Response:
+    """Every component of the pages about drift."""
+    pages = pages_of(request)
+    styles = ("money.css", "releases.css", "drift.css")
+    shell = await pages.shell(request, title="Patterns of drift", scripts=("charts.js",), styles=styles)
+    return pages.answer("patterns_drift.html", drift_patterns(hostile=HOSTILE, long=LONG), shell)
 
 
 @router.get("/patterns/money", dependencies=[needs()])

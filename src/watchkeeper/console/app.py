@@ -18,6 +18,7 @@ from watchkeeper.console import (
     answers,
     budgeting,
     commands,
+    drifting,
     editing,
     entry,
     featuring,
@@ -46,7 +47,7 @@ HEADERS = {
 
 MODULES = (
     entry, federated, answers, records, commands, spending, budgeting, reviewing, accessing,
-    featuring, releasing, editing, rolling, trying, labelling,
+    featuring, releasing, editing, rolling, trying, labelling, drifting,
 )  # fmt: skip
 """Whose routes are pages."""
 

@@ -27,6 +27,7 @@ PLACES = (
     Place("calls", "Calls", "/calls", "c"),
     Place("features", "Features", "/features", "f"),
     Place("rollouts", "Rollouts", "/rollouts", "u"),
+    Place("drift", "Drift", "/drift", "d"),
     Place("cost", "Cost", "/cost", "m"),
     Place("budgets", "Budgets", "/budgets", "b"),
     Place("labels", "Labels", "/labels", "l"),

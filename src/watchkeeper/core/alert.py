@@ -13,6 +13,8 @@ AlertKind = Literal[
     "hold_expired",
     "output_failures",
     "rollout",
+    "drift",
+    "model_changed",
 ]
 """What an alert is about.
 
@@ -20,7 +22,8 @@ budget_threshold: a share of a budget is used. budget_pace: it will be used up b
 hour costs more than such hours do. runaway: a session, a tool or one call went beyond its limit. price_unknown: calls
 are answered whose price is not known. hold_expired: a hold was never settled. output_failures: more answers
 than usual, or than is allowed, are not what their release asks for. rollout: a release that was tried has been taken
-back, or waits for a person.
+back, or waits for a person. drift: what people ask a feature, or what they are answered, is no longer what it was.
+model_changed: a model under the same name answers fixed prompts otherwise.
 """
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 

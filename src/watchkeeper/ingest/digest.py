@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from watchkeeper.core.call import Call
 from watchkeeper.core.conversation import Message, read_conversation
+from watchkeeper.evals.drift.texts import Form, form_of, language_of
 
 PREVIEW_LETTERS = 200
 WORDS_LETTERS = 2_000
@@ -28,6 +29,11 @@ class Digest(NamedTuple):
     words: str = ""
     finish_reason: str = ""
     tool_names: tuple[str, ...] = ()
+    input_letters: int = 0
+    output_letters: int = 0
+    input_language: str = ""
+    output_language: str = ""
+    answer_form: Form = ""
 
 
 def digest(call: Call) -> Digest:
@@ -309,6 +315,11 @@ def _made(asked: str, said: list[str], finish_reason: str, names: list[str]) -> 
         words=f"{asked[:WORDS_LETTERS]}\n{answered[:WORDS_LETTERS]}".lower(),
         finish_reason=finish_reason,
         tool_names=tuple(dict.fromkeys(names)),
+        input_letters=len(asked),
+        output_letters=len(answered),
+        input_language=language_of(asked),
+        output_language=language_of(answered),
+        answer_form=form_of(answered, finish=finish_reason, tools=names),
     )
 
 

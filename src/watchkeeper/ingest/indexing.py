@@ -143,7 +143,7 @@ class Indexing:
                 f"The version {version.version!r} was embedded as {version.embedding!r}, which this version of "
                 "Watchkeeper does not know. Build the index again."
             )
-        question = await asyncio.to_thread(self._embed, [words])
+        question = await asyncio.to_thread(self.embed, [words])
         return await indexes.search(version, question[0].tolist(), limit=top_k, min_score=min_score)
 
     async def remove(self, indexes: Indexes, version: IndexVersion, *, now: datetime) -> None:
@@ -164,7 +164,7 @@ class Indexing:
 
     def _embedded(self, pieces: Sequence[_Cut]) -> list[NewDocument]:
         texts = [embedded_text(passage) for piece in pieces for passage in piece.passages or ()]
-        vectors = iter([vector.tobytes() for vector in self._embed(texts).astype("<f4")] if texts else ())
+        vectors = iter([vector.tobytes() for vector in self.embed(texts).astype("<f4")] if texts else ())
         return [
             NewDocument(
                 piece.document.id,
@@ -181,7 +181,8 @@ class Indexing:
             for piece in pieces
         ]
 
-    def _embed(self, texts: Sequence[str]) -> "Vectors":
+    def embed(self, texts: Sequence[str]) -> "Vectors":
+        """Return a vector of length 1 for each text, in rows."""
         if self._embedder is None:
             from watchkeeper.releases.embedding import Embedder  # 0.4 s and 90 MB; few commands need it
 

@@ -103,6 +103,7 @@ def _call(call: Call, seen: Digest, priced: Priced, started_us: int, stored_us: 
         call.output_status, call.output_path, call.output_repairs,
         tuple([hit.collection for hit in call.hits]), tuple([hit.document for hit in call.hits]),
         tuple([hit.version for hit in call.hits]), tuple([hit.score for hit in call.hits]), call.is_stale,
+        seen.input_letters, seen.output_letters, seen.input_language, seen.output_language, seen.answer_form,
     )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from watchkeeper.server.budgets import alert_shares, open_holds, watched_account
 from watchkeeper.server.cost_basis import allowed_failures
 from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
+from watchkeeper.server.drifting import with_drift
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.indexes import IndexFiles
 from watchkeeper.server.ledger import LedgerService
@@ -110,6 +111,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
             statuses=statuses,
         )
         services = replace(services, on_release_change=live.told, arrival=live.arrival, on_index_change=indexes.follow)
+        services, drifting = with_drift(services, console=_console_address(options))
         desired.obey = lambda snapshot: _obey(ledger, snapshot)
         await prepare_welcome(services, welcome_file(folder, secrets))
         await desired.compile()
@@ -117,7 +119,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         mount(app, services)
         feedback = Duty("sorting out feedback", FEEDBACK_EVERY_S, desk.look)
         telling = Duty("telling the workers what is live", TICK_S, live.follow)
-        further = (telling, *indexes.duties(), *_judge(stores, services, options).duties(), feedback)
+        further = (telling, *indexes.duties(), *_judge(stores, services, options).duties(), feedback, *drifting)
         await live.follow()
         tending = _Tending(desired, ledger, lives)
         await ledger.start(folder.ledger_socket)
@@ -267,7 +269,8 @@ def main() -> None:
     """Read the options from the command line, serve, and say `ready` on standard output once listening."""
     write_for_owner_only()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     options = msgspec.json.decode(sys.argv[1], type=KeeperOptions)
 
     def ready() -> None:

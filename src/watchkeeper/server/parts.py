@@ -76,6 +76,9 @@ def build_services(
         found = desired.health() if desired is not None else {"keeper": {"trouble": "not running"}}
         return found | {name: status() for name, status in (statuses or {}).items()}
 
+    def in_force() -> Config:
+        return desired.loaded.config if desired is not None else config or Config()
+
     return Services(
         control=stores.control,
         analytics=stores.analytics,
@@ -94,7 +97,9 @@ def build_services(
         replay_key=replay_key(secrets) if desired is not None else "",
         eval_key=eval_key(secrets) if desired is not None else "",
         cost_basis=desired.cost_basis if desired is not None else cost_basis,
-        release_basis=lambda: release_basis(desired.loaded.config if desired is not None else config or Config()),
+        release_basis=lambda: release_basis(in_force()),
         oidc=lambda: desired.loaded.config.sign_in.oidc if desired is not None else None,
-        notifications=lambda: (desired.loaded.config if desired is not None else config or Config()).notifications,
+        notifications=lambda: in_force().notifications,
+        canaries=lambda: in_force().canaries,
+        false_alarms=lambda: in_force().drift.false_alarms if in_force().drift.watched else None,
     )

@@ -19,6 +19,7 @@ from watchkeeper.store.charges import Booked, booked
 from watchkeeper.store.corrections import Correction, StoredCost, Stretch
 from watchkeeper.store.cost import CostQuestions
 from watchkeeper.store.details import ROW_COLUMNS, attempt_row, call_detail, call_row
+from watchkeeper.store.drift_figures import DriftQuestions
 from watchkeeper.store.exports import Exports
 from watchkeeper.store.feedback import Feedback
 from watchkeeper.store.hours import HourRow, RunawayRow, UnpricedModel
@@ -94,6 +95,7 @@ class AnalyticsStore:
         self.cost = CostQuestions(self._ask)
         self.rollouts = RolloutQuestions(self._ask)
         self.releases = ReleaseQuestions(self._ask)
+        self.drift = DriftQuestions(self._ask)
         self.waste = WasteQuestions(self._ask)
         self.value = ValueEvents(self._ask, self._add_once)
         self.indexes = Indexes(self._ask, self._insert_rows, self._command)

@@ -20,6 +20,7 @@ CALL_COLUMNS = (
     "budget_notes",
     "value_milli", "request_hash", "rollout", "origin", "origin_call", "output_schema", "output_status",
     "output_path", "output_repairs", "hit_collections", "hit_documents", "hit_versions", "hit_scores", "is_stale",
+    "input_letters", "output_letters", "input_language", "output_language", "answer_form",
 )  # fmt: skip
 ATTEMPT_COLUMNS = (
     "call_id", "call_started_at", "number", "provider", "model", "dialect", "started_ms", "connect_ms",

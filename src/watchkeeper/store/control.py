@@ -15,8 +15,10 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.store.alerts import Alerts
 from watchkeeper.store.budget_edits import BudgetEdits
+from watchkeeper.store.canaries import Canaries
 from watchkeeper.store.changes import Changes
 from watchkeeper.store.cost_reviews import CostReviews
+from watchkeeper.store.drift import Drift
 from watchkeeper.store.environments import Environments
 from watchkeeper.store.faults import Faults
 from watchkeeper.store.freezes import Freezes
@@ -56,8 +58,10 @@ class ControlStore:
         self._engine = engine
         self.alerts = Alerts(engine, clock)
         self.budget_edits = BudgetEdits(engine, clock)
+        self.canaries = Canaries(engine, clock)
         self.changes = Changes(engine, clock)
         self.cost_reviews = CostReviews(engine, clock)
+        self.drift = Drift(engine, clock)
         self.environments = Environments(engine, clock)
         self.faults = Faults(engine, clock)
         self.freezes = Freezes(engine, clock)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0010"
+REVISION = "0012"
 """The migration after which the tables are as they are declared here: a database that has it needs no other."""
 
 metadata = MetaData()
