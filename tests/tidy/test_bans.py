@@ -33,7 +33,7 @@ BANS = (
     Ban("date.today", "a core.clock.Clock"),
     Ban("print", "rich in cli, sys.stdout in server, logging elsewhere"),
     Ban("eval", "a parser", ("evals/scorers/python_child.py",)),
-    Ban("exec", "a function", ("evals/scorers/python_child.py",)),
+    Ban("exec", "a function", ("evals/scorers/python_child.py", "evals/promptfoo/python_child.py")),
     Ban("pickle.loads", "msgspec: unpickling runs what it reads"),
     Ban(
         "logging.basicConfig",

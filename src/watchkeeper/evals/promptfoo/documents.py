@@ -220,7 +220,9 @@ class _Builder:
                 for each in reversed(found if isinstance(found, list) else [found]):
                     merged.update(each if isinstance(each, dict) else {})
                 continue
-            key = as_text(self.value(key_node, place))
+            # JavaScript's keys are texts; written as JSON, keys within keys would double with each level.
+            is_plain = isinstance(key_node, yaml.ScalarNode)
+            key = as_text(self.value(key_node, place)) if is_plain else "[object Object]"
             if key in own:
                 line = key_node.start_mark.line + 1
                 self._document.faults.append((line, (*place, key), f"the key `{key}` occurs twice"))

@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from watchkeeper.evals.promptfoo.assertions.asking import GraderFailed
@@ -39,16 +41,14 @@ async def grade(
         async with room:
             return await _found(assertion, output, context, instruments)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [[group.create_task(one(each)) for each in _members(assertion)] for assertion in assertions]
-    except BaseExceptionGroup as several:
-        undecided, others = several.split(Undecided)
-        if others is not None or undecided is None:
-            raise
-        return _undecided(undecided)
-    for assertion, found in zip(assertions, tasks, strict=True):
-        results = [task.result() for task in found]
+    members = [_members(assertion) for assertion in assertions]
+    flat = await asyncio.gather(*(one(each) for group in members for each in group), return_exceptions=True)
+    for problem in flat:
+        if isinstance(problem, Undecided):
+            return Grading(passed=False, score=0.0, reason=str(problem), unmeasured=str(problem))
+    left = iter(flat)
+    for assertion, group in zip(assertions, members, strict=True):
+        results = [_sound(each) for each in islice(left, len(group))]
         if assertion.get("type") == SET:
             total.add(
                 _of_set(assertion, results, context, instruments), assertion, _metric(assertion, context, instruments)
@@ -61,10 +61,10 @@ async def grade(
     return grading
 
 
-def _undecided(problem: BaseException) -> Grading:
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    return Grading(passed=False, score=0.0, reason=str(problem), unmeasured=str(problem))
+def _sound(found: Finding | BaseException | None) -> Finding | None:
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def _members(assertion: Assertion) -> Sequence[Assertion]:
@@ -127,8 +127,6 @@ def _waits(assertion: Assertion) -> bool:
 
 
 def _meant(kind: str, compat: str) -> str:
-    from difflib import get_close_matches  # only for a mistake
-
     near = get_close_matches(kind.removeprefix(NEGATION), sorted(types(compat)), 1)
     return f"; did you mean `{near[0]}`?" if near else ""
 

@@ -124,46 +124,46 @@ class _Environment(ImmutableSandboxedEnvironment):
 class _Rules(NodeTransformer):
     """Puts filters where JavaScript decides otherwise than Python."""
 
-    def visit_If(self, node: nodes.If) -> nodes.Node:  # noqa: N802
+    def visit_If(self, node: nodes.If) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         node.test = _filtered("_truth", node.test)
         return node
 
-    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         node.test = _filtered("_truth", node.test)
         return node
 
-    def visit_Not(self, node: nodes.Not) -> nodes.Node:  # noqa: N802
+    def visit_Not(self, node: nodes.Not) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         node.node = _filtered("_truth", node.node)
         return node
 
-    def visit_And(self, node: nodes.And) -> nodes.Node:  # noqa: N802
+    def visit_And(self, node: nodes.And) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         return _filtered("_and", node.left, node.right)
 
-    def visit_Or(self, node: nodes.Or) -> nodes.Node:  # noqa: N802
+    def visit_Or(self, node: nodes.Or) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         return _filtered("_or", node.left, node.right)
 
-    def visit_Add(self, node: nodes.Add) -> nodes.Node:  # noqa: N802
+    def visit_Add(self, node: nodes.Add) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         return _filtered("_add", node.left, node.right)
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         first, *others = node.nodes
         return _filtered("_joined", first, *others)
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         if len(node.ops) == 1 and node.ops[0].op in ("eq", "ne"):
             equal = _filtered("_equal", node.expr, node.ops[0].expr)
             return equal if node.ops[0].op == "eq" else nodes.Not(equal)
         return node
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja calls it so
         self.generic_visit(node)
         targets = len(node.target.items) if isinstance(node.target, nodes.Tuple) else 1
         node.iter = _filtered("_steps", node.iter, nodes.Const(targets))

@@ -8,12 +8,13 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from watchkeeper.evals.promptfoo.sandboxed import limit_memory, serve
 
-_loaded: dict[str, tuple[int, Any]] = {}
+MODULES_KEPT = 100
 
 
 def answer(request: Any) -> Any:
@@ -34,7 +35,7 @@ def _function_of(path: str | None, code: str, function: str) -> Callable[..., An
         exec(compile(code, "<assertion>", "exec"), names)
         found = names[function]
     else:
-        found = _module(path)
+        found = _module(path, Path(path).stat().st_mtime_ns)
         for step in function.split("."):
             if not hasattr(found, step):
                 raise AttributeError(f"{Path(path).name} has no function {function}")
@@ -45,20 +46,18 @@ def _function_of(path: str | None, code: str, function: str) -> Callable[..., An
     return called
 
 
-def _module(path: str) -> Any:
-    changed = Path(path).stat().st_mtime_ns
-    if path not in _loaded or _loaded[path][0] != changed:
-        folder = str(Path(path).parent)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-        spec = importlib.util.spec_from_file_location(f"promptfoo_{abs(hash(path))}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        _loaded[path] = (changed, module)
-    return _loaded[path][1]
+@lru_cache(MODULES_KEPT)
+def _module(path: str, changed: int) -> Any:
+    folder = str(Path(path).parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(f"promptfoo_{abs(hash(path))}_{changed}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _called(function: Callable[..., Any], arguments: list[Any]) -> Any:
