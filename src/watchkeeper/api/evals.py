@@ -15,7 +15,7 @@ from watchkeeper.api.strict import Strict
 from watchkeeper.core.errors import CallerError
 from watchkeeper.evals.decision import Decision
 from watchkeeper.evals.outcome import Answer, Outcome
-from watchkeeper.evals.run import RunHead, RunStatus
+from watchkeeper.evals.run import ArmHead, RunHead, RunStatus
 from watchkeeper.evals.suite import Suite
 from watchkeeper.store.runs import OutcomeFilter, RunFilter, RunRow
 from watchkeeper.store.suites import SuiteRow, SuiteUnknown
@@ -51,6 +51,16 @@ class SuiteWish(Strict):
     message: str = Field(default="", max_length=MESSAGE_MAX, description="What was changed, and why.")
 
 
+class ColumnWish(Strict):
+    """One of several who are asked."""
+
+    name: str = Field(
+        min_length=1, max_length=400, description="As in the outcomes; `candidate` and `baseline` are compared."
+    )
+    title: str = Field(default="", max_length=NAME_MAX)
+    model: str = Field(default="", max_length=NAME_MAX)
+
+
 class RunStart(Strict):
     """What is to be run how."""
 
@@ -68,6 +78,9 @@ class RunStart(Strict):
     first_repeat: int = Field(default=0, ge=0, description="Another one asks anew what was answered before.")
     commit: str = Field(default="", max_length=100)
     judges: dict[str, str] = Field(default={}, description="Which release each judge is.")
+    columns: list[ColumnWish] = Field(
+        default=[], max_length=200, description="Who is asked, where whoever runs it asks otherwise than suites do."
+    )
 
 
 class RunEnd(Strict):
@@ -180,6 +193,12 @@ class CalibrationDocument(BaseModel):
     reasons: list[str]
 
 
+class ModelList(BaseModel):
+    """Names of routes and targets."""
+
+    models: list[str] | None
+
+
 class HistoryDocument(BaseModel):
     """What came of a case, the newest run first."""
 
@@ -240,6 +259,7 @@ async def begin_run(wish: RunStart, parts: Parts, by: By) -> BegunRun:
         by=by.name,
         commit=wish.commit,
         judges=wish.judges,
+        columns=[ArmHead(name=one.name, title=one.title, model=one.model) for one in wish.columns],
     )
     begun = await begin(parts, wished)
     row = RunRow(head=begun.head, decision=None, counts={})
@@ -347,6 +367,17 @@ async def read_calibration(run: str, parts: Parts, by: By) -> CalibrationDocumen
     """Say how often the gate of the run's suite would raise a false alarm, by answers of the same release."""
     row = await _readable(parts, by, run, "read")
     return CalibrationDocument(**msgspec.to_builtins(await calibrated(parts, row)))
+
+
+@router.get("/models", summary="List what can be asked", dependencies=SOME)
+async def list_models(parts: Parts) -> ModelList:
+    """List routes and targets by the names under which they can be asked; null where no keeper runs."""
+    routing = parts.routing()
+    if routing is None:
+        return ModelList(models=None)
+    return ModelList(
+        models=sorted({*routing.targets, *(target for found in routing.targets.values() for target in found)})
+    )
 
 
 @router.get("/cases/{feature}/{suite}/{case:path}", summary="List what came of a case", dependencies=SOME)

@@ -18,7 +18,8 @@ from watchkeeper.api.services import Services
 from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError
 from watchkeeper.core.money import CostStatus
-from watchkeeper.evals.decision import Decision, Label, Outlook
+from watchkeeper.evals.decision import Decision, Outlook
+from watchkeeper.evals.kinds import judged
 from watchkeeper.evals.measured import Measured
 from watchkeeper.evals.outcome import Outcome
 from watchkeeper.evals.run import ArmHead, RunHead, RunStatus
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 STANDARD = "production"
 """The environment that a gate compares with, where nothing is said."""
+REASONS_MAX = 5
+"""Of what was not measured: the commonest."""
 _WEAKEST: tuple[CostStatus, ...] = ("measured", "estimated", "disputed", "unpriced")
 
 
@@ -67,6 +70,8 @@ class RunWish:
     commit: str = ""
     judges: Mapping[str, str] = field(default_factory=dict[str, str])
     """Which release each judge is, by `KIND JUDGE`."""
+    columns: Sequence[ArmHead] = ()
+    """Who is asked, where whoever runs it asks otherwise than suites do; then nobody is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +91,7 @@ async def begin(parts: Services, wish: RunWish) -> Begun:
         ArmUnclear: what is named leads nowhere, or the baseline's run was one of another suite.
     """
     row, suite = await parts.control.suites.get(wish.suite)
-    candidate = await _arm(parts, CANDIDATE, _candidate_of(wish, suite), suite, wish)
-    arms, baseline_run = [candidate], ""
-    named = wish.baseline or (f"{suite.feature}@{STANDARD}" if wish.is_gate and candidate.release else "")
-    if named.startswith(RUN_PREFIX):
-        earlier = await parts.control.runs.get(named)
-        _require_same(earlier, row, named, wish.judges)
-        baseline_run = earlier.id
-    elif named:
-        found = await _baseline(parts, named, suite, wish)
-        arms += [found] if found is not None else []
+    arms, baseline_run = (wish.columns, "") if wish.columns else await _arms(parts, row, suite, wish)
     head = RunHead(
         id="",
         suite=suite.name,
@@ -115,6 +111,18 @@ async def begin(parts: Services, wish: RunWish) -> Begun:
     )
     outlook = await asyncio.to_thread(_outlook, suite, head.repeats)
     return Begun(head=await parts.control.runs.begin(head), suite=suite, outlook=outlook)
+
+
+async def _arms(parts: Services, row: SuiteRow, suite: Suite, wish: RunWish) -> tuple[Sequence[ArmHead], str]:
+    """Return who is asked, and the run that the baseline is taken from instead."""
+    candidate = await _arm(parts, CANDIDATE, _candidate_of(wish, suite), suite, wish)
+    named = wish.baseline or (f"{suite.feature}@{STANDARD}" if wish.is_gate and candidate.release else "")
+    if named.startswith(RUN_PREFIX):
+        earlier = await parts.control.runs.get(named)
+        _require_same(earlier, row, named, wish.judges)
+        return [candidate], earlier.id
+    baseline = await _baseline(parts, named, suite, wish) if named else None
+    return [candidate] if baseline is None else [candidate, baseline], ""
 
 
 async def end(parts: Services, run: str, *, status: RunStatus, note: str = "", by: str = "") -> RunRow:
@@ -196,14 +204,33 @@ async def calibrated(parts: Services, row: RunRow) -> "Calibration":
 
 async def decide(parts: Services, head: RunHead, suite: Suite, measured: Measured) -> Decision | None:
     """Decide what a run shows; None where it shows nothing yet."""
+    if not any(arm.name == CANDIDATE for arm in head.arms):
+        return None
+    repeats = head.repeats
     if head.baseline_run:
         earlier = await parts.control.runs.get(head.baseline_run)
+        repeats = earlier.head.repeats
         of_candidate = OutcomeFilter(arm=CANDIDATE)
         async for outcome in parts.control.runs.all_outcomes(earlier.id, of_candidate):
             measured.add(msgspec.structs.replace(outcome, arm=BASELINE))
     has_baseline = bool(head.baseline_run) or any(arm.name == BASELINE for arm in head.arms)
     labels = await labels_of_run(parts, head)
-    return await asyncio.to_thread(_decided, head, suite, measured, has_baseline=has_baseline, labels=labels)
+    candidate = measured.of(CANDIDATE, repeats=head.repeats)
+    baseline = measured.of(BASELINE, repeats=repeats) if has_baseline else []
+    reasons = dict(measured.reasons.most_common(REASONS_MAX))
+
+    def decided() -> Decision:
+        return _gate().decide(
+            candidate,
+            baseline,
+            suite.gate,
+            labels=labels,
+            repeats=head.repeats,
+            judged=judged(suite),
+            reasons=reasons,
+        )
+
+    return await asyncio.to_thread(decided)
 
 
 def _statistics() -> ModuleType:
@@ -213,17 +240,11 @@ def _statistics() -> ModuleType:
     return calibration
 
 
-def _decided(
-    head: RunHead, suite: Suite, measured: Measured, *, has_baseline: bool, labels: Sequence[Label]
-) -> Decision:
-    # numpy and scipy are of use to no other question.
-    from watchkeeper.evals.gate import decide as decided
+def _gate() -> ModuleType:
+    # As above.
+    from watchkeeper.evals import gate
 
-    candidate = measured.of(CANDIDATE, repeats=head.repeats)
-    baseline = measured.of(BASELINE, repeats=head.repeats) if has_baseline else []
-    reasons = dict(measured.reasons.most_common(5))
-    judged = {label.scorer for label in labels}
-    return decided(candidate, baseline, suite.gate, labels=labels, repeats=head.repeats, judged=judged, reasons=reasons)
+    return gate
 
 
 def _outlook(suite: Suite, repeats: int) -> Outlook:

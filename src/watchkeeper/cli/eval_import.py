@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from watchkeeper.cli import show
+from watchkeeper.cli.eval_promptfoo import import_config, is_promptfoo
 from watchkeeper.cli.options import Json
 from watchkeeper.cli.outcome import CommandFailed
 from watchkeeper.cli.show import Column
@@ -17,7 +18,7 @@ _NOTES = (Column("what", is_state=True), Column("where", shrinks_to=20), Column(
 
 
 def import_(
-    file: Annotated[Path, Parameter(help="Of OpenAI evals, OpenAI's Evals API, DeepEval or Ragas.")],
+    file: Annotated[Path, Parameter(help="Of promptfoo, OpenAI evals, OpenAI's Evals API, DeepEval or Ragas.")],
     *,
     feature: Annotated[str, Parameter(help="That the suite is of.")],
     name: Annotated[str, Parameter(help="Of the suite; by default that of the file.")] = "",
@@ -25,6 +26,16 @@ def import_(
     json: Json = False,
 ) -> None:
     """Make a suite of another program's file, and say of each part what became of it."""
+    if is_promptfoo(file):
+        converted = import_config(file, Path(), feature=feature, name=name or "promptfoo")
+        if json:
+            left = [str(one) for one in converted.left]
+            show.document({"files": [str(one) for one in converted.files], "cases": converted.cases, "left": left})
+        else:
+            show.line(f"wrote {', '.join(str(one) for one in converted.files)}: {converted.cases} cases")
+            for one in converted.left:
+                show.note(f"left out: {one}")
+        return
     found = read(file, feature, name or file.name.partition(".")[0])
     path = folder / feature / f"{found.suite.name}.yaml"
     if path.exists():

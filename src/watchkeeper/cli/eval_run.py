@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from watchkeeper.cli import client, show
+from watchkeeper.cli.eval_promptfoo import Promptfoo, Way, is_promptfoo, run_config
 from watchkeeper.cli.eval_show import conclusion, reports, require_formats, summary
 from watchkeeper.cli.evaluating import Evaluation, judges_of
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
@@ -19,11 +20,12 @@ from watchkeeper.evals.kinds import require_usable
 from watchkeeper.evals.suite import Suite
 from watchkeeper.evals.suite_files import read_suite
 
+CONCURRENCY = 64
 GATE_CODES = frozenset(EXIT_CODES.values()) - {0}
 """Of a command with `--gate`; what keeps it from judging ends it with another code."""
 
 Which = Annotated[str, Parameter(help="A suite's file, or FEATURE/NAME of one that is kept.")]
-Concurrency = Annotated[int, Parameter(help="Calls under way at one model, at most.")]
+Concurrency = Annotated[int | None, Parameter(help="Calls under way at one model, at most: 64.")]
 Timeout = Annotated[str, Parameter(help="How long an answer may take.")]
 Out = Annotated[
     list[Path],
@@ -51,15 +53,17 @@ def run(
             "the result of a check on the release.",
         ),
     ] = False,
-    repeats: Annotated[int | None, Parameter(help="Ask each case so often.")] = None,
+    feature: Annotated[str, Parameter(help="For which calls of a configuration of promptfoo count.")] = "",
+    repeats: Annotated[int | None, Parameter(name=["--repeats", "--repeat"], help="Ask each case so often.")] = None,
     cap: Annotated[str, Parameter(help="Stop before it costs more: 2.50 (US dollars, judges included).")] = "",
-    concurrency: Concurrency = 64,
+    concurrency: Concurrency = None,
     reuse: Annotated[str, Parameter(help="Take answers to the same asks that are no older.")] = "1d",
     fresh: Annotated[bool, Parameter(negative="", help="Ask everything anew.")] = False,
     message: Annotated[str, Parameter(name=["--message", "-m"], help="Kept with the suite's version.")] = "",
     timeout: Timeout = "2m",
     out: Out = [],  # noqa: B006 - cyclopts copies it
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Show no progress.")] = False,
+    promptfoo: Promptfoo = Promptfoo(),  # noqa: B008 - it says nothing, and nobody can change it
     data: Data = DATA_DEFAULT,
     json: Json = False,
 ) -> None:
@@ -67,6 +71,13 @@ def run(
     require_formats(out)
     if sum(map(bool, (release, env, model))) > 1:
         raise CommandFailed("Name one: --release, --env or --model. Nothing was asked.", exit_code=WRONG_USAGE)
+    if is_promptfoo(Path(suite)):
+        way = Way(
+            data=data, feature=feature, baseline=baseline, is_gate=gate, concurrency=concurrency, timeout=timeout,
+            cap_nusd=nusd(cap) if cap else None, repeats=repeats, is_quiet=quiet, json=json,
+        )  # fmt: skip
+        run_config(Path(suite), promptfoo, way)
+        return
     reuse_s, timeout_s = 0 if fresh else span_s("--reuse", reuse), span_s("--timeout", timeout)
     try:
         kept = saved(data, suite, message)
@@ -81,7 +92,9 @@ def run(
         if not json:
             _announce(begun)
         evaluation = Evaluation(data, begun, wanted)
-        ended = evaluation.run(concurrency=concurrency, reuse_s=reuse_s, timeout_s=timeout_s, is_quiet=quiet or json)
+        ended = evaluation.run(
+            concurrency=concurrency or CONCURRENCY, reuse_s=reuse_s, timeout_s=timeout_s, is_quiet=quiet or json
+        )
         _report(data, ended, out, json=json)
     except CommandFailed as error:
         raise _apart(error, is_gate=gate) from None
@@ -94,7 +107,7 @@ def resume(
     *,
     again: Annotated[bool, Parameter(negative="", help="Ask once more what could not be measured.")] = False,
     cap: Annotated[str, Parameter(help="What it may cost now, in US dollars.")] = "",
-    concurrency: Concurrency = 64,
+    concurrency: Concurrency = None,
     reuse: Annotated[str, Parameter(help="Take answers to the same asks that are no older.")] = "1d",
     timeout: Timeout = "2m",
     out: Out = [],  # noqa: B006 - cyclopts copies it
@@ -110,7 +123,7 @@ def resume(
     try:
         evaluation = Evaluation(data, begun, msgspec.convert(suite, Suite))
         ended = evaluation.run(
-            concurrency=concurrency,
+            concurrency=concurrency or CONCURRENCY,
             reuse_s=span_s("--reuse", reuse),
             timeout_s=span_s("--timeout", timeout),
             is_quiet=quiet or json,

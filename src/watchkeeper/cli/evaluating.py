@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class Evaluation:
         self._suite = suite
         self.head: RunHead = msgspec.convert(begun["head"], RunHead)
         self._key: str = begun["key"]
-        self._url = _reachable(begun["gateway_url"]) if begun["gateway_url"] else ""
+        self._url = reachable(begun["gateway_url"]) if begun["gateway_url"] else ""
         self._path = f"/api/v1/evals/runs/{self.head.id}"
         self._spent_nusd: int = begun["spent_nusd"]
 
@@ -127,19 +127,6 @@ class Evaluation:
                     stack.enter_context(shown(progress))
                 return await run.run(suited.tasks())
 
-    async def _keep(self, outcomes: Sequence[Outcome]) -> None:
-        """Have outcomes kept; a keeper that is away for a while is waited for."""
-        content = msgspec.json.encode(outcomes)
-        for wait_s in (*KEPT_TRIES_S, None):
-            try:
-                await asyncio.to_thread(client.post_content, self._data, f"{self._path}/outcomes", content)
-            except CommandFailed:
-                if wait_s is None:
-                    raise
-                await asyncio.sleep(wait_s)
-            else:
-                return
-
     async def _resolved(self, kind: str, judge: str) -> str:
         return await asyncio.to_thread(judge_of, self._data, kind, judge)
 
@@ -150,6 +137,24 @@ class Evaluation:
         found = await asyncio.to_thread(client.get, self._data, path, case=case, arm=arm)
         outcomes = msgspec.convert(found["outcomes"], list[Outcome])
         return next((one.answer for one in outcomes if one.repeat == repeat and not one.answer.error), None)
+
+
+def kept_with(data: Path, run: str) -> Callable[[Sequence[Outcome]], Awaitable[None]]:
+    """Return what has outcomes of a run kept; a keeper that is away for a while is waited for."""
+
+    async def keep(outcomes: Sequence[Outcome]) -> None:
+        content = msgspec.json.encode(outcomes)
+        for wait_s in (*KEPT_TRIES_S, None):
+            try:
+                await asyncio.to_thread(client.post_content, data, f"/api/v1/evals/runs/{run}/outcomes", content)
+            except CommandFailed:
+                if wait_s is None:
+                    raise
+                await asyncio.sleep(wait_s)
+            else:
+                return
+
+    return keep
 
 
 def judge_of(data: Path, kind: str, judge: str) -> str:
@@ -256,7 +261,7 @@ def _interruptible(run: Run) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _reachable(url: str) -> str:
+def reachable(url: str) -> str:
     """Return where this host reaches its own gateway."""
     found = urlsplit(url)
     host = ANY_ADDRESS.get(found.hostname or "", found.hostname or "")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.contract.promptfoo.conftest import Runs
-from tests.contract.promptfoo.ours import results_of
+from tests.contract.promptfoo.ours import figures_of, results_of
 
 EVERY_KIND_OF_PROMPT = {
     "promptfooconfig.yaml": """
@@ -234,3 +234,33 @@ async def test_filters_leave_the_tests_that_promptfoo_leaves(
     theirs = [seen(record) for record in promptfoo(config, {"filters": filters})["results"]["results"]]
     assert [seen(record) for record in await results_of(config, **options)] == theirs
     assert theirs
+
+
+async def test_columns_add_up_as_promptfoo_adds_them_up(promptfoo: Runs, tmp_path: Path) -> None:
+    config = laid_out(
+        {
+            "promptfooconfig.yaml": """
+                prompts: ["{{a}}", "longer {{a}}"]
+                providers: [echo]
+                derivedMetrics: [{name: twice, value: "m * 2 + max(m, n) ^ 2"}]
+                tests:
+                  - vars: {a: [x, longer]}
+                    assert:
+                      - {type: contains, value: longer, metric: m, weight: 2}
+                      - {type: contains, value: x, metric: n}
+                  - vars: {a: y}
+                    assert: [{type: contains, value: y, metric: m}, {type: contains, value: z, metric: m}]
+            """
+        },
+        tmp_path,
+    )
+    theirs = promptfoo(config)["results"]
+    prompts, stats = await figures_of(config)
+    keys = ("score", "testPassCount", "testFailCount", "testErrorCount", "assertPassCount", "assertFailCount")
+    for mine, other in zip(prompts, theirs["prompts"], strict=True):
+        assert {key: mine[key] for key in ("raw", "label", "id", "provider")} == {
+            key: other[key] for key in ("raw", "label", "id", "provider")
+        }
+        for key in (*keys, "namedScores", "namedScoresCount", "cost", "tokenUsage"):
+            assert mine["metrics"][key] == other["metrics"][key], key
+    assert stats == theirs["stats"]

@@ -103,6 +103,21 @@ async def test_what_should_not_be_written_is_not(switch: str, gone: str, tmp_pat
     assert secret not in json.dumps(kept.get(gone))
 
 
+async def test_keys_that_are_written_out_do_not_reach_a_file(tmp_path: Path) -> None:
+    config = laid_out(
+        tmp_path,
+        """
+        prompts: [hi]
+        providers: [{id: echo, config: {apiKey: sk-hidden7, max_tokens: 5, headers: {Authorization: '{{env.KEY}}'}}}]
+        tests: [{vars: {a: 1}}]
+        """,
+    )
+    out = tmp_path / "out.json"
+    await written(config, [out], tmp_path)
+    text = out.read_text("utf-8")
+    assert "hidden7" not in text and "{{env.KEY}}" in text and '"max_tokens":5' in text
+
+
 @pytest.mark.parametrize("name", ["out.pdf", "out", "https://docs.google.com/spreadsheets/x"])
 def test_a_file_of_no_known_kind_is_refused_before_anything_is_asked(name: str) -> None:
     with pytest.raises(ConfigRefused, match="nothing was asked"):

@@ -163,6 +163,30 @@ async def test_what_cannot_be_run_is_told_before_and_is_unmeasured_after(tmp_pat
     )
 
 
+def test_who_grades_must_be_a_model_of_the_gateway(tmp_path: Path) -> None:
+    config = laid_out(
+        tmp_path,
+        """
+        prompts: [hi]
+        providers: [echo]
+        tests:
+          - {assert: [{type: llm-rubric, value: x}]}
+          - {assert: [{type: llm-rubric, value: x, provider: 'openai:gpt-4o'}]}
+          - {options: {provider: {id: 'openai:gpt-4o', config: {temperature: 0}}}, assert: [{type: g-eval, value: x}]}
+        """,
+    )
+
+    def needing(**options: Any) -> int:
+        return load(config, Options(**options)).report.ways["credentials"]
+
+    assert needing(models=frozenset()) == 3
+    assert needing(models=frozenset({"gpt-4o"})) == 1
+    assert needing(models=frozenset({"gpt-4o"}), grader="judge") == 0
+    loaded = load(config, Options(models=frozenset({"gpt-4o"}), grader="judge"))
+    assert loaded.grader(None) == ("judge", {})
+    assert loaded.grader({"id": "openai:gpt-4o", "config": {"temperature": 0}}) == ("gpt-4o", {"temperature": 0})
+
+
 def test_unknown_keys_are_named_with_their_lines(tmp_path: Path) -> None:
     config = laid_out(
         tmp_path,
