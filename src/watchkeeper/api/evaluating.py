@@ -220,7 +220,7 @@ async def decide(parts: Services, head: RunHead, suite: Suite, measured: Measure
     reasons = dict(measured.reasons.most_common(REASONS_MAX))
 
     def decided() -> Decision:
-        return _gate().decide(
+        found: Decision = _gate().decide(
             candidate,
             baseline,
             suite.gate,
@@ -229,6 +229,7 @@ async def decide(parts: Services, head: RunHead, suite: Suite, measured: Measure
             judged=judged(suite),
             reasons=reasons,
         )
+        return found
 
     return await asyncio.to_thread(decided)
 

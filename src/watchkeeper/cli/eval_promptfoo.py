@@ -229,7 +229,8 @@ class _Grader:
             from watchkeeper.releases.embedding import Embedder
 
             self._embedder = await asyncio.to_thread(Embedder)
-        return (await asyncio.to_thread(self._embedder.embed, list(texts))).tolist()
+        found: list[list[float]] = (await asyncio.to_thread(self._embedder.embed, list(texts))).tolist()
+        return found
 
 
 def _options(wish: Promptfoo, way: Way, host: _Host) -> Options:

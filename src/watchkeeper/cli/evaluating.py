@@ -118,7 +118,7 @@ class Evaluation:
             progress = Progress(total=suited.total)
             progress.count(counted)
             run = Run(
-                self._keep,
+                kept_with(self._data, self.head.id),
                 Limits(concurrency=way.concurrency, cap_nusd=self.head.cap_nusd, spent_nusd=self._spent_nusd),
                 progress,
             )
