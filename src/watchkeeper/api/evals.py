@@ -101,6 +101,7 @@ class GoOnWish(Strict):
     """How a run goes on."""
 
     again: bool = Field(default=False, description="Whether what could not be measured is asked once more.")
+    cap_nusd: int | None = Field(default=None, ge=0, description="What it may cost now, in nano-dollars.")
 
 
 class SuiteDocument(BaseModel):
@@ -292,7 +293,7 @@ async def find_answers(run: str, wish: AsksWish, parts: Parts, by: By) -> Answer
 async def go_on(run: str, wish: GoOnWish, parts: Parts, by: By) -> BegunRun:
     """Have a run that has stopped go on where it stopped."""
     row = await _readable(parts, by, run, "write_releases")
-    head = await parts.control.runs.go_on(row.id, again=wish.again)
+    head = await parts.control.runs.go_on(row.id, again=wish.again, cap_nusd=wish.cap_nusd)
     counts = await parts.control.runs.counts(head.id)
     return await _begun(parts, by, RunRow(head=head, decision=None, counts=counts), {})
 
@@ -428,11 +429,16 @@ def _run(row: RunRow) -> RunDocument:
     decision = row.decision
     return RunDocument(
         id=row.head.id,
-        head=_builtins(row.head),
+        head=_whole(row.head) | {"arms": [_whole(arm) for arm in row.head.arms]},
         decision=None if decision is None else _builtins(decision),
         exit_code=None if decision is None else decision.exit_code,
         counts={arm: {str(name): number for name, number in found.items()} for arm, found in row.counts.items()},
     )
+
+
+def _whole(value: RunHead | ArmHead) -> dict[str, Any]:
+    """Return every field, also those that are as they are without a word."""
+    return {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
 
 
 def _builtins(value: RunHead | Decision | Outcome | Answer | Suite) -> dict[str, Any]:

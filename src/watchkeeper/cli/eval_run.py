@@ -1,6 +1,7 @@
 """`watchkeeper eval`: running a suite, and going on with a run that has stopped."""
 
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -147,6 +148,7 @@ def saved(data: Path, named: str, message: str) -> dict[str, Any]:
 
 
 def _announce(begun: Mapping[str, Any]) -> None:
+    """Say what runs, at once: whoever reads along in a pipe can resume it by its id."""
     head, outlook = begun["head"], begun["outlook"]
     arms = " against ".join(arm.get("title") or arm["name"] for arm in head["arms"])
     baseline = f" against {head['baseline_run']}" if head.get("baseline_run") else ""
@@ -154,6 +156,7 @@ def _announce(begun: Mapping[str, Any]) -> None:
     show.line(f"run {head['id']}: {head['feature']}/{head['suite']}, {head['cases']} cases{times}, {arms}{baseline}")
     if outlook.get("sentence") and (len(head["arms"]) > 1 or baseline):
         show.line(outlook["sentence"])
+    sys.stdout.flush()
 
 
 def _report(data: Path, ended: dict[str, Any], out: list[Path], *, json: bool) -> None:

@@ -134,7 +134,10 @@ class Evaluation:
         """Return what the baseline answered, where it was asked before this process began or in another run."""
         run, arm = (self.head.baseline_run, CANDIDATE) if self.head.baseline_run else (self.head.id, BASELINE)
         path = f"/api/v1/evals/runs/{run}/outcomes"
-        found = await asyncio.to_thread(client.get, self._data, path, case=case, arm=arm)
+        try:
+            found = await asyncio.to_thread(client.get, self._data, path, case=case, arm=arm)
+        except CommandFailed:
+            return None
         outcomes = msgspec.convert(found["outcomes"], list[Outcome])
         return next((one.answer for one in outcomes if one.repeat == repeat and not one.answer.error), None)
 
@@ -199,7 +202,10 @@ class Known:
             self._pages[page] = asyncio.create_task(self._page(page))
             while len(self._pages) > 3:
                 self._pages.popitem(last=False)
-        return (await asyncio.shield(self._pages[page])).get(ask)
+        try:
+            return (await asyncio.shield(self._pages[page])).get(ask)
+        except CommandFailed:
+            return None  # a keeper that is away knows nothing; what is asked anew is right as well
 
     async def _page(self, page: int) -> dict[str, Answer]:
         asks = list(self._asks[page * PAGE : (page + 1) * PAGE])

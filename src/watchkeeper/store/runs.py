@@ -129,12 +129,13 @@ class Runs:
             statement = insert_into(connection, eval_outcomes).on_conflict_do_nothing()
             await connection.execute(statement, rows)
 
-    async def go_on(self, run: str, *, again: bool = False) -> RunHead:
+    async def go_on(self, run: str, *, again: bool = False, cap_nusd: int | None = None) -> RunHead:
         """Have a run that has stopped go on.
 
         Args:
             run: Its whole id.
             again: Whether what could not be measured is asked once more; then one that has ended goes on, too.
+            cap_nusd: What it may cost now; None: as before.
 
         Raises:
             RunUnknown: there is no such run.
@@ -150,7 +151,8 @@ class Runs:
             if again:
                 lost = (eval_outcomes.c.run == run, eval_outcomes.c.status == "unmeasured")
                 await connection.execute(delete(eval_outcomes).where(*lost))
-            head = msgspec.structs.replace(head, status="running", ended_ms=None, note="")
+            cap = head.cap_nusd if cap_nusd is None else cap_nusd
+            head = msgspec.structs.replace(head, status="running", ended_ms=None, note="", cap_nusd=cap)
             changed = {"status": head.status, "head": _written(head), "ended_at": None}
             await connection.execute(update(eval_runs).where(eval_runs.c.id == run).values(**changed))
         return head
