@@ -22,7 +22,13 @@ BANS = (
     Ban(
         "os.environ",
         "a parameter: the environment is read in one place, so that every value can say its source",
-        ("config/load.py", "evals/surroundings.py", "sdk/surroundings.py", "testing/harness.py"),
+        (
+            "config/load.py",
+            "evals/surroundings.py",
+            "cli/eval_promptfoo.py",
+            "sdk/surroundings.py",
+            "testing/harness.py",
+        ),
     ),
     Ban("os.getenv", "a parameter: the environment is read in config/load.py"),
     Ban("time.time", "a core.clock.Clock, so that tests can hold the time", ("gateway/wire/heads.py",)),
