@@ -31,6 +31,7 @@ from watchkeeper.api import (
     replays,
     reviews,
     rollouts,
+    shares,
     tokens,
     value,
 )
@@ -62,9 +63,8 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, judges, labels,
-        cases, indexes, budgets, prices, keys, people, tokens, faults, purges, alerts, health,
-        drift, canaries,
+        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, shares, judges,
+        labels, cases, drift, canaries, indexes, budgets, prices, keys, people, tokens, faults, purges, alerts, health,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)

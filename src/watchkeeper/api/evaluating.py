@@ -153,6 +153,7 @@ async def end(parts: Services, run: str, *, status: RunStatus, note: str = "", b
     )
     decision = await decide(parts, head, suite, measured)
     found = await parts.control.runs.end(head, decision)
+    await parts.control.standings.keep(found, {case.id: case.tags for case in suite.cases if case.tags})
     release = head.arms[0].release if head.arms else ""
     if head.is_gate and release and by and decision is not None and status == "finished":
         draft = GateDraft(

@@ -35,7 +35,11 @@ from watchkeeper.store.purges import Purges
 from watchkeeper.store.releases import Releases
 from watchkeeper.store.reviews import Reviews
 from watchkeeper.store.rollouts import Rollouts
+from watchkeeper.store.run_history import RunHistory
 from watchkeeper.store.runs import Runs
+from watchkeeper.store.share_links import ShareLinks
+from watchkeeper.store.standings import Standings
+from watchkeeper.store.suite_cases import SuiteCases
 from watchkeeper.store.suites import Suites
 from watchkeeper.store.tables import REVISION
 
@@ -78,7 +82,11 @@ class ControlStore:
         self.releases = Releases(engine, clock)
         self.reviews = Reviews(engine, clock)
         self.rollouts = Rollouts(engine, clock, self.alerts)
+        self.run_history = RunHistory(engine)
         self.runs = Runs(engine, clock)
+        self.share_links = ShareLinks(engine, clock)
+        self.standings = Standings(engine)
+        self.suite_cases = SuiteCases(engine)
         self.suites = Suites(engine, clock)
 
     @classmethod
