@@ -143,10 +143,10 @@ class Standings:
     async def counts(self, run: str, chosen: StandingFilter | None = None) -> dict[Standing, int]:
         """Count the cases of a run by how they stand; empty where nothing is kept of it."""
         table = eval_standings
-        query = select(table.c.standing, func.count()).where(table.c.run == run, *_conditions(chosen))
+        query = select(table.c.standing, func.count().label("cases")).where(table.c.run == run, *_conditions(chosen))
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query.group_by(table.c.standing))).all()
-        found: dict[str, int] = {standing: count for standing, count in rows}
+        found: dict[str, int] = {row.standing: row.cases for row in rows}
         return {standing: found[standing] for standing in STANDINGS if standing in found}
 
     async def cases(
