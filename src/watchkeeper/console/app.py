@@ -21,17 +21,21 @@ from watchkeeper.console import (
     drifting,
     editing,
     entry,
+    evaluating,
     featuring,
     federated,
     labelling,
+    measuring,
     records,
     releasing,
     reviewing,
     rolling,
+    sharing,
     spending,
     trying,
 )
 from watchkeeper.console.pages.errors import error_page
+from watchkeeper.console.pages.keys import MadeKey
 from watchkeeper.console.render import Pages, bare_shell, pages_of
 from watchkeeper.console.reveals import Reveals
 from watchkeeper.console.static_files import PREFIX, PageFiles
@@ -47,7 +51,7 @@ HEADERS = {
 
 MODULES = (
     entry, federated, answers, records, commands, spending, budgeting, reviewing, accessing,
-    featuring, releasing, editing, rolling, trying, labelling, drifting,
+    featuring, releasing, editing, rolling, trying, evaluating, measuring, sharing, labelling, drifting,
 )  # fmt: skip
 """Whose routes are pages."""
 
@@ -58,7 +62,7 @@ def mount(app: FastAPI, services: Services) -> None:
     """Add the pages, their files, and what a person sees when something fails."""
     page_files = PageFiles()
     app.state.pages = Pages(services, page_files, _needs_of_pages())
-    app.state.reveals = Reveals(services.clock)
+    app.state.reveals = Reveals[MadeKey](services.clock)
     for module in MODULES:
         app.include_router(module.router, include_in_schema=False)
     app.mount(PREFIX, page_files, name="static")

@@ -146,6 +146,6 @@ def _session(request: Request) -> str:
     return request.cookies.get(SESSION_COOKIE, "")
 
 
-def _reveals(request: Request) -> Reveals:
-    reveals: Reveals = request.app.state.reveals
+def _reveals(request: Request) -> Reveals[MadeKey]:
+    reveals: Reveals[MadeKey] = request.app.state.reveals
     return reveals

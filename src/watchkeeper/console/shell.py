@@ -26,6 +26,7 @@ PLACES = (
     Place("overview", "Overview", "/", "o"),
     Place("calls", "Calls", "/calls", "c"),
     Place("features", "Features", "/features", "f"),
+    Place("evals", "Evals", "/evals", "e"),
     Place("rollouts", "Rollouts", "/rollouts", "u"),
     Place("drift", "Drift", "/drift", "d"),
     Place("cost", "Cost", "/cost", "m"),

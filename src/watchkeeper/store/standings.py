@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import msgspec
@@ -158,6 +158,20 @@ class Standings:
         query = query.order_by(table.c.place, table.c.case_id).offset(offset).limit(limit)
         async with self._engine.connect() as connection:
             return [_read(row) for row in (await connection.execute(query)).all()]
+
+    async def beside(self, run: str, other: str, *, limit: int = 50) -> list[CaseStanding]:
+        """List the cases of a run that stand otherwise in another one, whose standing is then the one before."""
+        table, before = eval_standings, eval_standings.alias()
+        query = (
+            select(table, before.c.standing.label("other"))
+            .join(before, (before.c.run == other) & (before.c.case_id == table.c.case_id))
+            .where(table.c.run == run, table.c.standing != before.c.standing)
+            .order_by(table.c.place, table.c.case_id)
+            .limit(limit)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [replace(_read(row), before=cast("Standing", row.other)) for row in rows]
 
     async def facets(self, run: str) -> Facets:
         """Count the cases of a run by scorers that were not passed, and by tags."""

@@ -125,6 +125,22 @@ class Suites:
             raise SuiteUnknown(f"There is no one suite {wanted[:60]!r}: {why}.")
         return _read(rows[0]), suites.decode(rows[0].content)
 
+    async def head(self, feature: str, name: str) -> SuiteRow:
+        """Return the latest version of a suite, without its cases.
+
+        Raises:
+            SuiteUnknown: there is no such suite.
+        """
+        query = select(*_HEAD).join(eval_suite_heads, eval_suite_heads.c.suite == eval_suites.c.id)
+        query = query.where(eval_suite_heads.c.feature == feature, eval_suite_heads.c.name == name)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise SuiteUnknown(
+                f"There is no suite {f'{feature}/{name}'[:60]!r}; `watchkeeper eval suites` lists those there are."
+            )
+        return _read(row)
+
     async def latest(self, features: Collection[str] | None = None) -> list[SuiteRow]:
         """List the latest version of each suite by feature and name.
 

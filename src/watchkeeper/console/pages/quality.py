@@ -1,4 +1,4 @@
-"""The quality of a feature, for the whole team: what its suites show over time, what people said, what was held back."""
+"""The quality of a feature, for the whole team: what its suites show over time, and what was held back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -139,14 +139,15 @@ def _page(found: QualityFound, *, href: str, may_share: bool = False, made: str 
         feature=name,
         feature_href=feature_href(name),
         href=href,
-        blocks=found.blocks,
+        # What follows are commands and names of cases, which are of no use or no business to whoever holds a link.
+        blocks=() if is_shared else found.blocks,
         suites=tuple(
             _suite(row, found.runs.get(row.name, ()), has_links=not is_shared) for row in found.suites[:SUITES_MAX]
         ),
         online=found.online,
         feedback=chart,
         feedback_says=says,
-        held=tuple(map(_held, found.held[:GATES_MAX])),
+        held=tuple(_held(row, is_shared=is_shared) for row in found.held[:GATES_MAX]),
         links=(
             ("Feature", feature_href(name)),
             ("Evals", address(PATH, feature=name)),
@@ -173,12 +174,12 @@ def _suite(row: SuiteRow, runs: Sequence[RunBrief], *, has_links: bool) -> Quali
     )
 
 
-def _held(row: GateRow) -> Held:
+def _held(row: GateRow, *, is_shared: bool) -> Held:
     return Held(
         gate=row.gate,
         release=short(row.release),
         release_href=release_href(row.release),
-        summary=row.summary,
+        summary="" if is_shared else row.summary,
         run_href=run_href(row.run) if row.run.startswith("run-") else "",
         at=figures.iso(row.at),
     )

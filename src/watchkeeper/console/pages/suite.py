@@ -202,10 +202,8 @@ def gate_in_words(gate: Gate) -> tuple[str, ...]:
     """Say when a release is good enough, in sentences."""
     names = {"passed": "the share of cases that pass", "score": "the mean score"}
     primary = ", ".join(names.get(one, one) for one in gate.primary)
-    said = [
-        f"Not worse than the baseline by {points(gate.margin)} or more: {primary}. "
-        f"It is wrong about that in {percent(gate.alpha)} of runs at most."
-    ]
+    said = [f"Not worse than the baseline by {points(gate.margin)} or more: {primary}."]
+    said.append(f"It is wrong about that in {percent(gate.alpha)} of runs at most.")
     if gate.critical:
         said.append(f"No case fails {', '.join(gate.critical)}.")
     if gate.min_pass is not None:
