@@ -10,7 +10,7 @@ from watchkeeper.console.charts.svg import element, percent
 
 _Across = Callable[[int], float]
 _Down = Callable[[float], float]
-SMALL = 34
+SMALL = 40
 LARGE = 150
 SLOTS_MIN = 6
 """Fewer runs leave room on the left: two of them do not fill a page."""

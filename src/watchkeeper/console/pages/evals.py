@@ -135,21 +135,22 @@ class EvalsFound:
 def evals_page(found: EvalsFound, *, feature: str) -> EvalsPage:
     """Build the page."""
     names = sorted({row.feature for row in found.suites})
-    shown = [name for name in names if not feature or name == feature]
+    features = [_feature(name, found) for name in names if not feature or name == feature]
+    features.sort(key=lambda one: (not any(line.shape == "error" for line in one.blocks), one.name))
     running = [
         under_way(run.head, found.progress.get(run.head.id, {}))
         for runs in found.runs.values()
         for run in runs
         if run.head.status == "running" and (not feature or run.head.feature == feature)
     ]
-    hidden = len(shown) - FEATURES_MAX
+    hidden = len(features) - FEATURES_MAX
     return EvalsPage(
         feature=feature,
         clear_href=PATH,
         choices=tuple((name, address(PATH, feature=name), name == feature) for name in names[:CHOICES_MAX]),
         under_way=tuple(running),
         url=address(PATH, feature=feature) if running else "",
-        features=tuple(_feature(name, found) for name in shown[:FEATURES_MAX]),
+        features=tuple(features[:FEATURES_MAX]),
         left=figures.count(hidden) if hidden > 0 else "",
     )
 
@@ -202,6 +203,13 @@ def under_way(head: RunHead, counts: Mapping[Status, int]) -> UnderWay:
 
 def block_lines(feature: str, asked: Asked, rules: Mapping[str, Rules], suites: set[str]) -> tuple[BlockLine, ...]:
     """Say what environments ask for that a feature's suites can show, what is missing first."""
+    if not asked.latest:
+        asking = [
+            f"{environment} asks for {', '.join(f'`{gate}`' for gate in rule.gates)}"
+            for environment, rule in rules.items()
+            if rule.gates
+        ]
+        return (_said("warning", "", f"It has no release yet; {'; '.join(asking)}"),) if asking else ()
     latest = {row.gate: row for row in reversed(asked.gates)}
     lines = [
         _block(environment, gate, asked, latest.get(gate), suite=f"{feature}/{gate}" if gate in suites else "")
@@ -214,8 +222,6 @@ def block_lines(feature: str, asked: Asked, rules: Mapping[str, Rules], suites: 
 
 def _block(environment: str, gate: str, asked: Asked, row: GateRow | None, *, suite: str) -> BlockLine:
     asks = f"asks for `{gate}`"
-    if not asked.latest:
-        return _said("warning", environment, f"{asks}; the feature has no release yet")
     name = f"the latest release `{short(asked.latest)}`"
     is_live = asked.live.get(environment) == asked.latest
     if row is None:

@@ -21,6 +21,7 @@ from watchkeeper.store.suites import SuiteRow
 
 SUITES_MAX = 12
 GATES_MAX = 10
+SUMMARY_MAX = 160
 WEEKS = 6
 """Of feedback."""
 
@@ -179,7 +180,7 @@ def _held(row: GateRow, *, is_shared: bool) -> Held:
         gate=row.gate,
         release=short(row.release),
         release_href=release_href(row.release),
-        summary="" if is_shared else row.summary,
+        summary="" if is_shared else row.summary[:SUMMARY_MAX],
         run_href=run_href(row.run) if row.run.startswith("run-") else "",
         at=figures.iso(row.at),
     )

@@ -163,6 +163,10 @@ class RunPage:
     started_at: str
     facts: tuple[tuple[str, str], ...]
     arms: tuple[ArmLine, ...]
+    judges: tuple[tuple[str, str, str], ...]
+    """What each judges, who it is, and where that stands."""
+    is_gate: bool
+    """Whether what it shows counts as a check on the release."""
     comparisons: tuple[ComparisonLine, ...]
     further: tuple[ComparisonLine, ...]
     slices: tuple[ComparisonLine, ...]
@@ -230,6 +234,8 @@ def run_page(found: RunFound, query: RunQuery) -> RunPage:
         started_at=iso_ms(head.started_ms),
         facts=_facts(report),
         arms=tuple(_arm(arm, head) for arm in head.arms),
+        judges=tuple((kind, short(one), release_href(one)) for kind, one in list(head.judges.items())[:NAMED_MAX]),
+        is_gate=head.is_gate,
         comparisons=() if decision is None else tuple(map(comparison_line, decision.comparisons)),
         further=() if decision is None else tuple(map(comparison_line, decision.further[:FURTHER_MAX])),
         slices=()
@@ -284,8 +290,6 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
         facts.append(("May cost", figures.money(head.cap_nusd)))
     facts += [("By", head.by)] if head.by else []
     facts += [("Commit", head.commit[:12])] if head.commit else []
-    facts += [("Check", "its result counts for the release")] if head.is_gate else []
-    facts += [("Judge", f"{kind} by {short(judge)}") for kind, judge in list(head.judges.items())[:NAMED_MAX]]
     return tuple(facts)
 
 

@@ -195,7 +195,7 @@ def _asked(content: Case | None) -> tuple[TextPart, ...]:
         return ()
     parts = [_text("Question", asked(content))]
     if content.reference is not None:
-        parts.append(_text("Reference", _plain(content.reference)))
+        parts.append(_text("Reference", plain(content.reference)))
     if content.contexts:
         parts.append(_text("Documents", "\n\n".join(content.contexts)))
     return tuple(part for part in parts if part.text)
@@ -204,8 +204,8 @@ def _asked(content: Case | None) -> tuple[TextPart, ...]:
 def asked(case: Case) -> str:
     """Write what a case asks as one text: a lone variable without its name, messages with their roles."""
     variables = list(case.variables.items())
-    parts = [_plain(variables[0][1])] if len(variables) == 1 else [f"{name}: {_plain(one)}" for name, one in variables]
-    messages = [(str(one.get("role", "")), _plain(one.get("content", ""))) for one in case.messages]
+    parts = [plain(variables[0][1])] if len(variables) == 1 else [f"{name}: {plain(one)}" for name, one in variables]
+    messages = [(str(one.get("role", "")), plain(one.get("content", ""))) for one in case.messages]
     if len(messages) == 1 and not parts:
         return messages[0][1]
     return "\n".join([*parts, *(f"{role}: {content}" for role, content in messages)])
@@ -215,7 +215,8 @@ def _text(title: str, text: str) -> TextPart:
     return TextPart(title=title, text=text[:TEXT_MAX], left_out=max(0, len(text) - TEXT_MAX))
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Write a text as it is, and anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 

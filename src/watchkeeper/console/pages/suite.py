@@ -10,7 +10,7 @@ from watchkeeper.console import figures
 from watchkeeper.console.charts.shares import LARGE
 from watchkeeper.console.pages.features import feature_href
 from watchkeeper.console.pages.run import QUESTION_LETTERS_MAX, CaseLink
-from watchkeeper.console.pages.run_case import asked
+from watchkeeper.console.pages.run_case import asked, plain
 from watchkeeper.console.pages.runs import (
     COMPARE,
     RunLine,
@@ -193,7 +193,7 @@ def scorer_line(scorer: Scorer, outline: SuiteOutline) -> ScorerLine:
         title=scorer.title,
         type=scorer.type,
         meaning=types().get(scorer.type, ""),
-        value=_cut("" if scorer.value is None else str(scorer.value)),
+        value=_cut(_plain(scorer.value)),
         facts=tuple(facts),
     )
 
@@ -238,7 +238,7 @@ def _case(case: Case, latest: str) -> SuiteCaseLine:
 
 
 def _plain(value: Any) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else plain(value)
 
 
 def _cut(text: str) -> str:
