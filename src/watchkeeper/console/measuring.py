@@ -187,7 +187,8 @@ async def _ended(services: Services, row: RunRow, query: RunQuery) -> RunFound:
     await _keep(services, row)
     standings = services.control.standings
     counts = await standings.counts(row.id)
-    fitting = await standings.counts(row.id, query.chosen)
+    is_narrowed = query.chosen != StandingFilter(search_reasons=query.chosen.search_reasons)
+    fitting = await standings.counts(row.id, query.chosen) if is_narrowed else counts
     cases = await standings.cases(row.id, query.chosen, offset=query.page * CASES_ON_PAGE, limit=CASES_ON_PAGE)
     return RunFound(
         head=row.head,

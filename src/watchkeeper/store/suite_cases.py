@@ -27,8 +27,14 @@ class SuiteOutline(Struct, frozen=True, kw_only=True):
     description: str = ""
 
 
-class _Known(Struct, frozen=True):
+class _Id(Struct, frozen=True):
     """As much of a case as tells it from others."""
+
+    id: str
+
+
+class _Known(Struct, frozen=True):
+    """As much of a case as it is looked for by."""
 
     id: str
     tags: tuple[str, ...] = ()
@@ -46,6 +52,7 @@ class CasePage:
 _outline = msgspec.json.Decoder(SuiteOutline).decode
 _case = msgspec.json.Decoder(Case).decode
 _known = msgspec.json.Decoder(_Known).decode
+_id = msgspec.json.Decoder(_Id).decode
 
 
 class SuiteCases:
@@ -75,16 +82,13 @@ def tags_of(outline: SuiteOutline) -> dict[str, tuple[str, ...]]:
 def cases_of(outline: SuiteOutline, wanted: Collection[str]) -> dict[str, Case]:
     """Return those of some cases that the suite has, by id."""
     left, found = set(wanted), dict[str, Case]()
-    marks = {name: msgspec.json.encode(name) for name in left}
     for raw in outline.cases:
         if not left:
             break
-        text = bytes(raw)
-        if any(marks[name] in text for name in left):
-            known = _known(text)
-            if known.id in left:
-                left.discard(known.id)
-                found[known.id] = _case(text)
+        name = _id(raw).id
+        if name in left:
+            left.discard(name)
+            found[name] = _case(raw)
     return found
 
 

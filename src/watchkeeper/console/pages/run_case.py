@@ -18,7 +18,7 @@ from watchkeeper.evals.suite import Case
 from watchkeeper.store.run_history import RunBrief
 from watchkeeper.store.standings import CaseStanding
 
-TEXT_MAX = 12_000
+TEXT_MAX = 8_000
 """Characters of an answer, a question or a reference on the page."""
 REASON_MAX = 2_000
 DETAIL_MAX = 3_000
@@ -64,13 +64,13 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatLine:
-    """One repeat under every arm."""
+    """One repeat under every arm, in the order of the sides."""
 
     title: str
     href: str
     is_shown: bool
     marks: tuple[RunMark | None, ...]
-    """In the order of the arms; None where it was not asked."""
+    """None where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +112,12 @@ class RunCasePage:
     asked: tuple[TextPart, ...]
     """Question, reference, documents; empty without the right to read them."""
     sides: tuple[Side, ...]
+    """What was before on the left, as differences have it."""
     diff: PlaceDiff | None
     """The baseline's answer against the candidate's; None where there are not two, or they are the same."""
     are_same: bool
+    arms: tuple[str, ...]
+    """Heads of the columns of `repeats`."""
     repeats: tuple[RepeatLine, ...]
     repeats_left: str
     earlier: tuple[EarlierLine, ...]
@@ -147,7 +150,7 @@ def run_case_page(found: CaseFound) -> RunCasePage:
     head, content = found.head, found.content
     sides = tuple(
         _side(arm, found.outcomes[arm.name, found.repeat], may_read=found.may_read_bodies)
-        for arm in found.arms
+        for arm in reversed(found.arms)
         if (arm.name, found.repeat) in found.outcomes
     )
     texts = [side.text for side in sides if not side.error]
@@ -165,8 +168,9 @@ def run_case_page(found: CaseFound) -> RunCasePage:
         call_href=f"/calls/{content.call}" if content is not None and content.call else "",
         asked=_asked(content),
         sides=sides,
-        diff=text_diff(texts[1], texts[0]) if both and texts[0] != texts[1] else None,
+        diff=text_diff(texts[0], texts[1]) if both and texts[0] != texts[1] else None,
         are_same=both and texts[0] == texts[1],
+        arms=tuple(arm.name for arm in reversed(found.arms)),
         repeats=lines[:REPEATS_MAX] if len(lines) > 1 else (),
         repeats_left=figures.count(len(lines) - REPEATS_MAX) if len(lines) > REPEATS_MAX else "",
         earlier=_earlier(found),
@@ -278,7 +282,7 @@ def _repeats(found: CaseFound) -> tuple[RepeatLine, ...]:
             title=f"{repeat + 1}",
             href=address(href, repeat=str(repeat)),
             is_shown=repeat == found.repeat,
-            marks=tuple(_status(found.outcomes.get((arm.name, repeat))) for arm in found.arms),
+            marks=tuple(_status(found.outcomes.get((arm.name, repeat))) for arm in reversed(found.arms)),
         )
         for repeat in known
     )
