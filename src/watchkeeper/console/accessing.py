@@ -37,13 +37,18 @@ async def access(request: Request, by: By, find: str = "") -> Response:
     """Who may do what; users and tokens for admins and auditors."""
     services, pages = services_of(request), pages_of(request)
     control, is_owner = services.control, by.name == LOCAL_OPERATOR
-    users, grants, tokens = await asyncio.gather(
-        control.people.list_users(), control.grants.every(), control.people.list_tokens()
+    readable = by.rights.features("read")
+    users, grants, tokens, shares = await asyncio.gather(
+        control.people.list_users(),
+        control.grants.every(),
+        control.people.list_tokens(),
+        control.share_links.listed(readable),
     )
+    declared = services.declared_features()
     page = access_page(
-        AccessFound(users=users, grants=grants, tokens=tokens, features=services.declared_features()),
+        AccessFound(users=users, grants=grants, tokens=tokens, features=declared, shares=shares),
         own=None if is_owner else [row.grant for row in grants if row.user == by.name],
-        readable=by.rights.features("read"),
+        readable=readable,
         find=find.strip()[:FIND_MAX],
         now=datetime.fromtimestamp(services.clock.unix_ns() / 1e9, UTC),
         is_whole=by.rights.may("administer") or by.rights.may("audit"),

@@ -17,7 +17,8 @@ from watchkeeper.core.errors import CallerError
 from watchkeeper.store import moments
 from watchkeeper.store.changes import changed, note
 from watchkeeper.store.deciding import deciding
-from watchkeeper.store.tables import changes, share_links
+from watchkeeper.store.quality_tables import share_links
+from watchkeeper.store.tables import changes
 
 KIND = "share"
 """Of changes."""

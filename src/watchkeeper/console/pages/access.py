@@ -6,9 +6,11 @@ from datetime import datetime
 
 from watchkeeper.access.roles import ALL, HELD, ROLES, Grant, Permission, Role
 from watchkeeper.console import figures
+from watchkeeper.console.pages.quality import ShareLine, share_line
 from watchkeeper.console.pages.validity import state_of
 from watchkeeper.store.grants import GrantRow
 from watchkeeper.store.people import TokenRow, UserRow
+from watchkeeper.store.share_links import ShareLink
 
 PATH = "/access"
 USERS_SHOWN = 40
@@ -95,6 +97,8 @@ class AccessPage:
     users_left: str
     tokens: tuple[TokenLine, ...] | None
     tokens_left: str
+    shares: tuple[ShareLine, ...]
+    """Links to quality pages of features that may be read."""
     roles: tuple[Role, ...]
     features: tuple[str, ...]
     """To choose from; others may be typed."""
@@ -109,6 +113,8 @@ class AccessFound:
     tokens: Sequence[TokenRow]
     features: frozenset[str]
     """Those that are declared."""
+    shares: Sequence[ShareLink] = ()
+    """Of features that who looks at it may read."""
 
 
 def access_page(
@@ -148,6 +154,7 @@ def access_page(
         users_left=_left(len(chosen) - USERS_SHOWN),
         tokens=tuple(_token(row, now) for row in found.tokens[:TOKENS_SHOWN]) if is_whole else None,
         tokens_left=_left(len(found.tokens) - TOKENS_SHOWN),
+        shares=tuple(share_line(link, now) for link in found.shares[:TOKENS_SHOWN]),
         roles=ROLES,
         features=tuple(sorted(shown)),
     )

@@ -117,19 +117,23 @@ def feature_page(found: FeatureFound, query: CallQuery, permits: Permits) -> Fea
         releases_left=figures.count(hidden) if hidden > 0 else "",
         reviews=found.reviews,
         feedback=feedback_views(found.said),
-        links=tuple(
-            (label, f"{to}?{urlencode({parameter: name})}")
-            for label, to, parameter in (
-                ("Calls", "/calls", "feature"),
-                ("Cost", "/cost", "feature"),
-                ("Budgets", "/budgets", "find"),
-                ("Keys", "/keys", "feature"),
-                ("Rollouts", "/rollouts", "feature"),
-            )
-        ),
+        links=_links(name),
         edit_href=f"/releases/{found.head}/edit" if found.head else "",
         permits=permits,
     )
+
+
+def _links(name: str) -> tuple[tuple[str, str], ...]:
+    lists = (
+        ("Calls", "/calls", "feature"),
+        ("Cost", "/cost", "feature"),
+        ("Budgets", "/budgets", "find"),
+        ("Keys", "/keys", "feature"),
+        ("Rollouts", "/rollouts", "feature"),
+        ("Evals", "/evals", "feature"),
+    )
+    found = [(label, f"{to}?{urlencode({parameter: name})}") for label, to, parameter in lists]
+    return (*found, ("Quality", f"{feature_href(name)}/quality"))
 
 
 def feedback_views(said: Sequence[ReleaseFeedback]) -> tuple[FeedbackView, ...]:

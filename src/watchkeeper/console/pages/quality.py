@@ -11,7 +11,7 @@ from watchkeeper.console.charts.shares import LARGE, SharePoint, draw_shares
 from watchkeeper.console.pages.call_release import release_href, short
 from watchkeeper.console.pages.evals import BlockLine
 from watchkeeper.console.pages.features import feature_href
-from watchkeeper.console.pages.runs import PATH, RunLine, course, run_href, run_line, suite_href
+from watchkeeper.console.pages.runs import PATH, RunLine, course, quality_href, run_href, run_line, suite_href
 from watchkeeper.console.query import address
 from watchkeeper.store.feedback import ReleaseFeedback
 from watchkeeper.store.gates import GateRow
@@ -73,6 +73,8 @@ class ShareLine:
     """A link to this page."""
 
     id: str
+    feature: str
+    quality_href: str
     name: str
     by: str
     at: str
@@ -155,7 +157,7 @@ def _page(found: QualityFound, *, href: str, may_share: bool = False, made: str 
             ("Drift", f"/drift/{feature_href(name).rpartition('/')[2]}"),
             ("Labels", address("/labels", feature=name)),
         ),
-        shares=tuple(_share(link, found.now) for link in found.shares),
+        shares=tuple(share_line(link, found.now) for link in found.shares),
         may_share=may_share,
         made=made,
         is_shared=is_shared,
@@ -201,11 +203,14 @@ def _feedback(weeks: Sequence[WeekOfFeedback]) -> tuple[Markup | None, str]:
     return draw_shares(points, summary=summary, height=LARGE), summary
 
 
-def _share(link: ShareLink, now: datetime) -> ShareLine:
+def share_line(link: ShareLink, now: datetime) -> ShareLine:
+    """Build the line of a link."""
     is_good = link.is_good(now)
     state = "good" if is_good else "taken back" if link.revoked_at is not None else "expired"
     return ShareLine(
         id=link.id,
+        feature=link.feature,
+        quality_href=quality_href(link.feature),
         name=link.name,
         by=link.by,
         at=figures.iso(link.at),
