@@ -34,6 +34,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.store.migrations.versions.v0009_evals",
         "watchkeeper.store.migrations.versions.v0010_labels",
         "watchkeeper.store.migrations.versions.v0012_drift",
+        "watchkeeper.store.migrations.versions.v0013_eval_pages",
     }
 )
 """Modules that are started by name, and are imported by nothing."""

@@ -25,6 +25,8 @@ DETAIL_MAX = 3_000
 MARKS_MAX = 40
 REPEATS_MAX = 100
 CALLS_MAX = 5
+NO_ANSWER = "There is no answer."
+"""In the place of why, for who may not read it: errors quote what was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +237,7 @@ def _side(arm: ArmHead, outcome: Outcome, *, may_read: bool) -> Side:
         facts=_answer_facts(answer),
         text=whole[:TEXT_MAX],
         left_out=max(0, len(whole) - TEXT_MAX),
-        error=answer.error[:REASON_MAX],
+        error=answer.error[:REASON_MAX] if may_read or not answer.error else NO_ANSWER,
         call_href=f"/calls/{answer.call}" if answer.call else "",
         marks=tuple(_mark(mark, may_read=may_read) for mark in outcome.marks[:MARKS_MAX]),
     )
