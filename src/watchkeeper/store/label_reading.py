@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchkeeper.evals.labelling import Shown
 from watchkeeper.store import moments
+from watchkeeper.store.eval_tables import label_items, label_queues, labels
 from watchkeeper.store.label_rows import ItemRow, ItemShown, LabelRow, QueueRow, QueueUnknown
-from watchkeeper.store.tables import label_items, label_queues, labels
 
 _QUEUE_FIELDS = (
     "id", "feature", "title", "run", "scorer", "rubric", "scale", "population", "is_open", "created_by",

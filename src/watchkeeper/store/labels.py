@@ -14,6 +14,7 @@ from watchkeeper.evals.decision import Label
 from watchkeeper.evals.labelling import SCALES, Word, standing
 from watchkeeper.store import moments
 from watchkeeper.store.changes import note
+from watchkeeper.store.eval_tables import label_items, label_queues, labels
 from watchkeeper.store.label_reading import (
     counts_of,
     counts_still,
@@ -36,7 +37,6 @@ from watchkeeper.store.label_rows import (
     QueueRow,
     QueueUnknown,
 )
-from watchkeeper.store.tables import label_items, label_queues, labels
 
 LEASE = timedelta(minutes=10)
 """So long an item that somebody was shown is shown to nobody else."""

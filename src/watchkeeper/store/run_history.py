@@ -15,8 +15,9 @@ from watchkeeper.evals.decision import Result
 from watchkeeper.evals.outcome import Status
 from watchkeeper.evals.run import RunHead
 from watchkeeper.store import moments
+from watchkeeper.store.eval_tables import eval_outcomes, eval_runs
 from watchkeeper.store.gates import GateRow
-from watchkeeper.store.tables import eval_outcomes, eval_runs, gate_results, releases
+from watchkeeper.store.tables import gate_results, releases
 
 EACH = 12
 """Runs of each suite."""

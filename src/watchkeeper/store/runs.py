@@ -19,7 +19,7 @@ from watchkeeper.evals.running import cost_of
 from watchkeeper.store import moments
 from watchkeeper.store.conflicts import insert_into
 from watchkeeper.store.deciding import deciding
-from watchkeeper.store.tables import eval_outcomes, eval_runs
+from watchkeeper.store.eval_tables import eval_outcomes, eval_runs
 
 LISTED_MAX = 500
 READ_AT_ONCE = 500

@@ -15,9 +15,9 @@ from watchkeeper.evals.reports.report import STANDINGS, Standing, Tally
 from watchkeeper.evals.run import RunHead
 from watchkeeper.evals.tasks import CANDIDATE
 from watchkeeper.store.deciding import deciding
+from watchkeeper.store.eval_tables import eval_outcomes, eval_runs
 from watchkeeper.store.quality_tables import eval_standings
 from watchkeeper.store.runs import RunRow
-from watchkeeper.store.tables import eval_outcomes, eval_runs
 
 AT_ONCE = 2_000
 REASON_LETTERS_MAX = 400

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from watchkeeper.evals.suite import Case, Gate, Scorer
+from watchkeeper.store.eval_tables import eval_suites
 from watchkeeper.store.suites import SuiteUnknown
-from watchkeeper.store.tables import eval_suites
 
 
 class SuiteOutline(Struct, frozen=True, kw_only=True):

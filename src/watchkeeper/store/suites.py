@@ -16,7 +16,7 @@ from watchkeeper.store import moments
 from watchkeeper.store.changes import changed, note
 from watchkeeper.store.conflicts import insert_into
 from watchkeeper.store.deciding import deciding
-from watchkeeper.store.tables import eval_suite_heads, eval_suites
+from watchkeeper.store.eval_tables import eval_suite_heads, eval_suites
 
 LISTED_MAX = 500
 PREFIX_MIN = 4

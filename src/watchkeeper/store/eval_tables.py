@@ -1,0 +1,131 @@
+"""The control database's tables of evaluation: suites, runs and what came of their cases, labels, share links."""
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Float, Index, Integer, String, Table, Text
+
+from watchkeeper.store.tables import metadata
+
+eval_suites = Table(
+    "eval_suites",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("feature", String(200), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("cases", Integer, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Index("eval_suites_name", "feature", "name", "number"),
+)
+"""`content` is canonical JSON, of which `id` is the hash; it never changes."""
+eval_suite_heads = Table(
+    "eval_suite_heads",
+    metadata,
+    Column("feature", String(200), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("suite", String(40), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+)
+eval_runs = Table(
+    "eval_runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("suite_id", String(40), nullable=False),
+    Column("feature", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("candidate", String(200), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("result", String(20), nullable=False),
+    Column("head", Text, nullable=False),
+    Column("decision", Text),
+    Column("counts", JSON),
+    Column("started_at", DateTime, nullable=False),
+    Column("ended_at", DateTime),
+    Column("by", String(200), nullable=False),
+    Index("eval_runs_suite", "feature", "suite", "started_at"),
+    Index("eval_runs_started", "started_at"),
+)
+"""`candidate` is the release that was tried, or the model. `counts`: by arm and status, once it has ended."""
+eval_outcomes = Table(
+    "eval_outcomes",
+    metadata,
+    Column("run", String(40), primary_key=True),
+    Column("arm", String(400), primary_key=True),
+    Column("case_id", String(400), primary_key=True),
+    Column("repeat", Integer, primary_key=True),
+    Column("status", String(12), nullable=False),
+    Column("score", Float),
+    Column("latency_ms", Float),
+    Column("cost_nusd", BigInteger),
+    Column("ask", String(32), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Index("eval_outcomes_ask", "ask", "at"),
+    Index("eval_outcomes_status", "run", "arm", "status", "case_id"),
+)
+label_queues = Table(
+    "label_queues",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("feature", String(200), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("run", String(100), nullable=False),
+    Column("scorer", String(200), nullable=False),
+    Column("rubric", Text, nullable=False),
+    Column("scale", String(20), nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("population", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Index("label_queues_feature", "feature"),
+    Index("label_queues_run", "run", "scorer"),
+)
+"""`population` is how many answers the items were drawn from. An empty `run`: of calls."""
+label_items = Table(
+    "label_items",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("queue", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("arm", String(200), nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("call", String(40), nullable=False),
+    Column("shown", JSON(none_as_null=True)),
+    Column("mark", Float),
+    Column("has_passed", Boolean),
+    Column("is_torn", Boolean),
+    Column("judge", String(200), nullable=False),
+    Column("stratum", String(250), nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("gold", Float),
+    Column("state", String(20), nullable=False),
+    Column("value", Float),
+    Column("leased_by", String(200), nullable=False),
+    Column("leased_until", DateTime),
+    Index("label_items_queue", "queue", "number", unique=True),
+    Index("label_items_judge", "judge", "state"),
+)
+"""`shown` is null where the answer is that of a call, which is read from the analytics store each time."""
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("queue", Integer, nullable=False),
+    Column("item", Integer, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("said", String(20), nullable=False),
+    Column("value", Float),
+    Column("reason", String(100), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("undoes", Integer),
+    Index("labels_item", "item", "id"),
+    Index("labels_by", "queue", "by", "id"),
+    Index("labels_undoes", "undoes", unique=True),
+)
+"""Append-only: `undoes` is the row of the same person that is taken back."""
