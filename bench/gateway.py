@@ -22,8 +22,8 @@ from watchkeeper.money.book import PriceBook
 from watchkeeper.money.genai import installed
 from watchkeeper.releases.recipe import Recipe, canonical, release_id
 from watchkeeper.server.folder import DataFolder
+from watchkeeper.server.options import WorkerOptions
 from watchkeeper.server.sealed import SealedFile, release_file
-from watchkeeper.server.worker import WorkerOptions
 from watchkeeper.testing.harness import free_port
 
 WORKER = "worker-0"

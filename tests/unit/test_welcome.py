@@ -1,6 +1,8 @@
 """What `watchkeeper up` prints of the first key, and where."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -56,3 +58,13 @@ def test_who_has_no_key_is_told_how_to_make_one() -> None:
     assert "Make a key:  watchkeeper keys create --feature NAME" in said
     assert "sign in" not in said
     assert said.endswith("\nCtrl-C stops it.\n")
+
+
+def test_the_supervisor_loads_nothing_of_what_the_processes_that_it_starts_need() -> None:
+    check = (
+        "import sys, watchkeeper.server.up\n"
+        "heavy = {'chdb', 'fastapi', 'httpx', 'numpy', 'sqlalchemy', 'uvicorn', 'watchkeeper.gateway.app'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

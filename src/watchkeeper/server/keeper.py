@@ -37,11 +37,13 @@ from watchkeeper.server.cost_basis import allowed_failures
 from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.drifting import with_drift
+from watchkeeper.server.first_start import prepare_welcome
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.indexes import IndexFiles
 from watchkeeper.server.ledger import LedgerService
 from watchkeeper.server.live import LiveReleases
 from watchkeeper.server.lives import Lives, Surroundings
+from watchkeeper.server.options import KeeperOptions
 from watchkeeper.server.own_keys import own_entries
 from watchkeeper.server.parts import Stores, build_services
 from watchkeeper.server.prices import stored_book
@@ -49,7 +51,7 @@ from watchkeeper.server.rollouts import Judge
 from watchkeeper.server.rounds import Duty, Rounds
 from watchkeeper.server.sealed import SealedFile
 from watchkeeper.server.watch import Watch
-from watchkeeper.server.welcome import prepare_welcome, welcome_file
+from watchkeeper.server.welcome import welcome_file
 
 TICK_S = 0.25
 """How often the configuration file is looked at: an edit is served within a second."""
@@ -61,16 +63,6 @@ FEEDBACK_EVERY_S = 1.0
 """How soon feedback is sorted out that came in under a key."""
 FINISH_S = 3
 """How long answers under way may take when the keeper stops."""
-
-
-class KeeperOptions(msgspec.Struct, frozen=True):
-    """How the supervisor starts the keeper; passed as JSON in its first argument."""
-
-    data: str
-    config: str
-    host: str
-    console_port: int
-    gateway_port: int
 
 
 class _Site(uvicorn.Server):

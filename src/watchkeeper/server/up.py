@@ -18,11 +18,10 @@ from watchkeeper.config.load import Loaded, default_text, load
 from watchkeeper.core.errors import OperatorError
 from watchkeeper.server import model
 from watchkeeper.server.folder import DataFolder, FolderLock, write_for_owner_only
-from watchkeeper.server.keeper import KeeperOptions
+from watchkeeper.server.options import KeeperOptions, WorkerOptions
 from watchkeeper.server.ports import is_listening, require_free
 from watchkeeper.server.process import Child, ChildFailed
 from watchkeeper.server.welcome import show_welcome, welcome_file
-from watchkeeper.server.worker import WorkerOptions
 
 LOCAL_PROVIDER = "local"
 """A provider of this name on loopback is served by the bundled model when nothing else listens there."""

@@ -9,15 +9,8 @@ from msgspec import Struct
 
 from watchkeeper.access.keys import PREFIX
 from watchkeeper.access.node import NodeSecrets
-from watchkeeper.api.services import Services
-from watchkeeper.api.signin import make_link
 from watchkeeper.server.folder import DataFolder
 from watchkeeper.server.sealed import SealedFile, SealError
-from watchkeeper.store.keys import KeyDraft
-from watchkeeper.store.rows import CallFilter
-
-FIRST_FEATURE = "playground"
-FIRST_KEY_NAME = "first key"
 
 
 class Welcome(Struct, frozen=True, kw_only=True):
@@ -47,32 +40,6 @@ def read_welcome(file: SealedFile) -> Welcome:
         return Welcome()
 
 
-async def prepare_welcome(services: Services, file: SealedFile) -> None:
-    """Make a fresh sign-in link, and the first key when no key was ever made."""
-    last = read_welcome(file)
-    keys = await services.control.keys.all()
-    now_valid = {key.public_id for key in keys if key.revoked_at is None and key.replaced_by is None}
-    key_id, key = (last.key_id, last.key) if last.key_id in now_valid else ("", "")
-    if key and await services.analytics.count(CallFilter(key_id=key_id)):
-        key = ""
-    if not keys:
-        draft = KeyDraft(feature=FIRST_FEATURE, name=FIRST_KEY_NAME)
-        made = await services.control.keys.create(services.key_hasher, draft, actor="first start")
-        key_id, key = made.row.public_id, made.key
-        services.on_control_change()
-    link = await make_link(services)
-    _write(
-        file,
-        Welcome(
-            key_id=key_id,
-            key=key,
-            is_key_shown=last.is_key_shown and key_id == last.key_id,
-            model=services.first_model(),
-            login_path=link.path,
-        ),
-    )
-
-
 def show_welcome(file: SealedFile, out: TextIO, *, gateway: str, console: str) -> None:
     """Print how to use what has come up.
 
@@ -84,7 +51,7 @@ def show_welcome(file: SealedFile, out: TextIO, *, gateway: str, console: str) -
     out.write(greeting(welcome, gateway=gateway, console=console, shows_key=shows_key))
     out.flush()
     if shows_key and not welcome.is_key_shown:
-        _write(file, msgspec.structs.replace(welcome, is_key_shown=True))
+        write_welcome(file, msgspec.structs.replace(welcome, is_key_shown=True))
 
 
 def greeting(welcome: Welcome, *, gateway: str, console: str, shows_key: bool) -> str:
@@ -119,5 +86,6 @@ def greeting(welcome: Welcome, *, gateway: str, console: str, shows_key: bool) -
     return "\n".join([*lines, "", "Ctrl-C stops it.", ""])
 
 
-def _write(file: SealedFile, welcome: Welcome) -> None:
+def write_welcome(file: SealedFile, welcome: Welcome) -> None:
+    """Keep a welcome in place of the last."""
     file.write(msgspec.json.encode(welcome))

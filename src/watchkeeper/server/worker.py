@@ -54,6 +54,7 @@ from watchkeeper.gateway.wire.server import Server, ServerLimits
 from watchkeeper.releases.bundle import Signer
 from watchkeeper.server import local_socket
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
+from watchkeeper.server.options import WorkerOptions
 from watchkeeper.server.sealed import FollowedFile, SealedFile, SealError, release_file
 from watchkeeper.spool.writer import SpoolWriter
 
@@ -69,17 +70,6 @@ DRAIN_S = 30.0
 """How long calls under way may take after SIGTERM; then their connections are cut and recorded so."""
 
 _log = logging.getLogger("watchkeeper.worker")
-
-
-class WorkerOptions(msgspec.Struct, frozen=True):
-    """How the supervisor starts a worker; passed as JSON in its first argument."""
-
-    data: str
-    name: str
-    host: str
-    port: int
-    records: bool = True
-    """Off only in benchmarks: nothing is written down."""
 
 
 class Worker:
