@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Literal
 
+from rapidfuzz.distance import Indel
+
 WORDS_MAX = 1_500
-"""Of each text; comparing takes the square of it at worst."""
+"""Of each text; the worst two of this length take 40 ms (difflib, of the standard library, took 13 s)."""
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -20,18 +21,24 @@ class Passage:
 
 
 def differences(first: str, second: str) -> tuple[Passage, ...]:
-    """Return both texts as passages in order, up to `WORDS_MAX` words of each.
+    """Return both texts as passages in order, up to `WORDS_MAX` words of each; as much as can be is in both.
 
     What is in both and in the first makes the first text again; what is in both and in the second makes the second.
     """
     before, after = (_WORD.findall(text)[:WORDS_MAX] for text in (first, second))
     found: list[Passage] = []
-    for kind, start, end, begin, stop in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if kind == "equal":
-            found.append(Passage("both", "".join(before[start:end])))
+    left, right = "", ""
+    for step in Indel.opcodes(before, after):
+        if step.tag != "equal":
+            left += "".join(before[step.src_start : step.src_end])
+            right += "".join(after[step.dest_start : step.dest_end])
             continue
-        if start < end:
-            found.append(Passage("first", "".join(before[start:end])))
-        if begin < stop:
-            found.append(Passage("second", "".join(after[begin:stop])))
-    return tuple(found)
+        found += _exchanged(left, right)
+        left, right = "", ""
+        found.append(Passage("both", "".join(before[step.src_start : step.src_end])))
+    return (*found, *_exchanged(left, right))
+
+
+def _exchanged(left: str, right: str) -> list[Passage]:
+    passages = (Passage("first", left), Passage("second", right))
+    return [one for one in passages if one.text]
