@@ -1,6 +1,8 @@
 """What holds for every page: with the keyboard, without JavaScript, for a screen reader, in both themes, on a phone."""
 
-import httpx
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.ui.conftest import AXE, PAGES, VIEWS, address_of, watch
@@ -10,86 +12,121 @@ from watchkeeper.testing.harness import Installation
 BYTES_MAX = 100_000
 POLL_S = 2.0
 """Longer than the shortest time after which a live page asks again, arrivals apart."""
+PHONE_PX = 390
+BRIEFLY = "resultTypes: ['violations'], selectors: false, preload: false"
+"""What axe need not tell: what is right, and how else to name a place. Telling took longer than looking."""
+COLOURS = "['color-contrast', 'link-in-text-block']"
 
 
-@pytest.mark.parametrize("path", [*PAGES, *VIEWS])
-def test_pages_ask_nobody_else_and_leave_the_browsers_console_empty(
-    page: Page, installation: Installation, calls: dict[str, str], path: str
-) -> None:
-    page.goto(address_of(installation, path, calls), wait_until="load")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one page has shown of itself, opened once on a phone and then made as wide as a desk's screen."""
+
+    size_bytes: int
+    headers: dict[str, str]
+    phone_px: int
+    """How wide it is where a phone is 390 wide."""
+    has_heading: bool
+    violations: list[tuple[str, list[str]]]
+    """Rules of axe that are broken in a way that is serious, in either theme, with the first places."""
+    troubles: list[str]
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
+    """Somebody who is not signed in."""
+    context = browser.new_context(color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def without_javascript(browser: Browser, signed_in: BrowserContext) -> Iterator[BrowserContext]:
+    context = browser.new_context(java_script_enabled=False, storage_state=signed_in.storage_state())
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module", params=[*PAGES, *VIEWS, "/login"])
+def path(request: pytest.FixtureRequest) -> str:
+    """One page after the other, with all that is asked of it."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def seen(
+    signed_in: BrowserContext, visitor: BrowserContext, installation: Installation, calls: dict[str, str], path: str
+) -> Seen:
+    """A page, looked at once for all that is asked of every page."""
+    if not AXE.exists():
+        pytest.fail("axe-core is missing: make setup fetches it")
+    page = (visitor if path == "/login" else signed_in).new_page()
+    troubles = watch(page, installation)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": PHONE_PX, "height": 844})
+    reply = page.goto(address_of(installation, path, calls), wait_until="load")
+    assert reply is not None
+    size_bytes = len(reply.body())
+    phone_px = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size({"width": 1280, "height": 720})
     page.wait_for_timeout(1_000 * POLL_S if "live" in path or path == "/start" else 200)
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    has_heading = page.get_by_role("heading", level=1).is_visible()
+    at_rest = list(troubles)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(f"axe.run({{{BRIEFLY}}})")["violations"]
+    page.emulate_media(color_scheme="dark")  # which changes colours and nothing else
+    found += page.evaluate(f"axe.run({{runOnly: {COLOURS}, {BRIEFLY}}})")["violations"]
+    page.close()
+    return Seen(
+        size_bytes=size_bytes,
+        headers=reply.headers,
+        phone_px=phone_px,
+        has_heading=has_heading,
+        violations=[
+            (rule["id"], [node["html"][:120] for node in rule["nodes"]][:3])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ],
+        troubles=at_rest,
+    )
 
 
-@pytest.mark.parametrize("path", [*PAGES, *VIEWS, "/login"])
+def test_pages_ask_nobody_else_and_leave_the_browsers_console_empty(seen: Seen) -> None:
+    assert seen.troubles == []
+    assert seen.has_heading
+
+
+def test_axe_finds_nothing_serious(seen: Seen) -> None:
+    assert seen.violations == []
+
+
+def test_pages_fit_a_phone(seen: Seen) -> None:
+    assert seen.phone_px <= PHONE_PX
+
+
+def test_pages_are_small(seen: Seen) -> None:
+    assert seen.size_bytes < BYTES_MAX
+
+
+def test_the_policy_allows_nothing_but_our_own_files(seen: Seen) -> None:
+    policy = seen.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert seen.headers["cache-control"] == "no-store"
+
+
 def test_pages_work_without_javascript(
-    browser: Browser, installation: Installation, signed_in: BrowserContext, calls: dict[str, str], path: str
+    without_javascript: BrowserContext, browser: Browser, installation: Installation, calls: dict[str, str], path: str
 ) -> None:
-    state = None if path == "/login" else signed_in.storage_state()
-    context = browser.new_context(java_script_enabled=False, storage_state=state)
+    context = browser.new_context(java_script_enabled=False) if path == "/login" else without_javascript
     page = context.new_page()
     troubles = watch(page, installation)
     page.goto(address_of(installation, path, calls))
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     if path != "/login":
         expect(page.get_by_role("link", name="Calls").first).to_be_visible()
-    context.close()
+    page.close()
     assert troubles == []
-
-
-@pytest.mark.parametrize("path", [*PAGES, *VIEWS, "/login"])
-def test_axe_finds_nothing_serious(
-    browser: Browser,
-    installation: Installation,
-    signed_in: BrowserContext,
-    calls: dict[str, str],
-    path: str,
-) -> None:
-    if not AXE.exists():
-        pytest.fail("axe-core is missing: make setup fetches it")
-    state = None if path == "/login" else signed_in.storage_state()
-    context = browser.new_context(color_scheme="light", storage_state=state)
-    page = context.new_page()
-    page.goto(address_of(installation, path, calls))
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run()")["violations"]
-    page.emulate_media(color_scheme="dark")  # which changes colours and nothing else
-    found += page.evaluate("axe.run({runOnly: ['color-contrast', 'link-in-text-block']})")["violations"]
-    serious = [
-        (rule["id"], [node["html"][:120] for node in rule["nodes"]][:3])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
-    context.close()
-    assert serious == []
-
-
-@pytest.mark.parametrize("path", [*PAGES, *VIEWS, "/login"])
-def test_pages_fit_a_phone(
-    browser: Browser, installation: Installation, signed_in: BrowserContext, calls: dict[str, str], path: str
-) -> None:
-    state = None if path == "/login" else signed_in.storage_state()
-    context = browser.new_context(viewport={"width": 390, "height": 844}, storage_state=state)
-    page = context.new_page()
-    page.goto(address_of(installation, path, calls))
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
-
-
-def test_pages_are_small(installation: Installation, signed_in: BrowserContext, calls: dict[str, str]) -> None:
-    cookies = {cookie["name"]: cookie["value"] for cookie in signed_in.cookies()}
-    for path in (*PAGES, *VIEWS):
-        page = httpx.get(address_of(installation, path, calls), cookies=cookies)
-        assert len(page.content) < BYTES_MAX, path
-
-
-def test_the_policy_allows_nothing_but_our_own_files(installation: Installation, signed_in: BrowserContext) -> None:
-    cookies = {cookie["name"]: cookie["value"] for cookie in signed_in.cookies()}
-    for path in PAGES:
-        headers = httpx.get(installation.console_url + path, cookies=cookies).headers
-        assert headers["content-security-policy"].startswith("default-src 'self';"), path
-        assert "unsafe" not in headers["content-security-policy"], path
-        assert headers["cache-control"] == "no-store", path
 
 
 def test_the_keyboard_help_opens_and_closes(page: Page, installation: Installation) -> None:
