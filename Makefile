@@ -27,12 +27,15 @@ up: setup
 setup: $(INSTALLED)
 	@:
 
-# Two at a time, but for whole installations, whose processes take both cores and whose faults have their times.
+# Two at a time. Whole installations are waited for more than they compute, so that two of them fit on two cores; those of
+# one file follow each other. Pages of the console stay with the worker that has opened them (worksteal). Hundreds of
+# processes of ours are started, each of which would compile what has changed since the set-up.
 test: setup $(DEV)
 	@scripts/need_chromium.sh $(BIN)/python
+	@$(COMPILE) src || true
 	$(BIN)/python -m pytest -n 2 tests/unit tests/tidy tests/contract tests/integration $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -n 2 tests/ui $(PYTEST_ARGS)
-	$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/ui $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e $(PYTEST_ARGS)
 
 lint: setup $(DEV)
 	$(BIN)/ruff check
@@ -52,7 +55,9 @@ failover: setup $(DEV)
 	$(BIN)/python -m bench.failover
 
 soak: setup $(DEV)
-	WK_SOAK=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/contract/wire tests/unit/rollout
+	WK_SOAK=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/contract/wire tests/unit/rollout \
+	  tests/unit/test_cost_anomalies.py tests/integration/ingest/test_exactly_once.py \
+	  tests/integration/control/test_release_history.py
 
 wheel: setup $(DEV)
 	$(BIN)/python -m build --outdir dist
