@@ -101,7 +101,8 @@ class ControlStore:
         """
         await asyncio.to_thread(_bring_up_to_date, url)
         scheme, separator, rest = url.partition("://")
-        engine = create_async_engine(f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}")
+        # What a statement holds, answers of models among it, stands in no log.
+        engine = create_async_engine(f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}", hide_parameters=True)
         if scheme == "sqlite":
             _listen(engine.sync_engine)
         return cls(engine, clock)
