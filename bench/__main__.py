@@ -29,6 +29,8 @@ PARTS = {
     "ingest": "bench.ingest",
     "pages": "bench.pages",
     "scorings": "bench.scorings",
+    "evals": "bench.evals",
+    "real_suite": "bench.real_suite",
     "idle": "bench.idle",
     "help": "bench.commands",
     "start": "bench.start",

@@ -143,7 +143,8 @@ def _run(run: dict[str, Any]) -> tuple[str, ...]:
     measured = counts.get("passed", 0) + counts.get("failed", 0)
     passed = f"{counts.get('passed', 0)}/{measured}" if measured else ""
     decision = run["decision"]
-    result = head["status"] if head.get("status", "running") != "finished" else decision["result"] if decision else ""
+    status = head.get("status", "running")
+    result = status if status != "finished" else decision["result"] if decision else ""
     arm = head["arms"][0] if head["arms"] else {}
     return (
         run["id"], f"{head['feature']}/{head['suite']}", arm.get("title", ""), passed, result,
