@@ -147,7 +147,7 @@ def run_arms(running: Installation, suite: Path, arms: Sequence[Arm], reports: P
     """
     ran: list[Ran] = []
     for arm in arms:
-        release = _push(running, suite.parents[2] / "prompts" / arm.prompt, arm)
+        release = _push(running, suite.parents[2] / "prompts", arm)
         ran.append(_run(running, suite, arm, release, reports, ran[-1].id if ran else ""))
     return ran
 
@@ -177,14 +177,14 @@ def account(ran: Sequence[Ran], pairs: Sequence[Pair]) -> list[str]:
 
 
 def _push(running: Installation, prompts: Path, arm: Arm) -> str:
-    path = prompts / "quiz" / "release.yaml"
-    text = path.read_text("utf-8")
-    path.write_text(text.replace("temperature: 0,", f"temperature: {arm.temperature:g},"), "utf-8")
-    (path.parent / ".watchkeeper-release").unlink(missing_ok=True)
-    done = running.cli("release", "push", str(prompts), "-m", arm.title)
-    path.write_text(text, "utf-8")
+    """Push one arm's release from the folder that all are pushed from: it remembers which one was the latest."""
+    text = (prompts / arm.prompt / "quiz" / "release.yaml").read_text("utf-8")
+    place = prompts / "pushed" / "quiz"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "release.yaml").write_text(text.replace("temperature: 0,", f"temperature: {arm.temperature:g},"), "utf-8")
+    done = running.cli("release", "push", str(place.parent), "-m", arm.title)
     if done.returncode:
-        raise RuntimeError(f"the release {arm.title} was not kept: {done.stderr}")
+        raise RuntimeError(f"the release {arm.title} was not kept: {done.stdout}{done.stderr}")
     return str(running.cli_json("release", "list", "quiz")["releases"][0]["id"])
 
 

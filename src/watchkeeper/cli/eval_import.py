@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from watchkeeper.cli import show
-from watchkeeper.cli.eval_promptfoo import import_config, is_promptfoo
 from watchkeeper.cli.options import Json
 from watchkeeper.cli.outcome import CommandFailed
+from watchkeeper.cli.promptfoo_terms import is_promptfoo
 from watchkeeper.cli.show import Column
 from watchkeeper.evals.importing.formats import read
 from watchkeeper.evals.importing.imported import Imported
@@ -27,6 +27,9 @@ def import_(
 ) -> None:
     """Make a suite of another program's file, and say of each part what became of it."""
     if is_promptfoo(file):
+        # Its templates and sandbox, which other programs' files do not need.
+        from watchkeeper.cli.promptfoo_import import import_config
+
         converted = import_config(file, Path(), feature=feature, name=name or "promptfoo")
         if json:
             left = [str(one) for one in converted.left]

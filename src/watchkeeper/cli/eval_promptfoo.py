@@ -8,23 +8,21 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import httpx
 import msgspec
-from cyclopts import Parameter
 from msgspec.structs import replace
 
 from watchkeeper.cli import client, show
-from watchkeeper.cli.evaluating import CONNECTIONS_MAX, STOP_WORDS, kept_with, reachable, shown
+from watchkeeper.cli.eval_keeping import STOP_WORDS, connections, kept_with, reachable, shown
 from watchkeeper.cli.options import span_s
 from watchkeeper.cli.outcome import FAILED, WRONG_USAGE, CommandFailed
+from watchkeeper.cli.promptfoo_terms import Promptfoo, Way
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.evals.asking import Ask, Gateway
 from watchkeeper.evals.outcome import Answer, Outcome
 from watchkeeper.evals.promptfoo import envelopes
 from watchkeeper.evals.promptfoo.assertions.subject import Said
-from watchkeeper.evals.promptfoo.convert import convert
 from watchkeeper.evals.promptfoo.exits import exit_code
 from watchkeeper.evals.promptfoo.figures import Figures
 from watchkeeper.evals.promptfoo.loading import Loaded, Options, load
@@ -36,59 +34,6 @@ from watchkeeper.evals.running import Limits, Progress, Stopped
 from watchkeeper.evals.suite import Case, Suite
 from watchkeeper.evals.tasks import BASELINE, CANDIDATE
 from watchkeeper.server.folder import DataFolder
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Promptfoo:
-    """What is said of configurations of promptfoo alone."""
-
-    output: Annotated[
-        list[Path] | None,
-        Parameter(negative="", help="promptfoo's own files: .json, .jsonl, .csv, .html, .yaml, .txt, .xml, .junit.xml"),
-    ] = None
-    provider_map: Annotated[
-        list[str] | None, Parameter(negative="", help="ID=MODEL: which model of the gateway stands in for a provider.")
-    ] = None
-    grader: Annotated[str, Parameter(help="Model that grades where the file names none.")] = ""
-    compat: Annotated[Literal["latest", "0.118"], Parameter(help="Behave as this version of promptfoo.")] = "latest"
-    promptfoo_exit_codes: Annotated[bool, Parameter(negative="", help="0, 100 and 1, as promptfoo has them.")] = False
-    allow_exec: Annotated[bool, Parameter(negative="", help="Run providers that are commands (`exec:`).")] = False
-    allow_network: Annotated[bool, Parameter(negative="", help="Send what `webhook` assertions send.")] = False
-    ignore_extensions: Annotated[bool, Parameter(negative="", help="Run although extensions are not run.")] = False
-    filter_pattern: Annotated[str, Parameter(help="Only tests with this in their description.")] = ""
-    filter_providers: Annotated[str, Parameter(help="Only providers with this in their id or label.")] = ""
-    filter_first_n: Annotated[int | None, Parameter(help="Only so many tests.")] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """How it is run, as for every suite."""
-
-    data: Path
-    feature: str
-    baseline: str
-    is_gate: bool
-    concurrency: int | None
-    timeout: str
-    cap_nusd: int | None
-    repeats: int | None
-    is_quiet: bool
-    json: bool
-
-
-def is_promptfoo(path: Path) -> bool:
-    """Tell whether a file is a configuration of promptfoo, by its name or its keys."""
-    if not path.is_file() or path.suffix.lower() not in (".yaml", ".yml", ".json"):
-        return False
-    if "promptfoo" in path.name:
-        return True
-    with path.open("rb") as file:
-        keys = {
-            line.partition(b":")[0].strip(b" \"'\t,{").decode("utf-8", "replace")
-            for line in file.read(100_000).splitlines()
-        }
-    return "prompts" in keys and bool(keys & {"providers", "targets"}) and "scorers" not in keys
 
 
 def run_config(path: Path, wish: Promptfoo, way: Way) -> None:
@@ -118,20 +63,6 @@ def run_config(path: Path, wish: Promptfoo, way: Way) -> None:
         _conclude(figures, ended, outputs, wish, way)
     finally:
         loaded.plan.scripts.close()
-
-
-def import_config(path: Path, out: Path, *, feature: str, name: str) -> Any:
-    """Turn a configuration into a suite and releases, and return what was written and what was not."""
-    loaded = load(path, Options(env=os.environ))
-    try:
-        kit = kit_for(loaded, ask=_nobody, client=httpx.AsyncClient(), clock=SystemClock())
-        return convert(loaded, kit.rendering, out, feature=feature, name=name)
-    finally:
-        loaded.plan.scripts.close()
-
-
-async def _nobody(ask: Ask, case: str) -> Answer:
-    raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +100,8 @@ class _Host:
 
 
 async def _go(loaded: Loaded, results: Results, host: _Host, begun: Mapping[str, Any] | None, way: Way) -> Stopped:
-    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
     arms = _arms(loaded, way.baseline)
-    async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
+    async with connections() as http:
         url, key = (reachable(begun["gateway_url"]), begun["key"]) if begun else ("http://127.0.0.1:1/v1", "")
         run = begun["id"] if begun else ""
         gateway = Gateway(http, url, key, run=run, within_s=span_s("--timeout", way.timeout))

@@ -4,21 +4,18 @@ import asyncio
 import contextlib
 import signal
 import sys
-import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from watchkeeper.cli import client
+from watchkeeper.cli.eval_keeping import STOP_WORDS, connections, kept_with, reachable, shown
 from watchkeeper.cli.outcome import SET_UP, CommandFailed
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.money import usd
 from watchkeeper.evals.asking import Ask, Gateway
 from watchkeeper.evals.judging.asking import Asking
 from watchkeeper.evals.judging.table import kinds_of
@@ -29,22 +26,8 @@ from watchkeeper.evals.running import Limits, Progress, Run, Stopped
 from watchkeeper.evals.suite import Suite
 from watchkeeper.evals.tasks import BASELINE, CANDIDATE, Kit, Suited, asks_of
 
-CONNECTIONS_MAX = 256
-KEPT_TRIES_S = (0.5, 2.0, 5.0, 15.0, 30.0)
-"""Waits between tries to have outcomes kept: a keeper that is restarted is back by then."""
 PAGE = 500
 """Earlier answers looked up at once."""
-LINE_EVERY_S = 0.25
-LINE_ELSEWHERE_S = 10.0
-"""Where the progress is not shown on a terminal."""
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-STOP_WORDS: Mapping[Stopped, str] = {
-    "": "",
-    "cap": "the run has cost what it may cost; what was not asked is unmeasured",
-    "unpriced": "nobody knows what its calls cost, so no sum can be kept to; give the provider a price list, or "
-    "leave the sum out",
-    "interrupted": "it was interrupted",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +77,7 @@ class Evaluation:
     async def _go(
         self, done: Collection[tuple[str, str, int]], counted: Mapping[str, Mapping[str, int]], way: "_Way"
     ) -> Stopped:
-        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
-        async with httpx.AsyncClient(limits=limits, trust_env=False) as http:
+        async with connections() as http:
             gateway = Gateway(http, self._url, self._key, run=self.head.id, within_s=way.timeout_s)
             judge = Asking(http, self._url, self._key, self._resolved, run=self.head.id, judges=self.head.judges)
 
@@ -140,24 +122,6 @@ class Evaluation:
             return None
         outcomes = msgspec.convert(found["outcomes"], list[Outcome])
         return next((one.answer for one in outcomes if one.repeat == repeat and not one.answer.error), None)
-
-
-def kept_with(data: Path, run: str) -> Callable[[Sequence[Outcome]], Awaitable[None]]:
-    """Return what has outcomes of a run kept; a keeper that is away for a while is waited for."""
-
-    async def keep(outcomes: Sequence[Outcome]) -> None:
-        content = msgspec.json.encode(outcomes)
-        for wait_s in (*KEPT_TRIES_S, None):
-            try:
-                await asyncio.to_thread(client.post_content, data, f"/api/v1/evals/runs/{run}/outcomes", content)
-            except CommandFailed:
-                if wait_s is None:
-                    raise
-                await asyncio.sleep(wait_s)
-            else:
-                return
-
-    return keep
 
 
 def judge_of(data: Path, kind: str, judge: str) -> str:
@@ -214,41 +178,6 @@ class Known:
 
 
 @contextlib.contextmanager
-def shown(progress: Progress) -> Iterator[None]:
-    """Show how far a run is: one line that is written over on a terminal, a line now and then elsewhere."""
-    is_terminal = sys.stderr.isatty()
-    began, done_before = time.monotonic(), progress.done
-
-    def line() -> str:
-        passed_s = time.monotonic() - began
-        pace = (progress.done - done_before) / passed_s if passed_s > 0 else 0.0
-        left = f"{_length((progress.total - progress.done) / pace)} left" if pace > 0 else ""
-        parts = [
-            f"{progress.done}/{progress.total}",
-            f"{progress.passed} passed",
-            f"{progress.failed} failed",
-            f"{progress.unmeasured} unmeasured",
-            f"${usd(progress.spent_nusd)}" + (f" and {progress.unpriced} unpriced" if progress.unpriced else ""),
-            f"{progress.reused} reused" if progress.reused else "",
-            left if progress.done < progress.total else "",
-        ]
-        return "  ".join(part for part in parts if part)
-
-    async def follow() -> None:
-        while True:
-            await asyncio.sleep(LINE_EVERY_S if is_terminal else LINE_ELSEWHERE_S)
-            sys.stderr.write(f"\r\x1b[2K{line()}" if is_terminal else f"{line()}\n")
-            sys.stderr.flush()
-
-    following = asyncio.create_task(follow())
-    try:
-        yield
-    finally:
-        following.cancel()
-        sys.stderr.write(f"\r\x1b[2K{line()}\n" if is_terminal else f"{line()}\n")
-
-
-@contextlib.contextmanager
 def _interruptible(run: Run) -> Iterator[None]:
     """Have the first Ctrl-C end the run in good order; the second ends the command."""
     loop = asyncio.get_running_loop()
@@ -265,16 +194,3 @@ def _interruptible(run: Run) -> Iterator[None]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-def reachable(url: str) -> str:
-    """Return where this host reaches its own gateway."""
-    found = urlsplit(url)
-    host = ANY_ADDRESS.get(found.hostname or "", found.hostname or "")
-    return f"{found.scheme}://{f'[{host}]' if ':' in host else host}:{found.port}{found.path}"
-
-
-def _length(length_s: float) -> str:
-    minutes, seconds = divmod(round(length_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
