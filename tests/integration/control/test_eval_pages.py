@@ -74,7 +74,7 @@ async def test_another_features_people_see_nothing_of_it(house: Staffed, run: Ru
         "/features/support/quality",
     ):  # fmt: skip
         assert (await house.ask(path, max_)).status_code == 403, path
-    assert "support" not in (await house.ask("/evals", max_)).text.partition("<main")[2].replace("support them", "")
+    assert "/evals/suites/support" not in (await house.ask("/evals", max_)).text
 
 
 async def test_reports_are_streamed_in_every_format(house: Staffed, run: RunRow) -> None:
@@ -161,8 +161,7 @@ async def test_a_wrong_an_ended_and_a_withdrawn_link_are_the_same_nothing(house:
     assert await seen(made["path"]) == await seen(wrong)
     house.services.clock.advance(timedelta(days=10).total_seconds())  # type: ignore[attr-defined]  # the tests' own
     assert await seen(also["path"]) == await seen(wrong)
-    assert (await seen(wrong))[0] == 404
-    assert (await seen(wrong))[0] == 429
+    assert [(await seen(wrong))[0] for _ in range(5)] == [404, 404, 404, 429, 429]
 
 
 async def test_links_are_made_and_taken_back_by_who_may(house: Staffed, run: RunRow) -> None:
