@@ -161,6 +161,8 @@ class RunPage:
     reasons: tuple[tuple[Piece, ...], ...]
     next: tuple[Piece, ...]
     started_at: str
+    by: str
+    commit: str
     facts: tuple[tuple[str, str], ...]
     arms: tuple[ArmLine, ...]
     judges: tuple[tuple[str, str, str], ...]
@@ -232,6 +234,8 @@ def run_page(found: RunFound, query: RunQuery) -> RunPage:
         reasons=tuple(map(pieces, (*reasons, *([head.note] if head.note else [])))),
         next=() if is_running else pieces(wording.what_to_do(report)),
         started_at=iso_ms(head.started_ms),
+        by=head.by,
+        commit=head.commit[:12],
         facts=_facts(report),
         arms=tuple(_arm(arm, head) for arm in head.arms),
         judges=tuple((kind, short(one), release_href(one)) for kind, one in list(head.judges.items())[:NAMED_MAX]),
@@ -286,10 +290,8 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
         judges = "" if head.judge_cost_nusd == 0 else wording.money(head.judge_cost_nusd, "measured")
         facts += [("Judges cost", judges)] if judges else []
         facts.append(("Took", wording.milliseconds(report.duration_ms)))
-    if head.cap_nusd is not None:
+    if head.cap_nusd is not None and head.status != "finished":
         facts.append(("May cost", figures.money(head.cap_nusd)))
-    facts += [("By", head.by)] if head.by else []
-    facts += [("Commit", head.commit[:12])] if head.commit else []
     return tuple(facts)
 
 
@@ -438,7 +440,7 @@ def case_line(run: str, one: CaseStanding, found: RunFound) -> CaseLine:
         shown=_cut_id(one.case),
         href=case_href(run, one.case),
         mark=RunMark(STANDING_SHAPES[one.standing], one.standing),
-        repeats=f"{one.passed} of {times} passed" if times > 1 else "",
+        repeats=f"{one.passed} of {times}" if times > 1 else "",
         before=one.before or "",
         is_new=one.is_new,
         is_breach=one.is_breach,
