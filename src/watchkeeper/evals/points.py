@@ -14,14 +14,15 @@ RELATIVE = frozenset((LATENCY, COST))
 def points_of(outcomes: Iterable[Outcome], cases: Iterable[Case]) -> tuple[Point, ...]:
     """Return the outcomes of one arm as points, those of cases that the suite does not have left out.
 
-    Latency and cost are not there where an answer was taken from an earlier run, or nobody knows them: they are then
-    not compared, and do not count as unmeasured. Of several marks by scorers of one title, the mean counts.
+    Latency and cost are not there where there is no answer, or one from an earlier run, or nobody knows them: they are
+    then not compared, and do not count as unmeasured. Of several marks by scorers of one title, the mean counts.
     """
     known: Mapping[str, Case] = {case.id: case for case in cases}
-    return tuple(_point(outcome, known[outcome.case]) for outcome in outcomes if outcome.case in known)
+    return tuple(point_of(outcome, known[outcome.case]) for outcome in outcomes if outcome.case in known)
 
 
-def _point(outcome: Outcome, case: Case) -> Point:
+def point_of(outcome: Outcome, case: Case) -> Point:
+    """Return what was measured of a case, as `points_of` does."""
     values: dict[str, float | None] = {
         PASSED: None if outcome.status == "unmeasured" else float(outcome.status == "passed"),
         SCORE: None if outcome.status == "unmeasured" else outcome.score,
@@ -33,9 +34,10 @@ def _point(outcome: Outcome, case: Case) -> Point:
         scores = [mark.score for mark in marks if mark.score is not None and mark.status != "unmeasured"]
         values[title] = sum(scores) / len(scores) if len(scores) == len(marks) else None
     answer = outcome.answer
-    if not answer.reused and answer.latency_ms is not None:
+    is_fresh = not answer.reused and not answer.error
+    if is_fresh and answer.latency_ms is not None:
         values[LATENCY] = answer.latency_ms
-    if not answer.reused and answer.cost_nusd is not None and answer.cost_status != "unpriced":
+    if is_fresh and answer.cost_nusd is not None and answer.cost_status != "unpriced":
         values[COST] = float(answer.cost_nusd)
     return Point(
         case=case.id,

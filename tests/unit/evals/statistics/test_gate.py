@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from watchkeeper.evals.decision import Decision, Point
 from watchkeeper.evals.gate import decide
-from watchkeeper.evals.outcome import Answer, Mark, Outcome
+from watchkeeper.evals.measured import Measured
+from watchkeeper.evals.outcome import Answer, Mark, Outcome, outcome_of
 from watchkeeper.evals.outlook import History, outlook
 from watchkeeper.evals.points import points_of
-from watchkeeper.evals.suite import Case, Gate
+from watchkeeper.evals.suite import Case, Gate, Suite
 
 Row = Sequence[float | None]
 
@@ -363,6 +364,35 @@ def test_outcomes_become_points() -> None:
             failed=("tone",),
         ),
     )
+
+
+def test_a_critical_scorer_that_fails_with_half_a_score_blocks_a_run_that_was_kept() -> None:
+    suite = Suite(feature="f", name="s", cases=(Case(id="one"),))
+    half = Outcome(
+        arm="candidate",
+        case="one",
+        status="failed",
+        score=0.5,
+        marks=(Mark(scorer="safe", status="failed", score=0.5),),
+    )
+    measured = Measured(suite)
+    measured.add(half)
+    decision = decide(measured.of("candidate", repeats=1), [], Gate(critical=("safe",)))
+    assert decision.result == "regression"
+
+
+def test_a_mark_that_is_missing_is_not_made_up_for_by_another_of_the_same_name() -> None:
+    marks = (Mark(scorer="safe", status="failed", score=0.0), Mark(scorer="safe", status="passed", score=1.0))
+    measured = Measured(Suite(feature="f", name="s", cases=(Case(id="one"),)))
+    measured.add(Outcome(arm="candidate", case="one", status="failed", score=0.5, marks=marks))
+    decision = decide(measured.of("candidate", repeats=1), [], Gate(critical=("safe",)))
+    assert decision.result == "regression"
+
+
+@pytest.mark.parametrize("marks", [(), (Mark(scorer="tone", status="passed", score=1.0, weight=0.0),)])
+def test_a_case_that_no_scorer_looks_at_has_not_passed(marks: tuple[Mark, ...]) -> None:
+    found = outcome_of("candidate", "one", 0, Answer(text="x"), marks)
+    assert (found.status, found.score) == ("unmeasured", None)
 
 
 def test_before_a_run_it_is_said_what_it_can_show() -> None:
