@@ -11,6 +11,9 @@ Status = Literal["passed", "failed", "unmeasured"]
 """unmeasured: nobody knows, for a reason that is told; it is neither."""
 
 
+NOBODY_LOOKED = "no scorer with a weight above 0 looks at it; give the suite one"
+
+
 class ToolCall(Struct, frozen=True, omit_defaults=True):
     """A function that the model asked for."""
 
@@ -106,18 +109,21 @@ def outcome_of(
 ) -> Outcome:
     """Put marks together.
 
-    A case without an answer is unmeasured. It has failed if a mark that counts (weight above 0) failed, and is
-    unmeasured if none failed and one that counts is unmeasured. With a threshold, its score alone decides.
+    A case without an answer is unmeasured, and so is one that no scorer looks at whose weight is above 0. It has failed
+    if a mark that counts (weight above 0) failed, and is unmeasured if none failed and one that counts is unmeasured.
+    With a threshold, its score alone decides.
     """
     given = tuple(marks)
     counting = [mark for mark in given if mark.weight > 0]
     unknown = [mark for mark in counting if mark.score is None or mark.status == "unmeasured"]
     failed = [mark for mark in counting if mark.status == "failed"]
     total = sum(mark.weight for mark in counting)
-    score = None if unknown else (sum((mark.score or 0.0) * mark.weight for mark in counting) / total if total else 1.0)
+    score = None if unknown or not total else sum((mark.score or 0.0) * mark.weight for mark in counting) / total
     status: Status
     if answer.error:
         status, score, reason = "unmeasured", None, answer.error
+    elif not counting:
+        status, score, reason = "unmeasured", None, NOBODY_LOOKED
     elif threshold is not None:
         status = "unmeasured" if score is None else "passed" if score >= threshold else "failed"
         reason = (

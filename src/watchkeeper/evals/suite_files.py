@@ -22,6 +22,7 @@ from watchkeeper.core.errors import CallerError
 from watchkeeper.core.money import nusd
 from watchkeeper.evals.scorers.python import inlined
 from watchkeeper.evals.scoring import ScorerRefused
+from watchkeeper.evals.soundness import unsound
 from watchkeeper.evals.suite import CASES_MAX, REPEATS_MAX, Case, Gate, Scorer, Suite
 
 PYTHON = "python"
@@ -97,7 +98,7 @@ class _Reading:
         texts = {name: self._text(data, name) for name in ("feature", "name", "description", "judge")}
         if self._problems:
             return None
-        return Suite(
+        found = Suite(
             feature=texts["feature"] or self._path.resolve().parent.name,
             name=texts["name"] or self._path.stem,
             description=texts["description"],
@@ -108,6 +109,9 @@ class _Reading:
             judge=texts["judge"],
             gate=gate,
         )
+        for said in unsound(found):
+            self._fault((), said)
+        return found
 
     def _text(self, data: Mapping[str, Any], name: str) -> str:
         value = data.get(name, "")
@@ -130,9 +134,6 @@ class _Reading:
         gate = self._read(Gate, shares, ("gate",))
         if gate is None:
             return Gate()
-        for name, low, high in (("margin", 0.0, 1.0), ("alpha", 0.0001, 0.5), ("unmeasured", 0.0, 1.0)):
-            if not low <= getattr(gate, name) <= high:
-                self._fault(("gate", name), f"must be between {low:g} and {high:g} (or `{low:.4g}%`-style per cent)")
         return gate
 
     def _scorers(self, given: Any, place: Place) -> tuple[Scorer, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import CallerError
 from watchkeeper.evals import suite as suites
+from watchkeeper.evals.soundness import unsound
 from watchkeeper.evals.suite import SUITE_PREFIX, Suite, canonical, suite_id
 from watchkeeper.store import moments
 from watchkeeper.store.changes import changed, note
@@ -20,6 +22,8 @@ from watchkeeper.store.eval_tables import eval_suite_heads, eval_suites
 
 LISTED_MAX = 500
 PREFIX_MIN = 4
+FAULTS_MAX = 10
+"""Told of a suite that is refused."""
 SUITE_BYTES_MAX = 256 * 1024 * 1024
 
 
@@ -28,6 +32,13 @@ class SuiteUnknown(CallerError):
 
     code = "suite_not_found"
     http_status = 404
+
+
+class SuiteUnsound(CallerError):
+    """What a suite holds would count for something else than it says; nothing was kept."""
+
+    code = "suite_refused"
+    http_status = 422
 
 
 class SuiteTooLarge(CallerError):
@@ -75,7 +86,10 @@ class Suites:
 
         Raises:
             SuiteTooLarge: it is.
+            SuiteUnsound: it could not be counted.
         """
+        if wrong := list(islice(unsound(suite), FAULTS_MAX)):
+            raise SuiteUnsound(" ".join([*wrong, "Nothing was kept."]))
         content, saved = canonical(suite), suite_id(suite)
         if len(content) > SUITE_BYTES_MAX:
             raise SuiteTooLarge(f"The suite is larger than {SUITE_BYTES_MAX // 2**20} MiB; split it. Nothing was kept.")

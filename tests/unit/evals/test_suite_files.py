@@ -121,3 +121,24 @@ def test_equal_suites_have_the_same_id_however_they_are_written(tmp_path: Path) 
 def test_a_file_in_which_everything_is_wrong_is_told_of_at_some_length(tmp_path: Path) -> None:
     found = refused(written(tmp_path, "cases: a.jsonl\n", a__jsonl="no\n" * 100_000))
     assert len(found) == 50
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("cases: [{id: a, weight: -1}, {id: b}]", "weight must be between 0"),
+        ("cases: [{id: a, weight: .nan}, {id: b}]", "weight must be between 0"),
+        ("cases: [{id: a, weight: 1.0e+308}, {id: b, weight: 1.0e+308}]", "weight must be between 0"),
+        ("cases: [{id: a, weight: 0}]", "nothing would be counted"),
+        ("scorers: [{type: contains, weight: -1}]", "scorer `contains` must be between 0"),
+        ("scorers: [{type: contains, threshold: .nan}]", "threshold of the scorer `contains` must be a number"),
+        ("gate: {min_pass: 80}", "`min_pass` must be between 0 and 1"),
+        ("gate: {latency: -1}", "`latency` must be between 0 and 100"),
+        ("gate: {margin: .nan}", "`margin` must be between 0 and 1"),
+    ],
+)
+def test_what_would_let_cases_disappear_from_the_count_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text(line if line.startswith("cases") else f"cases: [{{id: a}}]\n{line}\n")
+    with pytest.raises(SuiteRefused, match=said):
+        read_suite(path)
