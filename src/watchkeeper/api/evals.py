@@ -1,7 +1,7 @@
 """Suites and their runs: keeping suites, running them, and what came of it."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -15,7 +15,7 @@ from watchkeeper.api.strict import Strict
 from watchkeeper.core.errors import CallerError
 from watchkeeper.evals.decision import Decision
 from watchkeeper.evals.outcome import Answer, Outcome
-from watchkeeper.evals.run import ArmHead, RunHead, RunStatus
+from watchkeeper.evals.run import ArmHead, RunHead
 from watchkeeper.evals.suite import Suite
 from watchkeeper.store.runs import OutcomeFilter, RunFilter, RunRow
 from watchkeeper.store.suites import SuiteRow, SuiteUnknown
@@ -35,6 +35,13 @@ class NotOutcomes(CallerError):
 
     code = "invalid_outcomes"
     http_status = 422
+
+
+class NotYourRun(CallerError):
+    """The run may become a check's result, and who asks may report none; nothing was changed."""
+
+    code = "not_your_run"
+    http_status = 403
 
 
 class NotASuite(CallerError):
@@ -86,7 +93,7 @@ class RunStart(Strict):
 class RunEnd(Strict):
     """How a run ended."""
 
-    status: RunStatus = "finished"
+    status: Literal["finished", "stopped"] = "finished"
     note: str = Field(default="", max_length=MESSAGE_MAX)
 
 
@@ -101,7 +108,9 @@ class GoOnWish(Strict):
     """How a run goes on."""
 
     again: bool = Field(default=False, description="Whether what could not be measured is asked once more.")
-    cap_nusd: int | None = Field(default=None, ge=0, description="What it may cost now, in nano-dollars.")
+    cap_nusd: int | None = Field(
+        default=None, ge=0, description="What it may cost from now on, in all; null: as before."
+    )
 
 
 class SuiteDocument(BaseModel):
@@ -256,6 +265,7 @@ async def begin_run(wish: RunStart, parts: Parts, by: By) -> BegunRun:
         repeats=wish.repeats,
         cap_nusd=wish.cap_nusd,
         is_gate=wish.gate,
+        may_report=_may_report(by, found.feature),
         first_repeat=wish.first_repeat,
         by=by.name,
         commit=wish.commit,
@@ -276,23 +286,25 @@ async def add_outcomes(run: str, request: Request, parts: Parts, by: By) -> Adde
         raise NotOutcomes(f"This is no list of outcomes: {error}. Nothing was kept.") from None
     if len(outcomes) > OUTCOMES_MAX:
         raise NotOutcomes(f"At most {OUTCOMES_MAX:,} outcomes are taken at once. Nothing was kept.")
-    row = await _readable(parts, by, run, "write_releases")
+    row = await _own(parts, by, run)
     await parts.control.runs.add(row.id, outcomes)
     return AddedDocument(kept=len(outcomes))
 
 
 @router.post("/runs/{run}/answers", summary="Look up earlier answers", dependencies=RUNNING)
 async def find_answers(run: str, wish: AsksWish, parts: Parts, by: By) -> AnswersDocument:
-    """Return what was answered of late to the same asks."""
-    await _readable(parts, by, run, "write_releases")
-    found = await parts.control.runs.answers(wish.asks, within=timedelta(seconds=wish.within_s))
+    """Return what was answered of late to the same asks in runs of the feature; where the run may become a check's
+    result, in such runs only.
+    """
+    row = await _readable(parts, by, run, "write_releases")
+    found = await parts.control.runs.answers(wish.asks, of=row.head, within=timedelta(seconds=wish.within_s))
     return AnswersDocument(answers={ask: _builtins(answer) for ask, answer in found.items()})
 
 
 @router.post("/runs/{run}/go-on", summary="Have a stopped run go on", dependencies=RUNNING)
 async def go_on(run: str, wish: GoOnWish, parts: Parts, by: By) -> BegunRun:
     """Have a run that has stopped go on where it stopped."""
-    row = await _readable(parts, by, run, "write_releases")
+    row = await _own(parts, by, run)
     head = await parts.control.runs.go_on(row.id, again=wish.again, cap_nusd=wish.cap_nusd)
     counts = await parts.control.runs.counts(head.id)
     return await _begun(parts, by, RunRow(head=head, decision=None, counts=counts), {})
@@ -301,9 +313,9 @@ async def go_on(run: str, wish: GoOnWish, parts: Parts, by: By) -> BegunRun:
 @router.post("/runs/{run}/end", summary="End a run", dependencies=RUNNING)
 async def end_run(run: str, wish: RunEnd, parts: Parts, by: By) -> RunDocument:
     """End a run and decide what it shows; as a check's result it counts where whoever ends it may report one."""
-    row = await _readable(parts, by, run, "write_releases")
-    may_report = any(by.rights.may(permission, row.head.feature) for permission in ("approve", "operate"))
-    ended = await end(parts, row.id, status=wish.status, note=wish.note, by=by.name if may_report else "")
+    row = await _own(parts, by, run)
+    reporter = by.name if _may_report(by, row.head.feature) else ""
+    ended = await end(parts, row.id, status=wish.status, note=wish.note, by=reporter)
     return _run(ended)
 
 
@@ -405,6 +417,21 @@ async def _begun(parts: Services, by: Operator, row: RunRow, outlook: dict[str, 
     key = parts.eval_key if by.name == LOCAL_OPERATOR else ""
     spent = await parts.control.runs.spent(row.id)
     return BegunRun(**dict(_run(row)), outlook=outlook, spent_nusd=spent, gateway_url=parts.gateway_url, key=key)
+
+
+def _may_report(by: Operator, feature: str) -> bool:
+    return any(by.rights.may(permission, feature) for permission in ("approve", "operate"))
+
+
+async def _own(parts: Services, by: Operator, run: str) -> RunRow:
+    """Return a run that somebody may add to."""
+    row = await _readable(parts, by, run, "write_releases")
+    if row.head.may_report and not _may_report(by, row.head.feature):
+        raise NotYourRun(
+            f"{row.head.by} has begun {row.id}, and its result may count as a check's: only who may report one adds to "
+            "it. Nothing was changed. Begin a run of your own."
+        )
+    return row
 
 
 async def _readable(parts: Services, by: Operator, run: str, *any_of: Any) -> RunRow:

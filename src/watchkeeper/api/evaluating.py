@@ -64,6 +64,8 @@ class RunWish:
     repeats: int | None = None
     cap_nusd: int | None = None
     is_gate: bool = False
+    may_report: bool = False
+    """Whether who asks for it may report results of checks."""
     first_repeat: int = 0
     """As in `evals.run.RunHead`."""
     by: str = ""
@@ -104,6 +106,7 @@ async def begin(parts: Services, wish: RunWish) -> Begun:
         commit=wish.commit,
         cases=len(suite.cases),
         is_gate=wish.is_gate,
+        may_report=wish.may_report,
         baseline_run=baseline_run,
         judges=dict(wish.judges),
         first_repeat=wish.first_repeat,
@@ -134,7 +137,8 @@ async def end(parts: Services, run: str, *, status: RunStatus, note: str = "", b
         run: Its whole id.
         status: Whether every case was asked.
         note: Why not.
-        by: Who may report the result of a check; empty where nobody may: it is then not reported.
+        by: Who may report the result of a check; empty where nobody may: it is then not reported. That of a run which
+            somebody has begun who may not is never reported: its outcomes are what they say.
     """
     row = await parts.control.runs.get(run)
     _, suite = await parts.control.suites.get(row.head.suite_id)
@@ -155,7 +159,8 @@ async def end(parts: Services, run: str, *, status: RunStatus, note: str = "", b
     found = await parts.control.runs.end(head, decision)
     await parts.control.standings.keep(found, {case.id: case.tags for case in suite.cases if case.tags})
     release = head.arms[0].release if head.arms else ""
-    if head.is_gate and release and by and decision is not None and status == "finished":
+    counts = head.is_gate and head.may_report
+    if counts and release and by and decision is not None and status == "finished":
         draft = GateDraft(
             release=release,
             gate=head.suite,

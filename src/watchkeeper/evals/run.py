@@ -56,6 +56,9 @@ class RunHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
     cases: int = 0
     is_gate: bool = False
     """Whether what it shows is kept as the result of a check on the candidate's release."""
+    may_report: bool = False
+    """Whether who began it may report results of checks. Nobody else then adds to it, and a check's result comes of
+    no other run."""
     baseline_run: str = ""
     """The run that the baseline's outcomes are taken from; empty where this one asks it, or there is none."""
     judges: dict[str, str] = {}

@@ -135,7 +135,7 @@ class Runs:
         Args:
             run: Its whole id.
             again: Whether what could not be measured is asked once more; then one that has ended goes on, too.
-            cap_nusd: What it may cost now; None: as before.
+            cap_nusd: What all of it may cost from now on; None: as before.
 
         Raises:
             RunUnknown: there is no such run.
@@ -281,21 +281,35 @@ class Runs:
                 for row in (await connection.execute(query)).all()
             ]
 
-    async def answers(self, asks: Collection[str], *, within: timedelta) -> dict[str, Answer]:
-        """Return what was answered of late to asks, by their hashes; errors are no answers."""
+    async def answers(self, asks: Collection[str], *, of: RunHead, within: timedelta) -> dict[str, Answer]:
+        """Return what was answered of late to asks, by their hashes; errors are no answers.
+
+        Args:
+            asks: Hashes, as in `Answer.ask`.
+            of: The run that wants them: answers come from runs of its feature, and, where it may become a check's
+                result, from such runs only. Others could have been made up.
+            within: How old an answer may be.
+        """
         since = datetime.fromtimestamp(self._clock.unix_ns() / 1e9, UTC) - min(within, TOO_OLD)
         table = eval_outcomes
         query = (
-            select(table.c.ask, table.c.outcome)
+            select(table.c.ask, table.c.outcome, table.c.run)
+            .join(eval_runs, eval_runs.c.id == table.c.run)
+            .where(eval_runs.c.feature == of.feature)
             .where(table.c.ask.in_(set(asks) - {""}), table.c.at >= moments.stored(since))
             .order_by(table.c.at)
         )
         found: dict[str, Answer] = {}
         async with self._engine.connect() as connection:
-            for row in (await connection.execute(query)).all():
-                answer = _outcome(row.outcome).answer
-                if not answer.error:
-                    found[row.ask] = answer
+            rows = (await connection.execute(query)).all()
+            sources = {row.run for row in rows}
+            if of.may_report and rows:
+                heads = (await connection.execute(select(eval_runs.c.head).where(eval_runs.c.id.in_(sources)))).all()
+                sources = {head.id for head in map(_head, heads) if head.may_report}
+        for row in rows:
+            answer = _outcome(row.outcome).answer
+            if not answer.error and row.run in sources:
+                found[row.ask] = answer
         return found
 
     async def forget(self) -> int:
