@@ -90,9 +90,12 @@ def cost_of(outcome: Outcome) -> int:
 
 
 def is_unpriced(outcome: Outcome) -> bool:
-    """Tell whether a call was answered whose cost nobody knows."""
+    """Tell whether a call was answered whose cost nobody knows, a judge's included."""
     answer = outcome.answer
-    return bool(answer.call) and not answer.error and answer.cost_nusd is None and not answer.reused
+    is_asked = bool(answer.call) and not answer.error and not answer.reused
+    return (is_asked and answer.cost_nusd is None) or any(
+        mark.calls and mark.cost_nusd is None and mark.status != "unmeasured" for mark in outcome.marks
+    )
 
 
 @dataclass(slots=True)
@@ -147,6 +150,8 @@ class Run:
         self._due = asyncio.Event()
         self._stopped: Stopped = ""
         self._dearest_nusd = 0
+        self._ended = asyncio.Event()
+        self._has_asked = False
 
     def stop(self) -> None:
         """Begin nothing more; what is under way is waited for."""
@@ -168,6 +173,7 @@ class Run:
                     window = self._window(task.target)
                     await window.enter()
                     await self._room(writer)
+                    await self._first_ended()
                     if self._may_not_go_on():
                         window.active -= 1
                         break
@@ -192,6 +198,8 @@ class Run:
         self._progress.active -= 1
         self._progress.add(outcome)
         self._dearest_nusd = max(self._dearest_nusd, cost_of(outcome))
+        self._has_asked = self._has_asked or not outcome.answer.reused
+        self._ended.set()
         self._unwritten.append(outcome)
         if len(self._unwritten) >= BATCH:
             self._due.set()
@@ -212,6 +220,12 @@ class Run:
             elif self._progress.spent_nusd + self._dearest_nusd * (self._progress.active + 1) > cap:
                 self._stopped = "cap"
         return bool(self._stopped)
+
+    async def _first_ended(self) -> None:
+        """With a sum to keep to, wait until one call has shown what calls cost."""
+        while self._limits.cap_nusd is not None and not self._has_asked and self._progress.active:
+            self._ended.clear()
+            await self._ended.wait()
 
     async def _room(self, writer: "asyncio.Task[None]") -> None:
         """Wait while too much is not written down; go on as well where it cannot be: the writer's error then tells."""

@@ -91,14 +91,14 @@ async def test_a_run_costs_no_more_than_it_may(seed: int) -> None:
     cap = draw.randrange(1, 400_000)
     target = Target()
     stopped, kept, progress = await ran(target, 500, Limits(cap_nusd=cap, concurrency=draw.randrange(1, 64)))
-    # Before anything is known of what a call costs, only those that are begun at the start can go above it.
-    assert progress.spent_nusd <= max(cap, running.START * 1_000)
+    # Before anything is known of what a call costs, only the first one can go above it.
+    assert progress.spent_nusd <= max(cap, 1_000)
     assert (stopped == "cap") == (len(kept.outcomes) < 500)
 
 
 async def test_what_was_spent_before_counts() -> None:
     stopped, kept, _ = await ran(Target(), 100, Limits(cap_nusd=50_000, spent_nusd=49_999))
-    assert stopped == "cap" and len(kept.outcomes) <= running.START
+    assert stopped == "cap" and len(kept.outcomes) == 1
 
 
 async def test_a_sum_cannot_be_kept_to_where_nobody_knows_what_calls_cost() -> None:
@@ -119,6 +119,17 @@ async def test_judges_count_towards_the_sum() -> None:
     many = (Task(arm="candidate", case=str(i), repeat=0, target="t", perform=judged) for i in range(100))
     assert await Run(kept, Limits(cap_nusd=1_000_000, concurrency=4), progress).run(many) == "cap"
     assert progress.spent_nusd <= 1_000_000
+
+
+async def test_a_judge_that_nobody_knows_the_price_of_stops_a_run_with_a_sum() -> None:
+    async def judged() -> Outcome:
+        mark = Mark(scorer="rubric", status="passed", score=1.0, calls=("j",))
+        return Outcome(arm="candidate", case="1", status="passed", marks=(mark,), answer=Answer(call="c", cost_nusd=1))
+
+    many = (Task(arm="candidate", case=str(i), repeat=0, target="t", perform=judged) for i in range(100))
+    progress = Progress(total=100)
+    assert await Run(Kept(), Limits(cap_nusd=1_000_000), progress).run(many) == "unpriced"
+    assert progress.done == 1
 
 
 async def test_interrupted_it_keeps_what_was_under_way() -> None:
