@@ -16,6 +16,8 @@ from watchkeeper.evals.outcome import Answer, ToolCall
 ANSWER_S = 120.0
 """How long an answer may take, where nothing else is said."""
 ERROR_LETTERS_MAX = 500
+WHOLE_MAX = 2**53
+"""Figures of an answer beyond it are no counts, and not all that reads them could."""
 CHAT = "/chat/completions"
 _STATUSES: Mapping[str, CostStatus] = {"measured": "measured", "estimated": "estimated", "disputed": "disputed"}
 
@@ -137,11 +139,12 @@ def _tool_calls(message: Mapping[str, Any]) -> list[ToolCall]:
 def _logprobs(choice: Mapping[str, Any]) -> list[float]:
     tokens = as_array(as_object(choice.get("logprobs")).get("content"))
     values = [as_object(token).get("logprob") for token in tokens]
-    return [float(value) for value in values if isinstance(value, int | float)]
+    return [float(value) for value in values if isinstance(value, int | float) and abs(value) <= WHOLE_MAX]
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= WHOLE_MAX
+    return value if is_count else None
 
 
 def _ascii(text: str) -> str:
