@@ -102,7 +102,7 @@ def show_(
         head = found["head"]
         show.heading(f"Run {found['id']} of {head['feature']}/{head['suite']} ({head['suite_id'][:SHORT]})")
         for arm in head["arms"]:
-            show.line(f"{arm['name']} is {arm.get('title') or arm.get('model', '')}")
+            show.line(show.plain(f"{arm['name']} is {arm.get('title') or arm.get('model', '')}"))
         summary(data, found)
 
 
@@ -154,14 +154,15 @@ def _run(run: dict[str, Any]) -> tuple[str, ...]:
 
 def _outcome(outcome: dict[str, Any]) -> None:
     answer = outcome.get("answer", {})
-    show.heading(f"\n{outcome['case']} under {outcome['arm']}, {outcome['status']}")
+    show.line("")
+    show.heading(show.plain(f"{outcome['case']} under {outcome['arm']}, {outcome['status']}"))
     show.line(show.plain_lines(answer.get("text", "") or answer.get("error", "") or "(no text)"))
     if answer.get("call"):
         show.line(f"call {answer['call']}")
     for mark in outcome.get("marks", []):
         score = "" if mark.get("score") is None else f" {mark['score']:.3g}"
         why = f": {mark['reason']}" if mark.get("reason") else ""
-        show.line(f"  {mark['scorer']} {mark['status']}{score}{show.plain(why)}")
+        show.line(show.plain(f"  {mark['scorer']} {mark['status']}{score}{why}"))
 
 
 def _moment(text: str) -> str:

@@ -99,7 +99,7 @@ def _append(path: Path, cases: list[dict[str, Any]]) -> int:
 def _say(made: dict[str, Any], *, redacted: bool) -> None:
     for one in made["cases"]:
         taken = ", ".join(found["place"] for found in one["redactions"])
-        show.line(f"{one['case']['id']}  {_asked(one['case'])}{f'  taken out: {taken}' if taken else ''}")
+        show.line(show.plain(f"{one['case']['id']}  {_asked(one['case'])}{f'  taken out: {taken}' if taken else ''}"))
         for note in one["notes"]:
             show.note(show.plain(f"{one['case']['id']}: {note}"))
     for one in made["left_out"]:

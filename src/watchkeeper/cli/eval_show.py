@@ -81,7 +81,7 @@ def summary(data: Path, run: Mapping[str, Any]) -> None:
     head, decision = msgspec.convert(run["head"], RunHead), _decision(run)
     for name, counts in run["counts"].items():
         figures = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-        show.line(f"{name}: {figures}")
+        show.line(show.plain(f"{name}: {figures}"))
     _costs(head)
     if decision is not None:
         _compared(decision)
@@ -90,7 +90,7 @@ def summary(data: Path, run: Mapping[str, Any]) -> None:
         show.heading("\nNot passed")
         show.table(_CASES, failing)
     if head.note:
-        show.note(head.note)
+        show.note(show.plain(head.note))
     show.line("")
     show.line(conclusion(run))
 
@@ -100,9 +100,8 @@ def conclusion(run: Mapping[str, Any]) -> str:
     decision = _decision(run)
     if decision is None:
         return f"The run {run['id']} has not ended; nothing is decided."
-    return (
-        f"{TITLES[decision.result]}. {' '.join(decision.reasons)} `watchkeeper eval show {run['id']}` shows it again."
-    )
+    reasons = show.plain(" ".join(decision.reasons))
+    return f"{TITLES[decision.result]}. {reasons} `watchkeeper eval show {run['id']}` shows it again."
 
 
 def _decision(run: Mapping[str, Any]) -> Decision | None:

@@ -104,7 +104,7 @@ def _run(begun: Mapping[str, Any], suite: Suite, going: Going) -> dict[str, Any]
 def _announce(begun: Mapping[str, Any]) -> None:
     """Say what runs, at once: whoever reads along in a pipe can resume it by its id."""
     head, outlook = begun["head"], begun["outlook"]
-    arms = " against ".join(arm.get("title") or arm["name"] for arm in head["arms"])
+    arms = " against ".join(show.plain(arm.get("title") or arm["name"]) for arm in head["arms"])
     baseline = f" against {head['baseline_run']}" if head.get("baseline_run") else ""
     times = f", each {head['repeats']} times" if head.get("repeats", 1) > 1 else ""
     show.line(f"run {head['id']}: {head['feature']}/{head['suite']}, {head['cases']} cases{times}, {arms}{baseline}")
@@ -124,7 +124,7 @@ def _report(going: Going, ended: dict[str, Any]) -> None:
 def _gate(ended: Mapping[str, Any]) -> None:
     if ended["head"]["status"] != "finished":
         raise CommandFailed(
-            f"The run stopped before its end: {ended['head'].get('note', '')}. "
+            f"The run stopped before its end: {show.plain(ended['head'].get('note', ''))}. "
             f"Go on with `watchkeeper eval resume {ended['id']}`.",
             exit_code=EXIT_CODES["unmeasured"],
         )
