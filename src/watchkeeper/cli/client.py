@@ -28,6 +28,10 @@ PATIENCE_S = 3.0
 """After which whoever waits is told what for."""
 
 
+class Refused(CommandFailed):
+    """The API refused, in its own words; asking for the same again changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     method: str
@@ -229,4 +233,5 @@ def _read(status: int, content: bytes) -> dict[str, Any]:
     if "error" not in document or status < 400:
         return document
     error = document["error"]
-    raise CommandFailed(error["message"], exit_code=NOT_FOUND if status == 404 else FAILED, detail=error.get("detail"))
+    kind = Refused if status < 500 else CommandFailed
+    raise kind(error["message"], exit_code=NOT_FOUND if status == 404 else FAILED, detail=error.get("detail"))

@@ -63,6 +63,8 @@ def kept_with(data: Path, run: str) -> Callable[[Sequence[Outcome]], Awaitable[N
         for wait_s in (*KEPT_TRIES_S, None):
             try:
                 await asyncio.to_thread(client.post_content, data, f"/api/v1/evals/runs/{run}/outcomes", content)
+            except client.Refused:  # another process has ended the run, or nobody may add to it
+                raise
             except CommandFailed:
                 if wait_s is None:
                     raise

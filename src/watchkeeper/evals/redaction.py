@@ -28,23 +28,30 @@ PHONE_DIGITS = range(8, 16)
 
 _PRIVATE_KEY = r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]*(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
 _KEYS = (
-    r"\b(?:sk|pk|rk|ghp|gho|ghs|ghu|github_pat|glpat|xox[abeoprs]|wk-api|key|tok)[-_][A-Za-z0-9_-]{16,}"
+    r"\b(?:sk|pk|rk|ghp|gho|ghs|ghu|github_pat|glpat|xox[abeoprs]|hf|npm|wk-api|key|tok)[-_][A-Za-z0-9_-]{16,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\bAIza[A-Za-z0-9_-]{35}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
+    r"|\b[Bb]earer +[A-Za-z0-9._~+/-]{16,}=*"
+    r"|\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s/@:]{1,100}:[^\s/@]{1,100}@"
 )
+_GAP = r" \x{a0}\x{2007}\x{202f}\x{2010}\x{2011}-"
+"""Inside a character class: what keeps groups of digits apart, also where a line may not break there."""
 _FORMS: tuple[tuple[str, Any], ...] = (
     ("KEY", re2.compile(f"{_PRIVATE_KEY}|{_KEYS}")),
     ("EMAIL", re2.compile(r"[\pL\pN._%+'-]+@[\pL\pN-]+(?:\.[\pL\pN-]+)*\.\pL{2,}")),
-    ("IBAN", re2.compile(r"(?i)\b[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b")),
-    ("CARD", re2.compile(r"\b[0-9]{3,19}(?:[ -][0-9]{3,6}){0,5}\b")),
+    (
+        "IBAN",
+        re2.compile(rf"(?i)\b[A-Z]{{2}}[0-9]{{2}}(?:[{_GAP}]?[A-Z0-9]{{4}}){{2,7}}(?:[{_GAP}]?[A-Z0-9]{{1,3}})?\b"),
+    ),
+    ("CARD", re2.compile(rf"\b[0-9]{{3,19}}(?:[.{_GAP}][0-9]{{3,6}}){{0,5}}\b")),
     ("IP", re2.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")),
     (
         "PHONE",
         re2.compile(
-            r"(?:\+|\b00)[1-9](?:[ ()./-]{0,2}[0-9]){6,13}\b"
-            r"|(?:\(0|\b0)[1-9](?:[ ()/-]{0,2}[0-9]){6,13}\b"
-            r"|(?:\([2-9][0-9]{2}\) ?|\b[2-9][0-9]{2}[-. ])[0-9]{3}[-. ][0-9]{4}\b"
+            rf"(?:\+|\b00)[1-9](?:[()./{_GAP}]{{0,2}}[0-9]){{6,13}}\b"
+            rf"|(?:\(0|\b0)[1-9](?:[()/{_GAP}]{{0,2}}[0-9]){{6,13}}\b"
+            rf"|(?:\([2-9][0-9]{{2}}\)[{_GAP}]?|\b[2-9][0-9]{{2}}[.{_GAP}])[0-9]{{3}}[.{_GAP}][0-9]{{4}}\b"
         ),
     ),
 )

@@ -92,3 +92,19 @@ def test_hostile_texts_take_no_longer_than_their_length(part: str) -> None:
     began = time.perf_counter()
     Redactor().text(part * (60_000 // len(part)))
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("+49\u00a0170\u00a01234567", "<PHONE_1>"),
+        ("DE89\u00a03704\u00a00044\u00a00532\u00a00130\u202f00", "<IBAN_1>"),
+        ("4111\u00a01111\u00a01111\u00a01111", "<CARD_1>"),
+        ("4111.1111.1111.1111", "<CARD_1>"),
+        ("postgres://shop:hunter2@db.local/x", "<KEY_1>db.local/x"),
+        ("Authorization: Bearer abcdef1234567890abcdef", "Authorization: <KEY_1>"),
+        ("hf_abcdefghijklmnopqrstuvwxyz012345", "<KEY_1>"),
+    ],
+)
+def test_spaces_that_do_not_break_and_passwords_in_addresses_hide_nothing(text: str, redacted: str) -> None:
+    assert Redactor().text(text) == redacted
