@@ -102,3 +102,12 @@ def test_people_are_compared_with_each_other_and_with_what_is_right() -> None:
         ("cleo", 1, 0, 1),
     ]
     assert people_agreement([], []).alpha is None
+
+
+def test_full_agreement_of_unequal_weights_is_no_more_than_full() -> None:
+    answers = [
+        Checked(arm="candidate", has_passed=passed, value=0.5 * passed, probability=probability)
+        for passed, probability in ((False, 0.5), (True, 0.75), (True, 0.6875))
+    ]
+    found = judge_card("wk1-j", answers).kappa
+    assert found.value is not None and found.lower <= found.value <= found.upper <= 1

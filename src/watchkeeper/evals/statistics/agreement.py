@@ -66,7 +66,7 @@ def kappa(
     seen, chance = float((weights * shares).sum()), float(rows @ weights @ columns)
     if chance >= 1 - ROUNDING:
         return Estimate(nan, -1.0, 1.0)
-    value = (seen - chance) / (1 - chance)
+    value = min((seen - chance) / (1 - chance), 1.0)  # the shares sum to 1 but for what rounding has done to them
     by_row, by_column = weights @ columns, rows @ weights
     surprise = weights - (by_row[:, None] + by_column[None, :]) * (1 - value)
     variance = float((shares * surprise**2).sum()) - (value - chance * (1 - value)) ** 2
