@@ -118,7 +118,13 @@ async def begin(parts: Services, wish: RunWish) -> Begun:
 
 async def _arms(parts: Services, row: SuiteRow, suite: Suite, wish: RunWish) -> tuple[Sequence[ArmHead], str]:
     """Return who is asked, and the run that the baseline is taken from instead."""
-    candidate = await _arm(parts, CANDIDATE, _candidate_of(wish, suite), suite, wish)
+    named = _candidate_of(wish, suite)
+    if named and not wish.candidate and not await parts.control.releases.head(suite.feature):
+        raise ReleaseUnknown(
+            f"{suite.feature!r} has no release yet, and no model is named. Nothing was asked. Ask a model with "
+            "`--model`, or keep a release with `watchkeeper release push` first."
+        )
+    candidate = await _arm(parts, CANDIDATE, named, suite, wish)
     named = wish.baseline or (f"{suite.feature}@{STANDARD}" if wish.is_gate and candidate.release else "")
     if named.startswith(RUN_PREFIX):
         earlier = await parts.control.runs.get(named)

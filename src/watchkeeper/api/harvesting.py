@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -12,7 +12,7 @@ from watchkeeper.api.replays import found_for_replay
 from watchkeeper.api.services import Services
 from watchkeeper.core.conversation import read_conversation
 from watchkeeper.core.errors import CallerError
-from watchkeeper.evals.from_calls import MadeCase, NothingAsked, RecordedCall, case_of
+from watchkeeper.evals.from_calls import MadeCase, NothingAsked, RecordedCall, case_of, variables_sent
 from watchkeeper.evals.labelling import GOOD
 from watchkeeper.evals.suite import CASES_MAX, Case, Suite
 from watchkeeper.store.rows import CallDetail, CallFilter
@@ -75,17 +75,12 @@ async def matching(parts: Services, chosen: CallFilter, most: int) -> list[str]:
 def recorded_call(found: CallDetail, tags: Sequence[str] = ()) -> RecordedCall:
     """Read a call as a case is made of it."""
     row = found.row
-    try:
-        body: Any = msgspec.json.decode(found.request_body)
-    except (msgspec.DecodeError, RecursionError):
-        body = None
-    variables = body.get("variables") if isinstance(body, dict) else None
     return RecordedCall(
         id=row.id,
         conversation=read_conversation(
             found.request_body, found.response_body, surface=row.surface, is_stream=row.is_stream
         ),
-        variables=variables if isinstance(variables, dict) else {},
+        variables=variables_sent(found.request_body),
         session=row.session,
         tags=tags,
     )

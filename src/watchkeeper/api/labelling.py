@@ -11,8 +11,11 @@ from watchkeeper.api.services import Services
 from watchkeeper.core.conversation import read_conversation
 from watchkeeper.core.errors import CallerError
 from watchkeeper.evals.answered import answers_of, judged_scorers, rubric_of
+from watchkeeper.evals.from_calls import variables_sent
 from watchkeeper.evals.labelling import Answered, ScaleName, Shown, interest
 from watchkeeper.evals.sampling import Drawn, Unit, draw
+from watchkeeper.evals.suite import Case
+from watchkeeper.evals.tasks import prompt_of
 from watchkeeper.store.label_rows import ItemDraft, ItemShown, QueueDraft, QueueRow
 from watchkeeper.store.rows import CallFilter, CallRow
 
@@ -98,7 +101,9 @@ async def shown_to(parts: Services, queue: QueueRow, item: ItemShown, by: Operat
         found.request_body, found.response_body, surface=row.surface, is_stream=row.is_stream
     )
     asked = [one.text for one in conversation.messages if one.role == "user" and one.text]
-    return Shown(question=asked[-1] if asked else row.input_preview, answer=answer_of(found))
+    # Who calls a feature sends variables, and the messages are its release's.
+    question = asked[-1] if asked else prompt_of(Case(id=row.id, variables=variables_sent(found.request_body)))
+    return Shown(question=question or row.input_preview, answer=answer_of(found))
 
 
 async def _of_run(parts: Services, wish: DrawWish, by: Operator) -> tuple[QueueDraft, list[Answered]]:
@@ -127,7 +132,7 @@ async def _of_calls(parts: Services, wish: DrawWish, by: Operator) -> tuple[Queu
     if not feature:
         raise NothingToLabel("Name a run, or calls by their feature; no queue was made.")
     await _require_making(parts, by, feature)
-    chosen = replace(wish.calls, status=wish.calls.status or "ok")
+    chosen = replace(wish.calls, status=wish.calls.status or "ok", origin=wish.calls.origin or "client")
     found = [Answered(arm=row.release, call=row.id) for row in await newest_calls(parts, chosen, CALLS_MAX)]
     draft = QueueDraft(
         feature=feature,

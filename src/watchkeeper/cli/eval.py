@@ -100,9 +100,11 @@ def show_(
         show.document(found)
     else:
         head = found["head"]
-        show.heading(f"Run {found['id']} of {head['feature']}/{head['suite']} ({head['suite_id'][:SHORT]})")
+        named = f"{head['feature']}/{head['suite']}".lstrip("/")
+        show.heading(f"Run {found['id']} of {named} ({head['suite_id'][:SHORT]})")
         for arm in head["arms"]:
-            show.line(show.plain(f"{arm['name']} is {arm.get('title') or arm.get('model', '')}"))
+            title = show.plain(arm.get("title") or arm.get("model", ""))
+            show.line(arm["name"] if title == arm["name"] else f"{arm['name']} is {title}")
         summary(data, found)
 
 
@@ -147,7 +149,7 @@ def _run(run: dict[str, Any]) -> tuple[str, ...]:
     result = status if status != "finished" else decision["result"] if decision else ""
     arm = head["arms"][0] if head["arms"] else {}
     return (
-        run["id"], f"{head['feature']}/{head['suite']}", arm.get("title", ""), passed, result,
+        run["id"], f"{head['feature']}/{head['suite']}".lstrip("/"), arm.get("title", ""), passed, result,
         _moment_ms(head["started_ms"]), head.get("by", ""),
     )  # fmt: skip
 

@@ -39,9 +39,16 @@ from watchkeeper.server.folder import DataFolder
 def run_config(path: Path, wish: Promptfoo, way: Way) -> None:
     """Report what can be run, run it, and write what was asked for."""
     host = _Host.found(way.data)
+    if way.reports and host.models is None:
+        raise CommandFailed(
+            "No keeper runs here, so the run is not kept and no report of it can be made. Nothing was asked. "
+            "--output writes promptfoo's own files."
+        )
     loaded = load(path, _options(wish, way, host))
     try:
         outputs = _outputs(wish, loaded)
+        if way.is_gate:
+            _require_one(loaded, way.baseline)
         say = show.note if way.json else show.line
         for line in str(loaded.report).splitlines():
             say(line)
@@ -58,6 +65,11 @@ def run_config(path: Path, wish: Promptfoo, way: Way) -> None:
             name = begun["id"] if begun else "not-kept"
             write_outputs(outputs, loaded, results, figures, run=name, began_ms=began_ms, now_ms=now_ms)
         ended = None if begun is None else host.end(begun["id"], stopped)
+        if ended is not None and way.reports:
+            # The writers of reports, which few runs of promptfoo ask for.
+            from watchkeeper.cli.eval_show import reports as write_reports
+
+            write_reports(way.data, ended, way.reports)
         for problem in problems:
             show.note(problem)
         _conclude(figures, ended, outputs, wish, way)
@@ -218,6 +230,18 @@ def _arms(loaded: Loaded, baseline: str) -> dict[str, str]:
     return names
 
 
+def _require_one(loaded: Loaded, baseline: str) -> None:
+    """See that a gate has one column to judge: of several nothing would be decided, and nothing would be stopped."""
+    arms = _arms(loaded, baseline)
+    if CANDIDATE not in arms.values():
+        raise CommandFailed(
+            f"--gate judges one column, or one against a --baseline; there are {len(arms)}: "
+            f"{', '.join(map(repr, arms))}. Nothing was asked. Choose with --filter-providers and --baseline, or leave "
+            "--gate out: the command then fails where a case does.",
+            exit_code=WRONG_USAGE,
+        )
+
+
 @contextlib.contextmanager
 def _journal(data: Path, begun: Mapping[str, Any] | None) -> Iterator[Path]:
     """Give the file that results go to while it runs; beside the data where the run is kept."""
@@ -238,7 +262,7 @@ def _conclude(
         show.document({"stats": stats, "run": ended})
     else:
         show.line(f"{stats['successes']} passed, {stats['failures']} failed, {stats['errors']} errors")
-        for path in outputs:
+        for path in (*outputs, *way.reports):
             show.line(f"wrote {path}")
         if ended is not None:
             show.line(f"`watchkeeper eval show {ended['id']}` shows it again")

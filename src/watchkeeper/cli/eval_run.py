@@ -1,15 +1,15 @@
 """`watchkeeper eval`: running a suite, and going on with a run that has stopped."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
 
-from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, span_s
+from watchkeeper.cli.options import DATA_DEFAULT, Data, Json, dollars_nusd, span_s
 from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
 from watchkeeper.cli.promptfoo_terms import Promptfoo, Way, is_promptfoo
-from watchkeeper.core.money import nusd
 
 Which = Annotated[str, Parameter(help="A suite's file, or FEATURE/NAME of one that is kept.")]
 Concurrency = Annotated[int | None, Parameter(help="Calls under way at one model, at most: 64.")]
@@ -40,7 +40,7 @@ def run(
             "the result of a check on the release.",
         ),
     ] = False,
-    feature: Annotated[str, Parameter(help="For which calls of a configuration of promptfoo count.")] = "",
+    feature: Annotated[str, Parameter(help="Of a configuration of promptfoo: the feature its calls count for.")] = "",
     repeats: Annotated[int | None, Parameter(name=["--repeats", "--repeat"], help="Ask each case so often.")] = None,
     cap: Annotated[str, Parameter(help="Stop before it costs more: 2.50 (US dollars, judges included).")] = "",
     concurrency: Concurrency = None,
@@ -58,18 +58,14 @@ def run(
     if sum(map(bool, (release, env, model))) > 1:
         raise CommandFailed("Name one: --release, --env or --model. Nothing was asked.", exit_code=WRONG_USAGE)
     if is_promptfoo(Path(suite)):
-        if out:
-            raise CommandFailed(
-                "--out writes reports of suites. For a configuration of promptfoo, --output writes its own files, and "
-                "`watchkeeper eval export RUN FILE` reports. Nothing was asked.",
-                exit_code=WRONG_USAGE,
-            )
+        idle = {"--release": release, "--env": env, "--model": model, "--parameter": parameters, "--message": message}
+        _require_none(idle | {"--reuse": reuse != "1d"})
         # Its templates and sandbox, which suites do not need.
         from watchkeeper.cli.eval_promptfoo import run_config
 
         way = Way(
             data=data, feature=feature, baseline=baseline, is_gate=gate, concurrency=concurrency, timeout=timeout,
-            cap_nusd=nusd(cap) if cap else None, repeats=repeats, is_quiet=quiet, json=json,
+            cap_nusd=dollars_nusd("--cap", cap), repeats=repeats, is_quiet=quiet, json=json, reports=tuple(out),
         )  # fmt: skip
         run_config(Path(suite), promptfoo, way)
         return
@@ -78,7 +74,7 @@ def run(
 
     wish = {
         "candidate": release or env or model, "baseline": baseline, "gate": gate, "repeats": repeats,
-        "cap_nusd": nusd(cap) if cap else None, "parameters": _parameters(parameters),
+        "cap_nusd": dollars_nusd("--cap", cap), "parameters": _parameters(parameters),
     }  # fmt: skip
     going = Going(
         data=data, concurrency=concurrency, reuse_s=0 if fresh else span_s("--reuse", reuse),
@@ -108,7 +104,18 @@ def resume(
         data=data, concurrency=concurrency, reuse_s=span_s("--reuse", reuse), timeout_s=span_s("--timeout", timeout),
         out=tuple(out), is_quiet=quiet, json=json,
     )  # fmt: skip
-    go_on(run, {"again": again, "cap_nusd": nusd(cap) if cap else None}, going)
+    go_on(run, {"again": again, "cap_nusd": dollars_nusd("--cap", cap)}, going)
+
+
+def _require_none(given: Mapping[str, object]) -> None:
+    """See that nothing is asked of a configuration of promptfoo that would have no effect on it."""
+    idle = [option for option, value in given.items() if value]
+    if idle:
+        raise CommandFailed(
+            f"{' and '.join(idle)} would have no effect: a configuration of promptfoo says itself who is asked what. "
+            "Nothing was asked.",
+            exit_code=WRONG_USAGE,
+        )
 
 
 def _parameters(given: list[str]) -> dict[str, Any]:

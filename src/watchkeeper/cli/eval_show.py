@@ -98,8 +98,10 @@ def summary(data: Path, run: Mapping[str, Any]) -> None:
 def conclusion(run: Mapping[str, Any]) -> str:
     """Say in words what follows from a run."""
     decision = _decision(run)
-    if decision is None:
+    if decision is None and run["head"]["status"] == "running":
         return f"The run {run['id']} has not ended; nothing is decided."
+    if decision is None:
+        return "Nothing is decided: its columns stand side by side. `--baseline` names the one to compare with."
     reasons = show.plain(" ".join(decision.reasons))
     return f"{TITLES[decision.result]}. {reasons} `watchkeeper eval show {run['id']}` shows it again."
 

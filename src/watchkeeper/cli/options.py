@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from watchkeeper.access.keys import PREFIX, public_id_of
 from watchkeeper.cli.outcome import WRONG_USAGE, CommandFailed
+from watchkeeper.core.money import nusd
 
 DATA_DEFAULT = Path("data")
 
@@ -16,6 +17,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSO
 
 _SPAN = re.compile(r"(\d{1,6})(s|m|h|d|w)")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,4})?) ?%")
+_DOLLARS = re.compile(r"\$?(\d{1,9}(?:\.\d{1,9})?)(?: ?USD)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -44,6 +46,22 @@ def share(option: str, text: str) -> float:
             f"{option} is {text!r}; write a share above 0% and at most 100%, such as 10%.", exit_code=WRONG_USAGE
         )
     return part
+
+
+def dollars_nusd(option: str, text: str) -> int | None:
+    """Read an amount in US dollars; None where nothing is written.
+
+    Raises:
+        CommandFailed: it is none.
+    """
+    if not text:
+        return None
+    found = _DOLLARS.fullmatch(text.strip())
+    if found is None:
+        raise CommandFailed(
+            f"{option} is {text!r}; write an amount in US dollars, such as 2.50.", exit_code=WRONG_USAGE
+        )
+    return nusd(found[1])
 
 
 def key_id(text: str, *, instead: str) -> str:

@@ -44,6 +44,8 @@ class Way:
     repeats: int | None
     is_quiet: bool
     json: bool
+    reports: tuple[Path, ...] = ()
+    """Watchkeeper's own, of the run as it is kept."""
 
 
 def is_promptfoo(path: Path) -> bool:

@@ -197,7 +197,8 @@ def _concluded(found: Comparison, alpha: float, values: Clusters) -> Comparison:
         found,
         verdict=verdict,
         note=note,
-        detectable=detectable if isfinite(detectable) else None,
+        # A share cannot fall by more than all of it.
+        detectable=detectable if detectable < 1 else None,
         cases_needed=_cases_needed(found, alpha) if verdict == "cannot tell" else None,
     )
 

@@ -69,7 +69,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     cases: int
     clusters: int
     detectable: float | None = None
-    """The smallest drop that a run like this one finds in four of five runs."""
+    """The smallest drop that a run like this one finds in four of five runs; None where it cannot find any."""
     cases_needed: int | None = None
     """How many cases it would take to tell, if the difference is what it seems to be; None where it was told."""
     labels: int = 0

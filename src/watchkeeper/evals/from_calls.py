@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from watchkeeper.core.conversation import Conversation, Message, Text
 from watchkeeper.evals.redaction import Redaction, Redactor
 from watchkeeper.evals.suite import Case
@@ -37,6 +39,16 @@ class MadeCase:
 
 class NothingAsked(ValueError):
     """Nothing of what was asked in the call can be a case; the message says why."""
+
+
+def variables_sent(request: bytes) -> dict[str, Any]:
+    """Return the variables that a request brought for a release; empty where it brought none, or cannot be read."""
+    try:
+        body: Any = msgspec.json.decode(request)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    found = body.get("variables") if isinstance(body, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def case_of(call: RecordedCall, *, is_reference: bool, is_redacted: bool = True) -> MadeCase:

@@ -70,8 +70,8 @@ class RunHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """Return `FEATURE/NAME` of its suite."""
-        return f"{self.feature}/{self.suite}"
+        """Return `FEATURE/NAME` of its suite; the name alone of what counts for no feature."""
+        return f"{self.feature}/{self.suite}" if self.feature else self.suite
 
     @property
     def baseline(self) -> str:

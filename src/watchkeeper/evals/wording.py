@@ -101,6 +101,8 @@ def _still_needed(found: Comparison) -> str:
     said = ""
     if found.detectable is not None:
         said += f" A run like this one finds drops of {points(found.detectable)} or more."
+    elif not found.is_relative:
+        said += " A run like this one finds no drop, however large."
     if found.cases_needed is not None:
         said += f" About {found.cases_needed:,} cases would tell, if the difference is what it seems to be."
     return said

@@ -13,10 +13,14 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import CallIds
 
 QUESTION = b'{"model":"m","messages":[{"role":"user","content":"I am ana@example.com. Refund\\u001b[2J?"}]}'
+VARIABLES = b'{"model":"feature/shop","messages":[],"variables":{"company":"Acme","question":"Is it blue?"}}'
 
 
 def made(ids: CallIds, clock: Clock) -> dict[str, Call]:
-    return {name: a_call(ids, clock, request_body=QUESTION) for name in ("one", "two", "three")}
+    calls = {name: a_call(ids, clock, request_body=QUESTION) for name in ("one", "two", "three")}
+    calls["of-a-release"] = a_call(ids, clock, feature="shop", request_body=VARIABLES)
+    calls["of-a-suite"] = a_call(ids, clock, feature="shop", request_body=VARIABLES, origin="eval")
+    return calls
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,16 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
 @pytest.fixture
 def data(keeper: Keeper) -> Path:
     return keeper.folder.root
+
+
+def test_who_labels_calls_of_a_release_sees_what_was_asked_and_none_that_a_suite_has_made(
+    wk: Command, data: Path
+) -> None:
+    assert wk("labels", "create", "--query", "feature=shop", data=data) == 0, wk.err
+    number = wk.out.split()[1].rstrip(":")
+    assert wk.out.startswith(f"queue {number}: 1 of 1 answers")
+    assert wk("labels", "next", number, data=data) == 0, wk.err
+    assert "Is it blue?" in wk.out
 
 
 def test_answers_are_labelled_from_the_terminal(wk: Command, data: Path, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def arm_title(report: Report, arm: str) -> str:
     """Name an arm as people know it."""
     head = next((one for one in report.head.arms if one.name == arm), None)
     known = "" if head is None else head.title or head.release or head.model
-    return f"{arm}: {known}" if known else arm
+    return f"{arm}: {known}" if known not in ("", arm) else arm
 
 
 def repeats(row: ArmRow) -> str:
