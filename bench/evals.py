@@ -106,11 +106,11 @@ def _small(settings: Settings, folder: Path, theirs: Theirs) -> list[Figure]:
         ours.append(spend([*command, f"--data={folder / 'nobody'}"], folder=config.parent))
         if len(others) < settings.pick(4, 1) + 1 and (other := theirs.evaluate(config)) is not None:
             others.append(other)
-    name = f"{SMALL} echo cases with `contains`, concurrency {CONCURRENCY}"
+    name = f"{SMALL} echo cases"
     target = Target("below", SMALL_BELOW_S)
     figures = [_seconds(f"{name}: watchkeeper eval run", ours[1:], target)]
     if others[1:]:
-        figures.append(_seconds(f"{name}: promptfoo, without its command line and database", others[1:], None))
+        figures.append(_seconds(f"{name}: promptfoo's evaluator", others[1:], None))
         times = _median_wall(others[1:]) / _median_wall(ours[1:])
         figures.append(Figure(name=f"{name}: promptfoo's time by ours", value=times, unit="times"))
     return figures
@@ -120,12 +120,12 @@ def _kept(settings: Settings, folder: Path, running: Installation) -> list[Figur
     """Run suites whose outcomes a keeper keeps: small ones for time, a large one for memory."""
     own = suite_of_answers(folder / "own", SMALL)
     small = folder / "small" / "promptfooconfig.yaml"
-    rows: dict[str, list[Spent]] = {"a suite of our own, with answers": [], "the echo configuration": []}
+    rows: dict[str, list[Spent]] = {"a suite with answers": [], "the echo configuration": []}
     for _ in range(settings.pick(8, 1) + 1):
         for name, path, more in zip(rows, (own, small), ([], ["--feature=support"]), strict=True):
             rows[name].append(_run(running, path, *more))
     target = Target("below", SMALL_BELOW_S)
-    figures = [_seconds(f"{SMALL} cases, kept by a keeper: {name}", found[1:], target) for name, found in rows.items()]
+    figures = [_seconds(f"{SMALL} cases, kept: {name}", found[1:], target) for name, found in rows.items()]
     [keeper] = running.pids("keeper")
     before = machine.rss_bytes(keeper) / MIB
     cases = settings.pick(LARGE, 2_000)
@@ -134,7 +134,7 @@ def _kept(settings: Settings, folder: Path, running: Installation) -> list[Figur
     return [
         *figures,
         Figure(
-            name=f"{cases:,} cases with answers, kept by a keeper: the command's memory",
+            name=f"{cases:,} cases with answers, kept: the command's memory",
             value=spent.most_mib,
             unit="MiB",
             target=Target("below", LARGE_BELOW_MIB),
@@ -152,7 +152,7 @@ def _large(settings: Settings, folder: Path) -> list[Figure]:
     spent = spend([*command, f"--concurrency={CONCURRENCY}", "--output=out.jsonl"], folder=config.parent)
     return [
         Figure(
-            name=f"{rows:,} rows of an echo configuration, written as JSONL: memory",
+            name=f"{rows:,} echo cases, written as JSONL: memory",
             value=spent.most_mib,
             unit="MiB",
             target=Target("below", LARGE_BELOW_MIB),
@@ -223,5 +223,7 @@ def _ms(name: str, spent: list[Spent], target: Target | None) -> Figure:
 
 def _seconds(name: str, spent: list[Spent], target: Target | None) -> Figure:
     wall, cpu = [one.wall_s for one in spent], [one.cpu_s for one in spent]
-    note = f"Median of {len(spent)}; the best {min(wall):.2f} s. Processor {median(cpu):.2f} s."
+    note = (
+        f"Concurrency {CONCURRENCY}. Median of {len(spent)}; the best {min(wall):.2f} s. Processor {median(cpu):.2f} s."
+    )
     return Figure(name=name, value=median(wall), unit="s", target=target, note=note, samples={"s": wall, "cpu": cpu})

@@ -140,7 +140,7 @@ def suite_in(folder: Path, *, first: int = 0) -> Path:
 
 
 def run_arms(running: Installation, suite: Path, arms: Sequence[Arm], reports: Path) -> list[Ran]:
-    """Push a release for each arm and run the suite against it; each is gated on the run of the arm before it.
+    """Push a release for each arm and run the suite against it; each is gated on the run of the first.
 
     Raises:
         RuntimeError: a command failed, which a gate that blocks does not count as.
@@ -148,7 +148,7 @@ def run_arms(running: Installation, suite: Path, arms: Sequence[Arm], reports: P
     ran: list[Ran] = []
     for arm in arms:
         release = _push(running, suite.parents[2] / "prompts", arm)
-        ran.append(_run(running, suite, arm, release, reports, ran[-1].id if ran else ""))
+        ran.append(_run(running, suite, arm, release, reports, ran[0].id if ran else ""))
     return ran
 
 
