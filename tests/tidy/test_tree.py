@@ -33,6 +33,7 @@ RUN_BY_NAME = frozenset(
         "watchkeeper.store.migrations.versions.v0008_releases",
         "watchkeeper.store.migrations.versions.v0009_evals",
         "watchkeeper.store.migrations.versions.v0010_labels",
+        "watchkeeper.store.migrations.versions.v0011_eval_schedules",
         "watchkeeper.store.migrations.versions.v0012_drift",
         "watchkeeper.store.migrations.versions.v0013_eval_pages",
     }

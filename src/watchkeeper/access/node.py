@@ -13,7 +13,8 @@ from watchkeeper.core.errors import OperatorError
 SECRET_BYTES = 32
 
 Purpose = Literal[
-    "keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live", "indexes", "bundles", "replays", "evals"
+    "keys", "subjects", "spool", "snapshot", "sessions", "welcome", "live", "indexes", "bundles", "replays", "evals",
+    "online evals",
 ]  # fmt: skip
 
 

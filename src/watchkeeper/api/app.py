@@ -31,6 +31,8 @@ from watchkeeper.api import (
     replays,
     reviews,
     rollouts,
+    schedules,
+    scores,
     shares,
     tokens,
     value,
@@ -63,8 +65,9 @@ def build_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     for module in (
-        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, evals, shares, judges,
-        labels, cases, drift, canaries, indexes, budgets, prices, keys, people, tokens, faults, purges, alerts, health,
+        calls, cost, value, feedback, releases, past, environments, reviews, rollouts, replays, schedules, evals,
+        scores, shares, judges, labels, cases, drift, canaries, indexes, budgets, prices, keys, people, tokens, faults,
+        purges, alerts, health,
     ):  # fmt: skip
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)

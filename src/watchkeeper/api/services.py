@@ -11,6 +11,7 @@ from watchkeeper.access.tokens import TokenHasher
 from watchkeeper.config.budgets import Budget
 from watchkeeper.config.canaries import Canary
 from watchkeeper.config.environments import ALWAYS
+from watchkeeper.config.evals import Evals
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.config.sign_in import Oidc
 from watchkeeper.core.clock import Clock
@@ -123,6 +124,8 @@ class Services:
     """Called after a version of an index was made or removed: this host's files must follow."""
     notifications: Callable[[], Notifications] = Notifications
     """Who is told of alerts."""
+    evals: Callable[[], Evals] = Evals
+    """What goes on by itself."""
     oidc: Callable[[], Oidc | None] = lambda: None
     """The provider with which people sign in; None where the configuration names none."""
     replay_key: str = ""

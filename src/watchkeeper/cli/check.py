@@ -8,7 +8,8 @@ from cyclopts import Parameter
 from watchkeeper.cli import show
 from watchkeeper.cli.options import DATA_DEFAULT, Data, Json
 from watchkeeper.cli.outcome import SET_UP, CommandFailed
-from watchkeeper.config.load import ConfigError, load
+from watchkeeper.config.load import ConfigError
+from watchkeeper.server.loading import load_whole
 
 
 def check(
@@ -20,7 +21,7 @@ def check(
     """Read a configuration file and name every mistake with its line; nothing is started or changed."""
     path = file or data / "watchkeeper.yaml"
     try:
-        loaded = load(path)
+        loaded = load_whole(path)
     except ConfigError as error:
         if json:
             show.document({"ok": False, "problems": [str(problem) for problem in error.problems]})

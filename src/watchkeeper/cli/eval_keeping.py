@@ -15,7 +15,7 @@ from watchkeeper.cli import client
 from watchkeeper.cli.outcome import CommandFailed
 from watchkeeper.core.money import usd
 from watchkeeper.evals.outcome import Outcome
-from watchkeeper.evals.running import Progress, Stopped
+from watchkeeper.evals.running import INTERRUPTED, Progress, Stopped
 
 CONNECTIONS_MAX = 256
 KEPT_TRIES_S = (0.5, 2.0, 5.0, 15.0, 30.0)
@@ -29,7 +29,7 @@ STOP_WORDS: Mapping[Stopped, str] = {
     "cap": "the run has cost what it may cost; what was not asked is unmeasured",
     "unpriced": "nobody knows what its calls cost, so no sum can be kept to; give the provider a price list, or "
     "leave the sum out",
-    "interrupted": "it was interrupted",
+    "interrupted": INTERRUPTED,
 }
 
 

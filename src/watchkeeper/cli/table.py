@@ -54,6 +54,8 @@ VERBS = {
     "watchkeeper.cli.eval_share:share": "Make a link that shows a feature's quality page without signing in.",
     "watchkeeper.cli.eval_share:shares": "List those links.",
     "watchkeeper.cli.eval_share:unshare": "Take a link back.",
+    "watchkeeper.cli.eval_schedule:schedule": "Suites that are run again and again, and when.",
+    "watchkeeper.cli.eval_scores:scores": "Show what scorers and people said of real answers, by release or day.",
     "watchkeeper.cli.users:add": "Add a user.",
     "watchkeeper.cli.users:grant": "Give a user a role, for one feature or for all.",
     "watchkeeper.cli.users:withdraw": "Take a role from a user.",

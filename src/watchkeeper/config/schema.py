@@ -15,6 +15,7 @@ from watchkeeper.config.canaries import CANARIES_MAX, Canary, Drift
 from watchkeeper.config.credentials import SECRET_KEYS, TEXT_OR_FILE, header_safe
 from watchkeeper.config.durations import written
 from watchkeeper.config.environments import Environment
+from watchkeeper.config.evals import Evals
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.config.price_lists import PRICE_LISTS
 from watchkeeper.config.prices import Prices
@@ -242,6 +243,7 @@ class Config(_Section):
         Field(max_length=CANARIES_MAX, description="Models that are watched for changes under the same name."),
     ] = []
     drift: Drift = Drift()
+    evals: Evals = Evals()
     metrics: Metrics = Metrics()
     prices: Prices = Prices()
     notifications: Notifications = Notifications()

@@ -15,6 +15,9 @@ AlertKind = Literal[
     "rollout",
     "drift",
     "model_changed",
+    "eval_regression",
+    "eval_unmeasured",
+    "eval_stuck",
 ]
 """What an alert is about.
 
@@ -24,6 +27,8 @@ are answered whose price is not known. hold_expired: a hold was never settled. o
 than usual, or than is allowed, are not what their release asks for. rollout: a release that was tried has been taken
 back, or waits for a person. drift: what people ask a feature, or what they are answered, is no longer what it was.
 model_changed: a model under the same name answers fixed prompts otherwise.
+eval_regression: a scheduled run, or what is measured of real calls, is worse than before. eval_unmeasured: too much
+of it could not be measured. eval_stuck: a scheduled run did not come to its end.
 """
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 

@@ -25,6 +25,8 @@ _SHRINK = 0.8
 
 Stopped = Literal["", "cap", "unpriced", "interrupted"]
 """cap: the sum is spent. unpriced: there is a sum, and nobody knows what calls cost. Empty: all is done."""
+INTERRUPTED = "it was interrupted"
+"""Note of a run that was told to stop, and would go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

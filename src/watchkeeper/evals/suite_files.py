@@ -140,7 +140,7 @@ class _Reading:
         if not isinstance(given, list):
             self._fault(place, "must be a list")
             return ()
-        found = [self._read(Scorer, _scorer(item), (*place, index)) for index, item in enumerate(given)]
+        found = [self._read(Scorer, scorer_from(item), (*place, index)) for index, item in enumerate(given)]
         scorers = tuple(
             self._whole(scorer, (*place, index)) for index, scorer in enumerate(found) if scorer is not None
         )
@@ -198,7 +198,7 @@ class _Reading:
             return None
         given = {"id": "", **item}
         if isinstance(given.get("scorers"), list):
-            given["scorers"] = [_scorer(scorer) for scorer in given["scorers"]]
+            given["scorers"] = [scorer_from(scorer) for scorer in given["scorers"]]
         for name in ("tags", "contexts"):
             if isinstance(given.get(name), str):
                 given[name] = [given[name]]
@@ -298,8 +298,8 @@ class _Reading:
         self._problems.append(Problem(path, line, place, message))
 
 
-def _scorer(item: Any) -> Any:
-    """`not` is what people write for `negated`; a text alone is a type."""
+def scorer_from(item: Any) -> Any:
+    """Return a scorer as people write it in the words of `Scorer`: `not` is `negated`; a text alone is a type."""
     if isinstance(item, str):
         return {"type": item}
     if isinstance(item, dict) and "not" in item:

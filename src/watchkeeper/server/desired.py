@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.api.services import CostBasis, Routing
-from watchkeeper.config.load import ConfigError, Loaded, load
+from watchkeeper.config.load import ConfigError, Loaded
 from watchkeeper.gateway.snapshot import FaultRule, KeyEntry, Purge, Snapshot, encode
 from watchkeeper.ingest.pricing import BookPricer, Terms
 from watchkeeper.money.book import PriceBook
 from watchkeeper.server.budgets import edited
 from watchkeeper.server.compile import compile_snapshot
 from watchkeeper.server.cost_basis import cost_basis
+from watchkeeper.server.loading import load_whole
 from watchkeeper.server.prices import terms_of
 from watchkeeper.server.routes import routing_of
 from watchkeeper.server.sealed import SealedFile
@@ -56,7 +57,7 @@ class DesiredState:
         self._lock = asyncio.Lock()
         self._must_compile = False
         self._looks = 0
-        self._loaded: Loaded = load(config_path)
+        self._loaded: Loaded = load_whole(config_path)
         self._stamps = _stamps(self._loaded.files)
         self.config = self._loaded.config
         """The configuration in force with the budgets that people have edited, as last compiled."""
@@ -142,7 +143,7 @@ class DesiredState:
 
     async def _reload(self) -> None:
         try:
-            loaded = await asyncio.to_thread(load, self._config_path)
+            loaded = await asyncio.to_thread(load_whole, self._config_path)
         except ConfigError as error:
             if self.refused != str(error):
                 self.refused = str(error)

@@ -37,6 +37,7 @@ from watchkeeper.server.cost_basis import allowed_failures
 from watchkeeper.server.delivery import Delivery
 from watchkeeper.server.desired import DesiredState
 from watchkeeper.server.drifting import with_drift
+from watchkeeper.server.evals import Evals
 from watchkeeper.server.first_start import prepare_welcome
 from watchkeeper.server.folder import DataFolder, write_for_owner_only
 from watchkeeper.server.indexes import IndexFiles
@@ -111,7 +112,9 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
         mount(app, services)
         feedback = Duty("sorting out feedback", FEEDBACK_EVERY_S, desk.look)
         telling = Duty("telling the workers what is live", TICK_S, live.follow)
-        further = (telling, *indexes.duties(), *_judge(stores, services, options).duties(), feedback, *drifting)
+        evals = Evals(services, folder, secrets.derive("online evals"), console=_console_address(options))
+        judging = _judge(stores, services, options).duties()
+        further = (telling, *indexes.duties(), *judging, feedback, *drifting, *evals.duties())
         await live.follow()
         tending = _Tending(desired, ledger, lives)
         await ledger.start(folder.ledger_socket)
@@ -124,6 +127,7 @@ async def keep(options: KeeperOptions, stop: asyncio.Event, on_ready: Callable[[
                         await asyncio.wait_for(stop.wait(), TICK_S)
                     await tending.step()
         finally:
+            await evals.stop()
             await ledger.stop()
             await asyncio.to_thread(drain.stop)
 

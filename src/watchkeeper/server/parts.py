@@ -102,4 +102,5 @@ def build_services(
         notifications=lambda: in_force().notifications,
         canaries=lambda: in_force().canaries,
         false_alarms=lambda: in_force().drift.false_alarms if in_force().drift.watched else None,
+        evals=lambda: in_force().evals,
     )

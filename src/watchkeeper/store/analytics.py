@@ -28,6 +28,7 @@ from watchkeeper.store.questions import ID_SLACK, migrations, near, sql, where
 from watchkeeper.store.release_figures import OutputShare, ReleaseQuestions
 from watchkeeper.store.rollout_figures import RolloutQuestions
 from watchkeeper.store.rows import CallDetail, CallFilter, CallPage, CallRow, Facet, Overview
+from watchkeeper.store.scores import Scores
 from watchkeeper.store.value import ValueEvents
 from watchkeeper.store.waste import WasteQuestions
 
@@ -100,6 +101,7 @@ class AnalyticsStore:
         self.value = ValueEvents(self._ask, self._add_once)
         self.indexes = Indexes(self._ask, self._insert_rows, self._command)
         self.feedback = Feedback(self._ask, self._insert_rows)
+        self.scores = Scores(self._ask, self._insert_rows)
         self.exports = Exports(self._client, Path(urlsplit(url).path) if self._is_embedded else None)
 
     @classmethod
@@ -156,6 +158,19 @@ class AnalyticsStore:
             self._ask(sql("attempts"), values), self._ask(sql("bodies"), values, as_bytes=True)
         )
         return call_detail(found[0], tuple(attempt_row(row) for row in attempts), bodies[0] if bodies else None)
+
+    async def texts(self, ids: Sequence[CallId]) -> list[tuple[CallRow, bytes, bytes]]:
+        """Return some calls with the recorded bodies of request and response; one that is not stored is left out."""
+        if not ids:
+            return []
+        made = [datetime.fromtimestamp(made_at_ms(one) / 1000, UTC) for one in ids]
+        values = {"ids": list(ids), "from": min(made) - ID_SLACK, "to": max(made) + ID_SLACK}
+        rows, bodies = await asyncio.gather(
+            self._ask(sql("scores_calls").format(columns=ROW_COLUMNS), values),
+            self._ask(sql("scores_texts"), values, as_bytes=True),
+        )
+        found = {bytes(call_id).decode(): (request, response) for call_id, request, response in bodies}
+        return [(row, *found.get(row.id, (b"", b""))) for row in map(call_row, rows)]
 
     async def booked(self, call_id: str) -> Booked:
         """Return what is on the books about a call; nothing for one that is not there."""

@@ -27,6 +27,7 @@ from watchkeeper.store.grants import Grants
 from watchkeeper.store.keys import Keys
 from watchkeeper.store.labels import Labels
 from watchkeeper.store.ledger import Ledger
+from watchkeeper.store.online import OnlineCursors
 from watchkeeper.store.outbox import Outbox
 from watchkeeper.store.people import People
 from watchkeeper.store.prices import Prices
@@ -37,6 +38,7 @@ from watchkeeper.store.reviews import Reviews
 from watchkeeper.store.rollouts import Rollouts
 from watchkeeper.store.run_history import RunHistory
 from watchkeeper.store.runs import Runs
+from watchkeeper.store.schedules import Schedules
 from watchkeeper.store.share_links import ShareLinks
 from watchkeeper.store.standings import Standings
 from watchkeeper.store.suite_cases import SuiteCases
@@ -74,6 +76,7 @@ class ControlStore:
         self.keys = Keys(engine, clock)
         self.labels = Labels(engine, clock)
         self.ledger = Ledger(engine, clock)
+        self.online = OnlineCursors(engine, clock)
         self.outbox = Outbox(engine, clock)
         self.people = People(engine, clock)
         self.prices = Prices(engine, clock)
@@ -87,6 +90,7 @@ class ControlStore:
         self.share_links = ShareLinks(engine, clock)
         self.standings = Standings(engine)
         self.suite_cases = SuiteCases(engine)
+        self.schedules = Schedules(engine, clock)
         self.suites = Suites(engine, clock)
 
     @classmethod
