@@ -141,7 +141,15 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
 ) -> None:
     upstream.always(Knows(delay_s=0.05), model="good")
     suite = suite_in(tmp_path, cases=300)
-    command = [Path(sys.executable).with_name("watchkeeper"), "eval", "run", str(suite), "--model", "good", "--quiet"]
+    command = [
+        str(Path(sys.executable).with_name("watchkeeper")),
+        "eval",
+        "run",
+        str(suite),
+        "--model",
+        "good",
+        "--quiet",
+    ]
     with subprocess.Popen(
         [*command, "--concurrency", "4", "--data", str(installed.data)],
         env=os.environ,
@@ -169,7 +177,15 @@ def test_a_keeper_that_dies_meanwhile_is_waited_for(
 ) -> None:
     upstream.always(Knows(delay_s=0.05), model="good")
     suite = suite_in(tmp_path, cases=200)
-    command = [Path(sys.executable).with_name("watchkeeper"), "eval", "run", str(suite), "--model", "good", "--quiet"]
+    command = [
+        str(Path(sys.executable).with_name("watchkeeper")),
+        "eval",
+        "run",
+        str(suite),
+        "--model",
+        "good",
+        "--quiet",
+    ]
     with subprocess.Popen(
         [*command, "--concurrency", "4", "--data", str(installed.data)], stdout=subprocess.PIPE
     ) as run:

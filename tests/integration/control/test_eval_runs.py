@@ -146,7 +146,7 @@ async def test_a_case_is_followed_through_the_runs_of_its_suite(store: ControlSt
     ids = []
     for status in ("passed", "failed"):
         head = await begun(store)
-        await store.runs.add(head.id, [outcome("a", status), outcome("b")])  # type: ignore[arg-type]
+        await store.runs.add(head.id, [outcome("a", status), outcome("b")])
         ids.append(head.id)
         clock.advance(60)
     found = await store.runs.of_case("support", "answers", "a")
