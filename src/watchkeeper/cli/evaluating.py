@@ -23,7 +23,7 @@ from watchkeeper.evals.kinds import build, is_judged
 from watchkeeper.evals.outcome import Answer, Outcome
 from watchkeeper.evals.run import RunHead
 from watchkeeper.evals.running import Limits, Progress, Run, Stopped
-from watchkeeper.evals.suite import Suite
+from watchkeeper.evals.suite import Scorer, Suite
 from watchkeeper.evals.tasks import BASELINE, CANDIDATE, Kit, Suited, asks_of
 
 PAGE = 500
@@ -89,7 +89,7 @@ class Evaluation:
                 ask=ask,
                 build=lambda scorer: build(scorer, judge, standard=standard),
                 clock=SystemClock(),
-                baseline=self._baseline,
+                baseline=self._baseline if self._is_compared() else None,
                 first_repeat=self.head.first_repeat,
             )
             suite = msgspec.structs.replace(self._suite, repeats=self.head.repeats)
@@ -112,6 +112,11 @@ class Evaluation:
     async def _resolved(self, kind: str, judge: str) -> str:
         return await asyncio.to_thread(judge_of, self._data, kind, judge)
 
+    def _is_compared(self) -> bool:
+        """Tell whether marks may need the baseline's answers: only judges look at them, and each costs a request."""
+        has_baseline = bool(self.head.baseline_run or self.head.baseline)
+        return has_baseline and any(map(is_judged, scorers_of(self._suite)))
+
     async def _baseline(self, case: str, repeat: int) -> Answer | None:
         """Return what the baseline answered, where it was asked before this process began or in another run."""
         run, arm = (self.head.baseline_run, CANDIDATE) if self.head.baseline_run else (self.head.id, BASELINE)
@@ -129,13 +134,18 @@ def judge_of(data: Path, kind: str, judge: str) -> str:
     return str(client.post(data, "/api/v1/judges/resolve", kind=kind, judge=judge)["model"])
 
 
+def scorers_of(suite: Suite) -> list[Scorer]:
+    """List the scorers of a suite and of each of its cases."""
+    return [*suite.scorers, *(scorer for case in suite.cases for scorer in case.scorers)]
+
+
 def judges_of(data: Path, suite: Suite) -> dict[str, str]:
     """Return which release each judge of a suite is now, by kind and name, before anything is asked.
 
     Raises:
         CommandFailed: there is no such judge, or it cannot judge that.
     """
-    scorers = [*suite.scorers, *(scorer for case in suite.cases for scorer in case.scorers)]
+    scorers = scorers_of(suite)
     wanted = {
         (kind, scorer.judge or suite.judge) for scorer in scorers if is_judged(scorer) for kind in kinds_of(scorer)
     }
