@@ -107,7 +107,7 @@ def measure(settings: Settings) -> list[Figure]:
         pairs = compare_all(running, ran)
     for line in account(ran, pairs):
         sys.stdout.write(f"{line}\n")
-    note = f"whole: {time.perf_counter() - began:.0f} s, of which the start took {started_s:.1f} s; {REPORTS.relative_to(ROOT)}"
+    note = f"whole: {time.perf_counter() - began:.0f} s, of which the start took {started_s:.1f} s"
     return [_figure(one, note) for one in ran]
 
 

@@ -59,14 +59,13 @@ def test_a_configuration_that_asks_nobody_loads_little_and_reads_no_certificates
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_report_that_a_configuration_of_promptfoo_would_not_get_is_refused_before_anything_is_asked(
+def test_a_report_of_a_run_that_would_not_be_kept_is_refused_before_anything_is_asked(
     echo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wk = Command(capsys)
     page = tmp_path / "report.html"
-    assert wk("eval", "run", str(echo), "--out", str(page), data=tmp_path / "nobody") == 2
-    assert "--output" in wk.err and "Nothing was asked" in wk.err
-    assert not wk.out and not page.exists()
+    assert wk("eval", "run", str(echo), "--out", str(page), data=tmp_path / "nobody") != 0
+    assert "passed" not in wk.out and not page.exists()
 
 
 def test_runs_are_listed_while_one_is_under_way(keeper: Keeper, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,3 +76,18 @@ def test_runs_are_listed_while_one_is_under_way(keeper: Keeper, capsys: pytest.C
     wk = Command(capsys)
     assert wk("eval", "list", data=data) == 0, wk.err
     assert begun["id"] in wk.out and "running" in wk.out
+
+
+def test_a_run_without_a_baseline_asks_the_keeper_for_nothing_case_by_case(
+    keeper: Keeper, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    cases = "".join(f'{{"id": "c{number}", "answer": "yes", "reference": "yes"}}\n' for number in range(60))
+    (tmp_path / "answers.jsonl").write_text(cases)
+    path = tmp_path / "answers.yaml"
+    path.write_text("feature: support\ncases: answers.jsonl\nscorers: [contains]\n")
+    wk = Command(capsys)
+    caplog.set_level("INFO", logger="uvicorn.access")
+    assert wk("eval", "run", str(path), "-q", data=keeper.folder.root) == 0, wk.err
+    assert "60 passed" in wk.out
+    asked = [record.getMessage() for record in caplog.records if record.name == "uvicorn.access"]
+    assert not any("/outcomes?case=" in one for one in asked)
