@@ -26,6 +26,7 @@ BANS = (
             "config/load.py",
             "evals/surroundings.py",
             "cli/eval_promptfoo.py",
+            "cli/promptfoo_import.py",
             "sdk/surroundings.py",
             "testing/harness.py",
         ),

@@ -38,6 +38,7 @@ from watchkeeper.api import (
     value,
 )
 from watchkeeper.api.auth import require_operator
+from watchkeeper.api.body_limit import BodyLimit
 from watchkeeper.api.errors import ErrorDocument, answer_errors
 from watchkeeper.api.services import Services
 
@@ -72,4 +73,5 @@ def build_api(services: Services) -> FastAPI:
         app.include_router(module.router, dependencies=[Depends(require_operator)], responses=_ERRORS)
     app.include_router(reference.router)
     answer_errors(app)
+    app.add_middleware(BodyLimit)
     return app

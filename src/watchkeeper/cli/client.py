@@ -229,7 +229,10 @@ def _without_collections() -> Iterator[None]:
 
 
 def _read(status: int, content: bytes) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(content)
+    try:
+        document: dict[str, Any] = json.loads(content)
+    except ValueError:
+        raise CommandFailed("What the keeper answered cannot be read; it may be ending. Look, and try again.") from None
     if "error" not in document or status < 400:
         return document
     error = document["error"]

@@ -15,6 +15,7 @@ from watchkeeper.cli.evaluating import Evaluation, judges_of
 from watchkeeper.cli.outcome import FAILED, CommandFailed
 from watchkeeper.evals.decision import EXIT_CODES
 from watchkeeper.evals.kinds import require_usable
+from watchkeeper.evals.scorers.table import RUNS_CODE
 from watchkeeper.evals.suite import Suite
 from watchkeeper.evals.suite_files import read_suite
 
@@ -55,6 +56,8 @@ def run_suite(named: str, wish: Mapping[str, Any], going: Going, *, message: str
         kept = saved(going.data, named, message)
         suite = msgspec.convert(kept["suite"], Suite)
         require_usable(suite)
+        if "author" in kept and not Path(named).is_file():
+            _say_whose_code(suite, kept["author"])
         whole = {**wish, "suite": kept["id"], "commit": _commit(), "judges": judges_of(going.data, suite)}
         begun = client.post(going.data, "/api/v1/evals/runs", **whole)
         if not going.json:
@@ -69,14 +72,23 @@ def run_suite(named: str, wish: Mapping[str, Any], going: Going, *, message: str
 def go_on(run: str, wish: Mapping[str, Any], going: Going) -> None:
     """Go on with a run, and say what it shows; as `run_suite`."""
     begun = client.post(going.data, f"/api/v1/evals/runs/{client.part(run)}/go-on", **wish)
-    suite = client.get(going.data, f"/api/v1/evals/suites/{client.part(begun['head']['suite_id'])}")["suite"]
+    kept = client.get(going.data, f"/api/v1/evals/suites/{client.part(begun['head']['suite_id'])}")
+    suite = msgspec.convert(kept["suite"], Suite)
+    _say_whose_code(suite, kept["author"])
     is_gate = begun["head"].get("is_gate", False)
     try:
-        ended = _run(begun, msgspec.convert(suite, Suite), going)
+        ended = _run(begun, suite, going)
     except CommandFailed as error:
         raise _apart(error, is_gate=is_gate) from None
     if is_gate:
         _gate(ended)
+
+
+def _say_whose_code(suite: Suite, author: str) -> None:
+    """Say what a suite that somebody else may have written runs on this machine."""
+    for scorer in suite.scorers:
+        if scorer.type in RUNS_CODE:
+            show.note(f"the scorer `{show.plain(scorer.title)}` runs Python of {show.plain(author)} on this machine")
 
 
 def saved(data: Path, named: str, message: str) -> dict[str, Any]:

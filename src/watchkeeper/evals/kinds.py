@@ -11,6 +11,9 @@ from watchkeeper.evals.scorers import table as scorers
 from watchkeeper.evals.scoring import Judge, ScorerRefused, Scores, ScoresLater, Verdict
 from watchkeeper.evals.suite import Scorer, Suite
 
+WHOLE = frozenset({"passed", "score"})
+"""Metrics of a case as a whole."""
+
 
 def types() -> Mapping[str, str]:
     """Return what each type is for, in a few words."""
@@ -41,10 +44,10 @@ def build(scorer: Scorer, judge: Judge, *, standard: str = "") -> Scores | Score
 
 
 def require_usable(suite: Suite) -> None:
-    """See that every scorer of a suite can be used, before anything is asked.
+    """See that every scorer of a suite can be used, and that its gate names some of them, before anything is asked.
 
     Raises:
-        ScorerRefused: some cannot; each is named with what is wrong.
+        ScorerRefused: it is not so; each is named with what is wrong.
     """
     found = []
     for scorer in _all(suite):
@@ -52,6 +55,12 @@ def require_usable(suite: Suite) -> None:
             build(scorer, _Nobody(), standard=suite.judge)
         except ScorerRefused as refused:
             found.append(str(refused))
+    titles = {scorer.title for scorer in _all(suite)} | WHOLE
+    found += [
+        f"gate: `{name}` is no scorer of the suite{meant(name, sorted(titles))}"
+        for name in (*suite.gate.primary, *suite.gate.critical)
+        if name not in titles
+    ]
     if found:
         raise ScorerRefused("\n".join(dict.fromkeys(found)))
 

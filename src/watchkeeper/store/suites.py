@@ -24,7 +24,7 @@ LISTED_MAX = 500
 PREFIX_MIN = 4
 FAULTS_MAX = 10
 """Told of a suite that is refused."""
-SUITE_BYTES_MAX = 256 * 1024 * 1024
+SUITE_BYTES_MAX = 60 * 1024 * 1024
 
 
 class SuiteUnknown(CallerError):
