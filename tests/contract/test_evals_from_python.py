@@ -92,7 +92,7 @@ def test_a_judge_that_cannot_be_asked_leaves_a_case_unmeasured(tmp_path: Path) -
 def test_a_judge_of_one_s_own_is_asked(tmp_path: Path, upstream: Upstream) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("cases: [{id: a}]\nscorers: [{type: closed_qa, value: kind, judge: feature/mine@staging}]\n")
-    upstream.plays(Reply('{"reason": "it greets", "label": "yes"}'))
+    upstream.plays(Reply('{"analysis": "it greets", "label": "yes"}'))
     outcome = score(read_cases(path)[0], "Hello!", gateway=Surroundings(upstream.base_url, "sk"))
     assert outcome.status == "passed", outcome
     assert json.loads(upstream.received[0].body)["model"] == "feature/mine@staging"

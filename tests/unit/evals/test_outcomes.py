@@ -15,7 +15,7 @@ def test_a_case_without_a_scorer_that_counts_is_unmeasured_and_says_so(
 ) -> None:
     found = outcome_of("candidate", "one", 0, Answer(text="Anything."), marks, threshold=threshold)
     assert (found.status, found.score) == ("unmeasured", None)
-    assert "no scorer that counts" in found.reason
+    assert "no scorer with a weight above 0" in found.reason
 
 
 def test_a_mark_that_counts_decides_beside_one_that_does_not() -> None:
