@@ -278,7 +278,13 @@ async def begin_run(wish: RunStart, parts: Parts, by: By) -> BegunRun:
 
 
 @router.post("/runs/{run}/outcomes", summary="Add outcomes to a run", dependencies=RUNNING)
-async def add_outcomes(run: str, request: Request, parts: Parts, by: By) -> AddedDocument:
+async def add_outcomes(
+    run: str,
+    request: Request,
+    parts: Parts,
+    by: By,
+    turn: Annotated[int | None, Query(description="Of the run's head, when whoever adds began or went on.")] = None,
+) -> AddedDocument:
     """Keep outcomes, given as a JSON list; those that are there already stay as they are."""
     try:
         outcomes = msgspec.json.decode(await request.body(), type=list[Outcome])
@@ -287,7 +293,7 @@ async def add_outcomes(run: str, request: Request, parts: Parts, by: By) -> Adde
     if len(outcomes) > OUTCOMES_MAX:
         raise NotOutcomes(f"At most {OUTCOMES_MAX:,} outcomes are taken at once. Nothing was kept.")
     row = await _own(parts, by, run)
-    await parts.control.runs.add(row.id, outcomes)
+    await parts.control.runs.add(row.id, outcomes, turn=turn)
     return AddedDocument(kept=len(outcomes))
 
 

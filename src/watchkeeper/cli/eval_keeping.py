@@ -55,14 +55,16 @@ def connections() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=_Late(), trust_env=False)
 
 
-def kept_with(data: Path, run: str) -> Callable[[Sequence[Outcome]], Awaitable[None]]:
+def kept_with(data: Path, run: str, turn: int) -> Callable[[Sequence[Outcome]], Awaitable[None]]:
     """Return what has outcomes of a run kept; a keeper that is away for a while is waited for."""
+
+    path = f"/api/v1/evals/runs/{run}/outcomes?turn={turn}"
 
     async def keep(outcomes: Sequence[Outcome]) -> None:
         content = msgspec.json.encode(outcomes)
         for wait_s in (*KEPT_TRIES_S, None):
             try:
-                await asyncio.to_thread(client.post_content, data, f"/api/v1/evals/runs/{run}/outcomes", content)
+                await asyncio.to_thread(client.post_content, data, path, content)
             except client.Refused:  # another process has ended the run, or nobody may add to it
                 raise
             except CommandFailed:

@@ -124,7 +124,7 @@ async def _go(loaded: Loaded, results: Results, host: _Host, begun: Mapping[str,
         grader = _Grader(loaded, gateway, way.feature)
         kit = kit_for(loaded, ask=ask, client=http, clock=SystemClock(), grader=grader, feature=way.feature, run=run)
         performing = Performing(loaded, kit)
-        keep = kept_with(host.data, run) if begun else _kept_nowhere
+        keep = kept_with(host.data, run, begun["head"]["turn"]) if begun else _kept_nowhere
 
         async def record(outcomes: Sequence[Outcome]) -> None:
             await keep([replace(one, arm=arms.get(one.arm, one.arm), marks=_light(one)) for one in outcomes])

@@ -100,7 +100,7 @@ class Evaluation:
             progress = Progress(total=suited.total)
             progress.count(counted)
             run = Run(
-                kept_with(self._data, self.head.id),
+                kept_with(self._data, self.head.id, self.head.turn),
                 Limits(concurrency=way.concurrency, cap_nusd=self.head.cap_nusd, spent_nusd=self._spent_nusd),
                 progress,
             )

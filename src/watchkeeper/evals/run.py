@@ -67,6 +67,8 @@ class RunHead(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Added to the number of each repeat where answers are told apart: a run with another one asks anew."""
     cap_nusd: int | None = None
     """What it may cost, judges included."""
+    turn: int = 0
+    """How often it was gone on with: of two who run it, only the later one can add to it."""
 
     @property
     def title(self) -> str:

@@ -107,21 +107,29 @@ class Runs:
             await connection.execute(eval_runs.insert().values(**values))
         return began
 
-    async def add(self, run: str, outcomes: Sequence[Outcome]) -> None:
+    async def add(self, run: str, outcomes: Sequence[Outcome], *, turn: int | None = None) -> None:
         """Keep outcomes of a run; one that is there already stays as it is.
+
+        Args:
+            run: Its whole id.
+            outcomes: In any order.
+            turn: As in `RunHead`, when whoever adds began or went on with it; None: it does not matter.
 
         Raises:
             RunUnknown: there is no such run.
-            RunEnded: it has ended.
+            RunEnded: it has ended, or somebody else goes on with it.
         """
         now = moments.now(self._clock)
         rows = [_outcome_row(run, outcome, now) for outcome in outcomes]
         # What is read before it is written must not be read beside another writer, which SQLite would then refuse.
         async with self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
-            status = (await connection.execute(select(eval_runs.c.status).where(eval_runs.c.id == run))).scalar()
-            if status is None:
+            query = select(eval_runs.c.status, eval_runs.c.head).where(eval_runs.c.id == run)
+            found = (await connection.execute(query)).one_or_none()
+            if found is None:
                 raise _unknown(run)
-            if status == "finished":
+            if turn is not None and turn != _head(found).turn:
+                raise RunEnded(f"Somebody else goes on with the run {run}; nothing was added to it from here.")
+            if found.status == "finished":
                 raise RunEnded(f"The run {run} has ended; nothing was added to it.")
             if not rows:
                 return
@@ -152,7 +160,9 @@ class Runs:
                 lost = (eval_outcomes.c.run == run, eval_outcomes.c.status == "unmeasured")
                 await connection.execute(delete(eval_outcomes).where(*lost))
             cap = head.cap_nusd if cap_nusd is None else cap_nusd
-            head = msgspec.structs.replace(head, status="running", ended_ms=None, note="", cap_nusd=cap)
+            head = msgspec.structs.replace(
+                head, status="running", ended_ms=None, note="", cap_nusd=cap, turn=head.turn + 1
+            )
             changed = {"status": head.status, "head": _written(head), "ended_at": None}
             await connection.execute(update(eval_runs).where(eval_runs.c.id == run).values(**changed))
         return head
@@ -338,7 +348,7 @@ def _outcome(text: str) -> Outcome:
     return msgspec.json.decode(text, type=Outcome)
 
 
-def _head(row: Row[Any]) -> RunHead:
+def _head(row: Any) -> RunHead:
     return msgspec.json.decode(row.head, type=RunHead)
 
 

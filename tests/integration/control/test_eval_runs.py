@@ -112,6 +112,16 @@ async def test_a_run_that_has_ended_takes_nothing_more_and_one_that_stopped_goes
     assert [case for _, case, _ in await store.runs.done(head.id)] == ["a"]
 
 
+async def test_of_two_who_run_it_only_the_later_one_adds_to_it(store: ControlStore) -> None:
+    head = await begun(store)
+    await store.runs.add(head.id, [outcome("a")], turn=head.turn)
+    later = await store.runs.go_on(head.id)
+    with pytest.raises(RunEnded, match="Somebody else"):
+        await store.runs.add(head.id, [outcome("b")], turn=head.turn)
+    await store.runs.add(head.id, [outcome("c")], turn=later.turn)
+    assert [case for _, case, _ in await store.runs.done(head.id)] == ["a", "c"]
+
+
 async def test_a_run_is_listed_by_what_it_came_to(store: ControlStore, clock: FakeClock) -> None:
     first = await begun(store)
     clock.advance(1)
