@@ -35,6 +35,9 @@ from watchkeeper.evals.suite import Case, Suite
 from watchkeeper.evals.tasks import BASELINE, CANDIDATE
 from watchkeeper.server.folder import DataFolder
 
+FEATURE = "promptfoo"
+"""Under which runs are kept for which no feature is named."""
+
 
 def run_config(path: Path, wish: Promptfoo, way: Way) -> None:
     """Report what can be run, run it, and write what was asked for."""
@@ -95,7 +98,7 @@ class _Host:
         if self.models is None:
             return None
         suite = Suite(
-            feature=way.feature,
+            feature=way.feature or FEATURE,
             name=loaded.config.path.stem.removesuffix("config") or "promptfoo",
             description=f"{loaded.config.path.name}, of promptfoo",
             cases=tuple(Case(id=name) for name in _case_ids(loaded)),
