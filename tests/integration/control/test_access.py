@@ -25,6 +25,7 @@ OPEN = {
     ("GET", "/login"),
     ("GET", "/login/oidc"),
     ("GET", "/login/oidc/return"),
+    ("GET", "/share/{token}"),
     ("POST", "/login"),
     ("POST", "/logout"),
     ("POST", "/theme"),
@@ -72,7 +73,17 @@ async def test_every_route_says_what_it_needs(house: Staffed) -> None:
 
 
 async def test_what_changes_something_needs_more_than_to_read(house: Staffed) -> None:
-    tries = {("POST", f"/api/v1/{path}") for path in ("prices/diff", "releases/check", "releases/preview")}
+    tries = {
+        ("POST", f"/api/v1/{path}")
+        for path in (
+            "prices/diff",
+            "releases/check",
+            "releases/preview",
+            "judges/resolve",
+            "cases/preview",
+            "drift/features/{feature}/calibrate",
+        )
+    }
     own = {("POST", "/account"), *tries}
     for route in routes(house.app):
         need = need_of(route)

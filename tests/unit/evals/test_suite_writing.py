@@ -38,7 +38,7 @@ CASES = st.builds(
     contexts=st.lists(TEXTS, max_size=2).map(tuple),
     tags=st.lists(TEXTS, max_size=2).map(tuple),
     cluster=TEXTS,
-    weight=st.floats(0, 9),
+    weight=st.floats(0.01, 9),
     call=TEXTS,
     answer=st.none() | TEXTS,
     scorers=st.lists(SCORERS, max_size=2).map(tuple),

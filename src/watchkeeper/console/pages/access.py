@@ -13,7 +13,7 @@ from watchkeeper.store.people import TokenRow, UserRow
 from watchkeeper.store.share_links import ShareLink
 
 PATH = "/access"
-USERS_SHOWN = 40
+USERS_SHOWN = 36
 TOKENS_SHOWN = 40
 FEATURES_SHOWN = 60
 NAMES_SHOWN = 6
