@@ -208,7 +208,7 @@ def test_answers_are_taken_again_by_their_repeat_and_a_run_stops_at_its_sum(
     assert len(upstream.received) == 180
 
     of_one = first["head"]["cost_nusd"] // 90
-    capped = installed.cli_json(*run, "--fresh", "--cap", f"{of_one * 20 / 1e9:.12f}", "--concurrency", "2")
+    capped = installed.cli_json(*run, "--fresh", "--cap", f"{of_one * 20 / 1e9:.9f}", "--concurrency", "2")
     assert capped["head"]["status"] == "stopped" and "may cost" in capped["head"]["note"]
     assert capped["head"]["cost_nusd"] <= of_one * 21
     resumed = installed.cli_json("eval", "resume", capped["id"], "--cap", "1")

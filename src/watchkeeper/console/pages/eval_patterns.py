@@ -164,7 +164,7 @@ def _runs(hostile: str, long: str) -> tuple[RunPage, ...]:
             scorers=("polite", hostile[:40]), tags=("german", hostile[:20]), reason=hostile * 3,
         ),
         CaseStanding(
-            case="c" * 10_000, standing="unmeasured", passed=0, failed=0, unmeasured=1, before=None, is_breach=False,
+            case="c" * 8_000, standing="unmeasured", passed=0, failed=0, unmeasured=1, before=None, is_breach=False,
             scorers=(), tags=(), reason="The upstream did not answer within 8 s.",
         ),
         CaseStanding(
