@@ -1,12 +1,10 @@
 """Suites on a whole installation: asked through the gateway, gated, gone on with after a crash, and paid once."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,6 +76,21 @@ def pushed(installation: Installation, folder: Path, model: str) -> str:
     )
 
 
+def slowly_running(installation: Installation, suite: Path) -> "subprocess.Popen[str]":
+    """Begin a run in a process of its own, so slowly that something can happen meanwhile."""
+    command = (
+        str(Path(sys.executable).with_name("watchkeeper")),
+        "eval",
+        "run",
+        str(suite),
+        "--model",
+        "good",
+        "--quiet",
+    )
+    way = ("--concurrency", "4", "--data", str(installation.data))
+    return subprocess.Popen((*command, *way), stdout=subprocess.PIPE, text=True)
+
+
 def test_a_worse_release_is_stopped_and_a_good_one_goes_live(installed: Installation, tmp_path: Path) -> None:
     suite = str(suite_in(tmp_path, more="gate: {margin: 5%}\n"))
     good = pushed(installed, tmp_path, "good")
@@ -141,21 +154,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
 ) -> None:
     upstream.always(Knows(delay_s=0.05), model="good")
     suite = suite_in(tmp_path, cases=300)
-    command = [
-        str(Path(sys.executable).with_name("watchkeeper")),
-        "eval",
-        "run",
-        str(suite),
-        "--model",
-        "good",
-        "--quiet",
-    ]
-    with subprocess.Popen(
-        [*command, "--concurrency", "4", "--data", str(installed.data)],
-        env=os.environ,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as running:
+    with slowly_running(installed, suite) as running:
         assert running.stdout is not None
         run = running.stdout.readline().split()[1].rstrip(":")
         wait_until(lambda: len(installed.cli_json("eval", "show", run)["counts"]) > 0, within_s=20)
@@ -177,18 +176,7 @@ def test_a_keeper_that_dies_meanwhile_is_waited_for(
 ) -> None:
     upstream.always(Knows(delay_s=0.05), model="good")
     suite = suite_in(tmp_path, cases=200)
-    command = [
-        str(Path(sys.executable).with_name("watchkeeper")),
-        "eval",
-        "run",
-        str(suite),
-        "--model",
-        "good",
-        "--quiet",
-    ]
-    with subprocess.Popen(
-        [*command, "--concurrency", "4", "--data", str(installed.data)], stdout=subprocess.PIPE
-    ) as run:
+    with slowly_running(installed, suite) as run:
         wait_until(lambda: len(upstream.received) > 20, within_s=20)
         installed.kill(installed.pids("keeper")[0])
         assert run.wait(60) == 0
@@ -225,4 +213,3 @@ def test_a_command_without_a_keeper_marks_what_is_there_and_asks_nobody(
     assert done.returncode == 0 and "1 passed" in done.stdout
     asked = installed.cli("eval", "run", str(suite_in(tmp_path)), "--model", "good")
     assert asked.returncode == 4 and "No keeper runs" in asked.stderr
-    time.sleep(0)

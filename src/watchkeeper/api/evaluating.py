@@ -17,7 +17,7 @@ from watchkeeper.api.replaying import NoGateway
 from watchkeeper.api.services import Services
 from watchkeeper.config.problems import meant
 from watchkeeper.core.errors import CallerError
-from watchkeeper.core.money import CostStatus
+from watchkeeper.core.money import COST_STATUSES, CostStatus
 from watchkeeper.evals.decision import Decision, Outlook
 from watchkeeper.evals.kinds import judged
 from watchkeeper.evals.measured import Measured
@@ -38,7 +38,6 @@ STANDARD = "production"
 """The environment that a gate compares with, where nothing is said."""
 REASONS_MAX = 5
 """Of what was not measured: the commonest."""
-_WEAKEST: tuple[CostStatus, ...] = ("measured", "estimated", "disputed", "unpriced")
 
 
 class ArmUnclear(CallerError):
@@ -280,7 +279,7 @@ class _Sums:
         answer = outcome.answer
         if answer.call and not answer.reused:
             self.cost_nusd = _plus(self.cost_nusd, answer.cost_nusd)
-            self.status = max(self.status, answer.cost_status, key=_WEAKEST.index)
+            self.status = max(self.status, answer.cost_status, key=COST_STATUSES.index)
         for mark in outcome.marks:
             if mark.calls:
                 self.judge_cost_nusd = _plus(self.judge_cost_nusd, mark.cost_nusd)

@@ -7,11 +7,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
 from watchkeeper.api.services import Services
+from watchkeeper.config.addresses import within_reach
 from watchkeeper.config.problems import meant
 from watchkeeper.core.conversation import read_conversation
 from watchkeeper.core.errors import CallerError, OperatorError, UpstreamError
@@ -41,7 +42,6 @@ STORED_S = 20.0
 LOOK_EVERY_S = 0.1
 WHOLE = frozenset({"", "first", "retry", "fallback"})
 """Kinds of attempts that send the whole request; the others mend or go on with an answer."""
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class NoGateway(OperatorError):
@@ -256,7 +256,7 @@ def _recorded(call: CallDetail) -> Recorded:
 
 async def _sent(parts: Services, plan: _Plan, wish: Wish) -> str:
     """Send a call and return its id; whether it succeeded is for its record to say."""
-    origin = own_gateway(parts.gateway_url)
+    origin = within_reach(parts.gateway_url).removesuffix("/v1")
     try:
         async with httpx.AsyncClient(base_url=origin, timeout=ANSWER_S, trust_env=False) as client:
             reply = await client.post(plan.again.path, content=plan.again.body, headers=_headers(parts, plan, wish))
@@ -301,10 +301,3 @@ async def _stored(parts: Services, call_id: str) -> CallDetail:
             )
         await asyncio.sleep(LOOK_EVERY_S)
     return found
-
-
-def own_gateway(gateway_url: str) -> str:
-    """Return where this host reaches its own gateway."""
-    found = urlsplit(gateway_url)
-    host = ANY_ADDRESS.get(found.hostname or "", found.hostname or "")
-    return f"{found.scheme}://{f'[{host}]' if ':' in host else host}:{found.port}"

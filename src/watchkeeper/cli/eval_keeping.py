@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -23,7 +22,6 @@ KEPT_TRIES_S = (0.5, 2.0, 5.0, 15.0, 30.0)
 LINE_EVERY_S = 0.25
 LINE_ELSEWHERE_S = 10.0
 """Where the progress is not shown on a terminal."""
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 STOP_WORDS: Mapping[Stopped, str] = {
     "": "",
     "cap": "the run has cost what it may cost; what was not asked is unmeasured",
@@ -110,13 +108,6 @@ def shown(progress: Progress) -> Iterator[None]:
     finally:
         following.cancel()
         sys.stderr.write(f"\r\x1b[2K{line()}\n" if is_terminal else f"{line()}\n")
-
-
-def reachable(url: str) -> str:
-    """Return where this host reaches its own gateway."""
-    found = urlsplit(url)
-    host = ANY_ADDRESS.get(found.hostname or "", found.hostname or "")
-    return f"{found.scheme}://{f'[{host}]' if ':' in host else host}:{found.port}{found.path}"
 
 
 def _length(length_s: float) -> str:

@@ -14,10 +14,11 @@ import msgspec
 from msgspec.structs import replace
 
 from watchkeeper.cli import client, show
-from watchkeeper.cli.eval_keeping import STOP_WORDS, connections, kept_with, reachable, shown
+from watchkeeper.cli.eval_keeping import STOP_WORDS, connections, kept_with, shown
 from watchkeeper.cli.options import span_s
 from watchkeeper.cli.outcome import FAILED, WRONG_USAGE, CommandFailed
 from watchkeeper.cli.promptfoo_terms import Promptfoo, Way
+from watchkeeper.config.addresses import within_reach
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.evals.asking import Ask, Gateway
 from watchkeeper.evals.outcome import Answer, Outcome
@@ -117,7 +118,7 @@ class _Host:
 async def _go(loaded: Loaded, results: Results, host: _Host, begun: Mapping[str, Any] | None, way: Way) -> Stopped:
     arms = _arms(loaded, way.baseline)
     async with connections() as http:
-        url, key = (reachable(begun["gateway_url"]), begun["key"]) if begun else ("http://127.0.0.1:1/v1", "")
+        url, key = (within_reach(begun["gateway_url"]), begun["key"]) if begun else ("http://127.0.0.1:1/v1", "")
         run = begun["id"] if begun else ""
         gateway = Gateway(http, url, key, run=run, within_s=span_s("--timeout", way.timeout))
 

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from watchkeeper.cli import client
-from watchkeeper.cli.eval_keeping import STOP_WORDS, connections, kept_with, reachable, shown
+from watchkeeper.cli.eval_keeping import STOP_WORDS, connections, kept_with, shown
 from watchkeeper.cli.outcome import SET_UP, CommandFailed
+from watchkeeper.config.addresses import within_reach
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.evals.asking import Ask, Gateway
 from watchkeeper.evals.judging.asking import Asking
@@ -48,7 +49,7 @@ class Evaluation:
         self._suite = suite
         self.head: RunHead = msgspec.convert(begun["head"], RunHead)
         self._key: str = begun["key"]
-        self._url = reachable(begun["gateway_url"]) if begun["gateway_url"] else ""
+        self._url = within_reach(begun["gateway_url"]) if begun["gateway_url"] else ""
         self._path = f"/api/v1/evals/runs/{self.head.id}"
         self._spent_nusd: int = begun["spent_nusd"]
 

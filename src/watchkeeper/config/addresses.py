@@ -3,6 +3,8 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
 
 def http_address(text: str) -> SplitResult:
     """Return the parts of an address of HTTP.
@@ -22,3 +24,14 @@ def http_address(text: str) -> SplitResult:
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not carry a user or a password; put the secret in `api_key`")
     return parts
+
+
+def within_reach(url: str) -> str:
+    """Return an address of one's own host as it can be asked: of one that listens everywhere, on loopback.
+
+    Args:
+        url: As `http_address` takes it, with a port.
+    """
+    found = urlsplit(url)
+    host = _EVERYWHERE.get(found.hostname or "", found.hostname or "")
+    return f"{found.scheme}://{f'[{host}]' if ':' in host else host}:{found.port}{found.path}"

@@ -14,6 +14,8 @@ was taken. unpriced: no price is known, and the amount is None, never 0. dispute
 bill says otherwise.
 """
 
+COST_STATUSES: tuple[CostStatus, ...] = ("measured", "estimated", "disputed", "unpriced")
+"""The most reliable first; a sum is as reliable as the least reliable of its parts."""
 NUSD_PER_USD = 1_000_000_000
 
 

@@ -161,6 +161,8 @@ class _Performing:
             if not expected.done():
                 expected.set_result(answer)
         marks = [] if answer.error else await self._marks(answer)
+        if self.arm.name == CANDIDATE:
+            self.suited.forget(self.case.id, self.repeat)
         return outcome_of(
             self.arm.name,
             self.case.id,
@@ -198,9 +200,7 @@ class _Performing:
         suited, key = self.suited, (self.case.id, self.repeat)
         if not self.is_compared or (BASELINE, *key) in suited.done:
             return await suited.kit.baseline(*key) if suited.kit.baseline is not None else None
-        answer = await suited.answered(*key)
-        suited.forget(*key)
-        return answer
+        return await suited.answered(*key)
 
 
 def asks_of(suited: Suited) -> Iterator[str]:

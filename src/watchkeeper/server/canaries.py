@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from watchkeeper.api.replaying import ANSWER_S, own_gateway
+from watchkeeper.api.replaying import ANSWER_S
+from watchkeeper.config.addresses import within_reach
 from watchkeeper.config.canaries import Canary
 from watchkeeper.config.notifications import Notifications
 from watchkeeper.core.clock import Clock
@@ -101,7 +102,7 @@ class CanaryWatch:
     async def _answers(self, canary: Canary, prompts: tuple[Prompt, ...]) -> tuple[tuple[Said, ...], int | None]:
         """Ask every prompt as often as wanted; return the answers and what they cost, None where a price is missing."""
         room = asyncio.Semaphore(AT_ONCE)
-        origin = own_gateway(self.gateway_url)
+        origin = within_reach(self.gateway_url).removesuffix("/v1")
         headers = {"authorization": f"Bearer {self.key}", "x-wk-cache": "off", "x-wk-tags": "canary"}
 
         async def one(client: httpx.AsyncClient, prompt: Prompt) -> tuple[Said, int | None]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, get_args
-from urllib.parse import urlsplit
 
 import httpx
 
 from watchkeeper.api.judges import ensured
 from watchkeeper.api.services import Services
+from watchkeeper.config.addresses import within_reach
 from watchkeeper.config.evals import Evals
 from watchkeeper.core.call import Surface
 from watchkeeper.evals.judging.asking import Asking
@@ -34,7 +34,6 @@ AT_ONCE = 4
 """Answers of one rule under way at once."""
 PAGES_MAX = 20
 """Of one look; further ones wait for the next."""
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _SURFACES = frozenset(get_args(Surface))
 
 _log = logging.getLogger("watchkeeper.evals")
@@ -170,7 +169,7 @@ class OnlineEvals:
         async def resolve(kind: str, judge: str) -> str:
             return await ensured(self.parts, kind, judge)
 
-        url = _reachable(self.parts.gateway_url)
+        url = within_reach(self.parts.gateway_url)
         return Asking(self._client, url, self.parts.eval_key, resolve, run=f"online:{rule.name}")
 
     def _score(self, rule: Rule, row: CallRow, mark: Mark) -> ScoreRow:
@@ -216,10 +215,3 @@ def _recorded(row: CallRow, request: bytes, response: bytes) -> Recorded:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
     )
-
-
-def _reachable(url: str) -> str:
-    """Return where this host reaches its own gateway."""
-    found = urlsplit(url)
-    host = ANY_ADDRESS.get(found.hostname or "", found.hostname or "")
-    return f"{found.scheme}://{f'[{host}]' if ':' in host else host}:{found.port}{found.path}"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from watchkeeper.api.evaluating import RunWish, begin, compared
 from watchkeeper.api.services import Services
+from watchkeeper.config.addresses import within_reach
 from watchkeeper.config.evals import PREVIOUS
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.evals.decision import Decision
@@ -38,7 +39,6 @@ BACK = 20
 """Firings looked at for the run before."""
 _BAD = frozenset({"regression", "unmeasured"})
 KNOCK_S = 1.0
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 _log = logging.getLogger("watchkeeper.evals")
 
@@ -247,11 +247,10 @@ class Scheduler:
         """Knock: what is asked of a gateway that is not there would only be unmeasured."""
         if self.is_gateway_up is not None:
             return bool(self.is_gateway_up(self.parts.gateway_url))
-        found = urlsplit(self.parts.gateway_url)
-        host = ANY_ADDRESS.get(found.hostname or "", found.hostname or "")
+        found = urlsplit(within_reach(self.parts.gateway_url))
         try:
             async with asyncio.timeout(KNOCK_S):
-                _, writer = await asyncio.open_connection(host, found.port)
+                _, writer = await asyncio.open_connection(found.hostname, found.port)
         except (OSError, TimeoutError):
             return False
         writer.close()

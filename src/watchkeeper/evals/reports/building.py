@@ -9,7 +9,7 @@ from itertools import islice
 
 from msgspec import structs
 
-from watchkeeper.core.money import CostStatus
+from watchkeeper.core.money import COST_STATUSES
 from watchkeeper.evals.decision import Decision
 from watchkeeper.evals.outcome import Answer, Mark, Outcome, ToolCall
 from watchkeeper.evals.reports.report import (
@@ -35,8 +35,6 @@ MARKS_MAX = 50
 MODELS_MAX = 20
 SCORERS_MAX = 200
 """Different titles in one arm; marks of further ones are in the outcomes, and not summed up."""
-
-_WEAKNESS: tuple[CostStatus, ...] = ("measured", "estimated", "disputed", "unpriced")
 
 
 @dataclass(slots=True)
@@ -88,7 +86,7 @@ class _ArmSum:
             self.unpriced += 1
         else:
             self.priced_nusd += answer.cost_nusd
-            self.weakest = max(self.weakest, _WEAKNESS.index(answer.cost_status))
+            self.weakest = max(self.weakest, COST_STATUSES.index(answer.cost_status))
         for place, count in enumerate((answer.input_tokens, answer.output_tokens)):
             known = self.tokens[place]
             self.tokens[place] = None if known is None or count is None else known + count
@@ -103,7 +101,7 @@ class _ArmSum:
             scorers=tuple(_scorer_figures(scorer, total) for scorer, total in self.scorers.items()),
             cost_nusd=None if self.unpriced else self.priced_nusd,
             priced_nusd=self.priced_nusd,
-            cost_status="unpriced" if self.unpriced else _WEAKNESS[self.weakest],
+            cost_status="unpriced" if self.unpriced else COST_STATUSES[self.weakest],
             unpriced=self.unpriced,
             latency_p50_ms=_quantile(latencies, 0.5),
             latency_p95_ms=_quantile(latencies, 0.95),
